@@ -1,0 +1,240 @@
+//! Errors by whose fault they are, and the one function that maps a peer's to a close code.
+//!
+//! - [`DecodeError`]: the bytes are no message.
+//! - [`PeerMisbehaved`]: the message is well-formed and not allowed now.
+//! - [`ApiMisuse`]: our caller's mistake; a peer cannot cause it.
+//! - Errors of the world outside (bind, disk, full room) live with the shell that meets them.
+
+/// The bytes are not what they should be. Nothing was changed by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes end in the middle of a value.
+    #[error("the bytes end inside {0}")]
+    Truncated(&'static str),
+    /// Bytes are left after the last value.
+    #[error("bytes are left over after {0}")]
+    Trailing(&'static str),
+    /// A value is outside what the wire allows.
+    #[error("{0} is out of range")]
+    OutOfRange(&'static str),
+    /// A value has no meaning: an unknown kind, a duplicate, a reference to nothing.
+    #[error("{0} makes no sense here")]
+    Invalid(&'static str),
+}
+
+/// A well-formed message that the peer was not allowed to send now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerMisbehaved {
+    /// The peer speaks another version of the wire.
+    #[error("the peer speaks version {theirs} of the protocol, this end {ours}: reload or update")]
+    VersionDiffers {
+        /// Our version.
+        ours: u16,
+        /// The peer's.
+        theirs: u16,
+    },
+    /// The peer's game differs from ours.
+    #[error("the schemas differ: {0}")]
+    SchemaDiffers(String),
+    /// A frame of the game came before the handshake was complete.
+    #[error("a frame for stream {stream} came before the handshake")]
+    BeforeHandshake {
+        /// The stream it was for.
+        stream: u32,
+    },
+    /// A second handshake on one connection.
+    #[error("a second handshake")]
+    SecondHandshake,
+    /// A message larger than the limit.
+    #[error("a message of {bytes} bytes, {max} are allowed")]
+    MessageTooBig {
+        /// Its size, as far as it is known.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// More data than the credit allows.
+    #[error("stream {stream} sent more than its credit")]
+    CreditExceeded {
+        /// The stream.
+        stream: u32,
+    },
+    /// A frame for a stream that was never opened, or not by that end.
+    #[error("a frame for stream {stream}, which is not open")]
+    UnknownStream {
+        /// The stream.
+        stream: u32,
+    },
+    /// Data after the end of a stream.
+    #[error("data on stream {stream} after its end")]
+    DataAfterEnd {
+        /// The stream.
+        stream: u32,
+    },
+    /// An `OPEN` with an id that is in use, of the wrong parity, or going back.
+    #[error("stream {stream} cannot be opened")]
+    StreamIdRefused {
+        /// The stream.
+        stream: u32,
+    },
+    /// A frame that only the other end may send.
+    #[error("{0} goes the other way")]
+    WrongDirection(&'static str),
+    /// An input for a tick further ahead than the room keeps.
+    #[error("an input {ticks} ticks ahead, {max} are kept")]
+    InputTickTooEarly {
+        /// How far ahead it is.
+        ticks: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// More messages or bytes in a second than a player may send.
+    #[error("more {0} per second than allowed")]
+    RateExceeded(&'static str),
+    /// A WebSocket rule broken (RFC 6455): masking, reserved bits, fragmentation, control frames.
+    #[error("WebSocket: {0}")]
+    WebSocket(&'static str),
+    /// Nothing was heard for too long, or the handshake never came.
+    #[error("{0} timed out")]
+    TimedOut(&'static str),
+    /// The peer does not read, and what waits for it reached its limit.
+    #[error("the peer does not read: {0} is full")]
+    TooSlow(&'static str),
+}
+
+/// What a peer did wrong, from either family.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// Not a message.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Not allowed now.
+    #[error(transparent)]
+    Misbehaved(#[from] PeerMisbehaved),
+}
+
+/// A mistake of the program that calls this crate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiMisuse {
+    /// The stream does not exist, or has ended.
+    #[error("stream {0} is not open")]
+    StreamNotOpen(u32),
+    /// A write that is larger than the stream will ever take at once.
+    #[error("{bytes} bytes at once, {max} are possible")]
+    TooLarge {
+        /// What was asked.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A registration that the schema cannot hold.
+    #[error("schema: {0}")]
+    Schema(String),
+}
+
+/// Why a connection ended, as its WebSocket close code.
+///
+/// Below 4000 the codes are RFC 6455's; from 4000 on they are Tickwire's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// The player left, or the room is over.
+    Normal = 1000,
+    /// The server shuts down; come back in a moment.
+    GoingAway = 1001,
+    /// A WebSocket rule was broken.
+    WebSocket = 1002,
+    /// Text where only binary messages are spoken.
+    Unsupported = 1003,
+    /// Text that is not UTF-8.
+    NotUtf8 = 1007,
+    /// A message larger than the limit.
+    TooBig = 1009,
+    /// The server failed.
+    Internal = 1011,
+    /// Bytes that are no Tickwire message.
+    Malformed = 4000,
+    /// Another version of the protocol.
+    Version = 4001,
+    /// Another schema.
+    Schema = 4002,
+    /// A message that is not allowed now.
+    Protocol = 4003,
+    /// The handshake did not come in time, or nothing came for too long.
+    Timeout = 4004,
+    /// The peer does not read.
+    TooSlow = 4005,
+    /// More messages or bytes than a player may send.
+    RateLimited = 4006,
+    /// No place is left, in the room or on the server.
+    Full = 4007,
+    /// The seat was taken over by a newer connection.
+    Replaced = 4008,
+    /// The game's own hook said no, or sent the player away.
+    Refused = 4009,
+}
+
+impl CloseCode {
+    /// Every code, for metrics and documents.
+    pub const ALL: [Self; 17] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::WebSocket,
+        Self::Unsupported,
+        Self::NotUtf8,
+        Self::TooBig,
+        Self::Internal,
+        Self::Malformed,
+        Self::Version,
+        Self::Schema,
+        Self::Protocol,
+        Self::Timeout,
+        Self::TooSlow,
+        Self::RateLimited,
+        Self::Full,
+        Self::Replaced,
+        Self::Refused,
+    ];
+
+    /// The code as it stands in a close frame.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// Whether a client does right to try again by itself.
+    #[must_use]
+    pub const fn is_worth_retrying(self) -> bool {
+        matches!(
+            self,
+            Self::GoingAway | Self::Internal | Self::Timeout | Self::TooSlow | Self::Full
+        )
+    }
+}
+
+/// The close code for what a peer did wrong. Total: a new error does not compile without one.
+impl From<&PeerError> for CloseCode {
+    fn from(error: &PeerError) -> Self {
+        use PeerMisbehaved as P;
+        match error {
+            PeerError::Decode(_) => Self::Malformed,
+            PeerError::Misbehaved(misbehaved) => match misbehaved {
+                P::VersionDiffers { .. } => Self::Version,
+                P::SchemaDiffers(_) => Self::Schema,
+                P::MessageTooBig { .. } => Self::TooBig,
+                P::RateExceeded(_) => Self::RateLimited,
+                P::WebSocket(_) => Self::WebSocket,
+                P::TimedOut(_) => Self::Timeout,
+                P::TooSlow(_) => Self::TooSlow,
+                P::BeforeHandshake { .. }
+                | P::SecondHandshake
+                | P::CreditExceeded { .. }
+                | P::UnknownStream { .. }
+                | P::DataAfterEnd { .. }
+                | P::StreamIdRefused { .. }
+                | P::WrongDirection(_)
+                | P::InputTickTooEarly { .. } => Self::Protocol,
+            },
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Identifiers that cross the wire. Each is its own type, so that one cannot be passed for another.
+
+use core::fmt;
+
+macro_rules! wire_id {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug,
+            serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+wire_id! {
+    /// One replicated entity of one room, for as long as the room lives.
+    ///
+    /// The room counts upwards and never gives a number twice: a reference to an entity that is gone
+    /// can then never point at another one.
+    NetworkId(u32)
+}
+
+wire_id! {
+    /// One stream of one connection.
+    ///
+    /// Below [`FIRST_OPENED`](Self::FIRST_OPENED) lie the streams every connection has from its
+    /// first byte; above it the client opens even ids and the server odd ones, each counting upwards.
+    StreamId(u32)
+}
+
+impl StreamId {
+    /// Handshake, clock sync, farewell. Both ways.
+    pub const CONTROL: Self = Self(0);
+    /// The player's input, one entry a tick. Client to server.
+    pub const INPUT: Self = Self(1);
+    /// State snapshots, one at most a tick. Server to client.
+    pub const SNAPSHOT: Self = Self(2);
+    /// The game's own events. Both ways.
+    pub const EVENT: Self = Self(3);
+    /// The first id that an `OPEN` frame may carry.
+    pub const FIRST_OPENED: Self = Self(8);
+}
+
+wire_id! {
+    /// One player's seat in one room. It outlives a connection: who reconnects in time gets it back.
+    SessionId(u64)
+}
+
+wire_id! {
+    /// One player of one room, small and dense: what a game's systems see.
+    PlayerId(u32)
+}
