@@ -1,1 +1,3 @@
-//! Tickwire.
+//! What tests and benches of several packages share.
+
+pub mod reference_world;
