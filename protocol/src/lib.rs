@@ -11,3 +11,6 @@ pub mod limits;
 pub mod error;
 pub mod id;
 pub mod time;
+
+pub mod asset;
+pub mod event;

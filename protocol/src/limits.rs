@@ -62,3 +62,18 @@ pub const HANDSHAKE_MICROS_MAX: Micros = Micros::from_millis(10_000);
 
 /// Time without any byte from a peer before it counts as gone: clients ping far more often.
 pub const SILENCE_MICROS_MAX: Micros = Micros::from_millis(30_000);
+
+/// Kinds of events in one schema: an event's index is one byte.
+pub const EVENTS_MAX: usize = 256;
+
+/// Assets in one manifest. A server refuses to start with more; a client refuses the manifest.
+pub const ASSETS_MAX: usize = 16 * 1024;
+
+/// Bytes of an encoded manifest: 256 per asset.
+pub const MANIFEST_BYTES_MAX: usize = 256 * ASSETS_MAX;
+
+/// Bytes of an asset's name.
+pub const ASSET_NAME_BYTES_MAX: usize = 255;
+
+/// Assets that one asset may depend on.
+pub const ASSET_DEPENDS_MAX: usize = 16;

@@ -10,7 +10,17 @@ use core::{
 ///
 /// The core never reads a clock; the shell hands the time to every door that needs it.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct Micros(pub u64);
@@ -71,7 +81,9 @@ impl From<Micros> for Duration {
 /// There is no `Ord`: on a circle, `a < b`, `b < c`, `c < a` can all hold. Ask
 /// [`is_after`](Self::is_after) or [`since`](Self::since), which are right for any two ticks less than
 /// 2^31 apart (3.4 years at 20 Hz).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Tick(pub u32);
 
@@ -90,7 +102,10 @@ impl Tick {
 
     /// Ticks from `other` to this one; negative when `other` is later.
     #[must_use]
-    #[expect(clippy::cast_possible_wrap, reason = "the wrap is what makes it signed")]
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "the wrap is what makes it signed"
+    )]
     pub const fn since(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0) as i32
     }

@@ -1,0 +1,269 @@
+//! Assets: how a client asks for one and what the manifest says.
+//!
+//! A client opens a stream of the asset kind with an [`AssetRequest`] as its metadata and ends its own
+//! half at once; the server accepts, writes the bytes and ends, or refuses with a reason. Content is
+//! named by its hash, not by its name: what a name stands for may change while a download is under way,
+//! and a client that keeps content under its hash never fetches the same bytes twice.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::DecodeError,
+    limits::{ASSET_DEPENDS_MAX, ASSET_NAME_BYTES_MAX, ASSETS_MAX, MANIFEST_BYTES_MAX},
+};
+
+/// The BLAKE3 hash of an asset's content.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AssetHash(pub [u8; 32]);
+
+impl fmt::Display for AssetHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for AssetHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One file that a game delivers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Asset {
+    /// Its path below the asset directory, with `/` between folders: `sounds/hit.wav`.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its MIME type: `image/png`.
+    pub mime: String,
+    /// What its content hashes to.
+    pub hash: AssetHash,
+    /// Lower comes first; 0 is needed before the first frame, 255 whenever there is room.
+    pub priority: u8,
+    /// Assets to fetch before it, as indices into the manifest.
+    pub depends: Vec<u32>,
+}
+
+/// Everything a game delivers.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The assets; a client names one by its place here.
+    pub assets: Vec<Asset>,
+}
+
+/// What a client asks for, as the metadata of the stream it opens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssetRequest {
+    /// The manifest, as [`Manifest::encode`] writes it.
+    Manifest,
+    /// The content with this hash, from this offset on: after a reconnect, from the first byte that is
+    /// missing.
+    Content {
+        /// Which content.
+        hash: AssetHash,
+        /// The first byte wanted.
+        offset: u64,
+    },
+}
+
+impl AssetRequest {
+    /// The request as metadata of an `OPEN` frame, at most [`METADATA_BYTES_MAX`] bytes.
+    ///
+    /// [`METADATA_BYTES_MAX`]: crate::limits::METADATA_BYTES_MAX
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec_named(self).unwrap_or_default()
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// [`DecodeError::Invalid`] when the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        rmp_serde::from_slice(bytes).map_err(|_| DecodeError::Invalid("an asset request"))
+    }
+}
+
+impl Manifest {
+    /// The manifest as the content of its stream.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a manifest and checks what a client relies on: at most [`ASSETS_MAX`] assets, names that
+    /// stay below the directory, dependencies that exist and come earlier or later but never in a circle.
+    ///
+    /// # Errors
+    /// [`DecodeError::OutOfRange`] beyond a bound, [`DecodeError::Invalid`] for the rest.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(DecodeError::OutOfRange("the size of the manifest"));
+        }
+        let manifest: Self =
+            rmp_serde::from_slice(bytes).map_err(|_| DecodeError::Invalid("the manifest"))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        if self.assets.len() > ASSETS_MAX {
+            return Err(DecodeError::OutOfRange("the number of assets"));
+        }
+        for asset in &self.assets {
+            if !is_safe_name(&asset.name) {
+                return Err(DecodeError::Invalid("an asset's name"));
+            }
+            if asset.depends.len() > ASSET_DEPENDS_MAX {
+                return Err(DecodeError::OutOfRange("an asset's dependencies"));
+            }
+            if asset
+                .depends
+                .iter()
+                .any(|&index| index as usize >= self.assets.len())
+            {
+                return Err(DecodeError::Invalid("an asset's dependency"));
+            }
+        }
+        self.fetch_order()
+            .map(drop)
+            .ok_or(DecodeError::Invalid("a circle of dependencies"))
+    }
+
+    /// The order to fetch in: what an asset depends on before it, then by priority, then as listed.
+    /// `None` when dependencies run in a circle.
+    ///
+    /// An asset lends its priority to what it waits for, so that a picture needed at once is not held up
+    /// behind an unimportant file that it happens to depend on.
+    #[must_use]
+    pub fn fetch_order(&self) -> Option<Vec<u32>> {
+        use std::{cmp::Reverse, collections::BinaryHeap};
+
+        let urgency = self.inherited_priorities();
+        let mut waits_for: Vec<usize> = self
+            .assets
+            .iter()
+            .map(|asset| asset.depends.len())
+            .collect();
+        let mut needed_by: Vec<Vec<u32>> = vec![vec![]; self.assets.len()];
+        let mut ready = BinaryHeap::new();
+        for (index, asset) in (0u32..).zip(&self.assets) {
+            for &needed in &asset.depends {
+                needed_by[needed as usize].push(index);
+            }
+            if asset.depends.is_empty() {
+                ready.push(Reverse((urgency[index as usize], index)));
+            }
+        }
+        let mut order = Vec::with_capacity(self.assets.len());
+        while let Some(Reverse((_, index))) = ready.pop() {
+            order.push(index);
+            for &next in &needed_by[index as usize] {
+                waits_for[next as usize] -= 1;
+                if waits_for[next as usize] == 0 {
+                    ready.push(Reverse((urgency[next as usize], next)));
+                }
+            }
+        }
+        (order.len() == self.assets.len()).then_some(order)
+    }
+
+    /// Each asset's priority, lowered to that of the most urgent one that waits for it.
+    fn inherited_priorities(&self) -> Vec<u8> {
+        let mut urgency: Vec<u8> = self.assets.iter().map(|asset| asset.priority).collect();
+        // Every lowering puts the lowered asset back on the list; a priority only falls, 255 times at most.
+        let mut changed: Vec<usize> = (0..self.assets.len()).collect();
+        while let Some(index) = changed.pop() {
+            for &needed in &self.assets[index].depends {
+                let needed = needed as usize;
+                if urgency[needed] > urgency[index] {
+                    urgency[needed] = urgency[index];
+                    changed.push(needed);
+                }
+            }
+        }
+        urgency
+    }
+}
+
+/// Whether a name stays below the asset directory on every system: no empty, `.` or `..` part, no
+/// backslash, no colon, no control character, at most [`ASSET_NAME_BYTES_MAX`] bytes.
+#[must_use]
+pub fn is_safe_name(name: &str) -> bool {
+    name.len() <= ASSET_NAME_BYTES_MAX
+        && !name
+            .chars()
+            .any(|c| matches!(c, '\\' | ':') || c.is_control())
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asset(name: &str, priority: u8, depends: &[u32]) -> Asset {
+        Asset {
+            name: name.into(),
+            bytes: 10,
+            mime: "text/plain".into(),
+            hash: AssetHash([priority; 32]),
+            priority,
+            depends: depends.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_and_a_request_come_back_as_they_were() {
+        let manifest = Manifest {
+            assets: vec![asset("a.txt", 1, &[1]), asset("b/c.txt", 2, &[])],
+        };
+        assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+        let request = AssetRequest::Content {
+            hash: AssetHash([7; 32]),
+            offset: 1 << 40,
+        };
+        assert_eq!(AssetRequest::decode(&request.encode()), Ok(request));
+        assert_eq!(
+            AssetRequest::decode(&AssetRequest::Manifest.encode()),
+            Ok(AssetRequest::Manifest)
+        );
+    }
+
+    #[test]
+    fn an_urgent_asset_pulls_what_it_depends_on_forward() {
+        let manifest = Manifest {
+            assets: vec![
+                asset("late", 9, &[]),
+                asset("base", 200, &[]),
+                asset("now", 1, &[1]),
+            ],
+        };
+        assert_eq!(manifest.fetch_order(), Some(vec![1, 2, 0]));
+    }
+
+    #[test]
+    fn circles_strangers_and_names_that_climb_are_refused() {
+        let refuse =
+            |assets| Manifest::decode(&Manifest { assets }.encode()).expect_err("a bad manifest");
+        assert_eq!(
+            refuse(vec![asset("a", 0, &[1]), asset("b", 0, &[0])]),
+            DecodeError::Invalid("a circle of dependencies")
+        );
+        assert_eq!(
+            refuse(vec![asset("a", 0, &[1])]),
+            DecodeError::Invalid("an asset's dependency")
+        );
+        for name in ["../a", "/a", "a//b", "", ".", "a/..", "c:\\a", "a\nb"] {
+            assert_eq!(
+                refuse(vec![asset(name, 0, &[])]),
+                DecodeError::Invalid("an asset's name"),
+                "{name:?}"
+            );
+        }
+    }
+}
