@@ -1,65 +1,76 @@
-//! The game's own events: what one looks like inside a frame of the event stream.
+//! The game's own events: one byte that says which event of the schema it is, then the event in
+//! MessagePack (structs as maps, so that a JavaScript game reads them without a schema).
 //!
-//! In comes a serde value of a type that both ends name; out go the bytes of one frame: a byte with the
-//! event's index in the schema, then the value as MessagePack. Fields travel by name, not by position:
-//! events are rare beside state, and a JavaScript game can then read and write them without any Rust.
+//! The choice to question: MessagePack and not the schema's columns. Events are rare beside state, come
+//! one at a time, and hold what columns are bad at: text, lists, choices.
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::error::{ApiMisuse, DecodeError};
+use crate::{
+    error::DecodeError,
+    limits::{DEPTH_MAX, EVENTS_MAX},
+};
 
-/// A message of the game: a chat line, a hit, a purchase. Ordered and reliable, both ways.
+/// A type that travels as an event between a room and its players.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use tickwire_protocol::event::Event;
+/// use tickwire_protocol::event::GameEvent;
 ///
 /// #[derive(Serialize, Deserialize)]
 /// struct Chat {
 ///     text: String,
 /// }
-/// impl Event for Chat {
+///
+/// impl GameEvent for Chat {
 ///     const NAME: &'static str = "chat";
 /// }
 /// ```
-pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What both ends call it; it stands in the schema.
+pub trait GameEvent: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The event's name in the schema, by which JavaScript games know it. Unique in a game.
     const NAME: &'static str;
 }
 
-/// Appends one event to `out`.
+/// Appends the event that stands at `index` in the schema to `out`.
 ///
-/// # Errors
-/// [`ApiMisuse::Schema`] when serde cannot write the value.
-pub fn encode(index: u8, event: &impl Serialize, out: &mut Vec<u8>) -> Result<(), ApiMisuse> {
-    let start = out.len();
-    out.push(index);
-    rmp_serde::encode::write_named(out, event).map_err(|error| {
-        out.truncate(start);
-        ApiMisuse::Schema(error.to_string())
-    })
-}
-
-/// Splits an event's bytes into its index in the schema and its MessagePack payload.
+/// # Panics
 ///
-/// # Errors
-/// [`DecodeError::Truncated`] when not even the index is there.
-pub fn split(bytes: &[u8]) -> Result<(u8, &[u8]), DecodeError> {
-    match bytes {
-        [index, payload @ ..] => Ok((*index, payload)),
-        [] => Err(DecodeError::Truncated("an event")),
+/// `index` is not below [`EVENTS_MAX`], or the type's own `Serialize` fails.
+pub fn encode<E: GameEvent>(index: usize, event: &E, out: &mut Vec<u8>) {
+    assert!(
+        index < EVENTS_MAX,
+        "a schema has at most {EVENTS_MAX} events"
+    );
+    #[expect(clippy::cast_possible_truncation, reason = "EVENTS_MAX is 256")]
+    out.push(index as u8);
+    let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
+    if let Err(error) = event.serialize(&mut serializer) {
+        panic!("the event {} cannot be serialized: {error}", E::NAME);
     }
 }
 
-/// Reads a payload as the event `E`.
+/// Splits an event's bytes into its index in the schema and what [`decode`] takes.
 ///
 /// # Errors
-/// [`DecodeError::Invalid`] when the payload is no `E`, and [`DecodeError::Trailing`] when bytes are left.
-pub fn decode<E: DeserializeOwned>(payload: &[u8]) -> Result<E, DecodeError> {
-    let mut reader = rmp_serde::Deserializer::new(std::io::Cursor::new(payload));
-    reader.set_max_depth(crate::limits::DEPTH_MAX);
-    let event = E::deserialize(&mut reader).map_err(|_| DecodeError::Invalid("an event"))?;
-    if reader.position() == payload.len() as u64 {
+///
+/// The bytes are empty.
+pub fn split(bytes: &[u8]) -> Result<(usize, &[u8]), DecodeError> {
+    let (&index, rest) = bytes
+        .split_first()
+        .ok_or(DecodeError::Truncated("an event"))?;
+    Ok((usize::from(index), rest))
+}
+
+/// Reads an event's value: all of `bytes`, nesting at most [`DEPTH_MAX`] deep.
+///
+/// # Errors
+///
+/// The bytes are no `E`, or go on after it.
+pub fn decode<E: GameEvent>(mut bytes: &[u8]) -> Result<E, DecodeError> {
+    let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
+    deserializer.set_max_depth(DEPTH_MAX);
+    let event = E::deserialize(&mut deserializer).map_err(|_| DecodeError::Invalid("an event"))?;
+    if bytes.is_empty() {
         Ok(event)
     } else {
         Err(DecodeError::Trailing("an event"))
@@ -68,48 +79,69 @@ pub fn decode<E: DeserializeOwned>(payload: &[u8]) -> Result<E, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
-    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
     struct Chat {
         text: String,
-        team: Option<u8>,
+        to: Option<u32>,
+    }
+
+    impl GameEvent for Chat {
+        const NAME: &'static str = "chat";
+    }
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Nest(Vec<Nest>);
+
+    impl GameEvent for Nest {
+        const NAME: &'static str = "nest";
     }
 
     #[test]
-    fn an_event_comes_back_as_it_was() {
+    fn an_event_comes_back_as_it_was_sent() {
         let chat = Chat {
-            text: "well played".into(),
-            team: Some(2),
+            text: "hello".into(),
+            to: Some(7),
         };
-        let mut bytes = vec![];
-        encode(7, &chat, &mut bytes).expect("a plain struct");
-        let (index, payload) = split(&bytes).expect("an index");
-        assert_eq!(index, 7);
-        assert_eq!(decode::<Chat>(payload), Ok(chat));
+        let mut bytes = Vec::new();
+        encode(3, &chat, &mut bytes);
+        let (index, rest) = split(&bytes).unwrap();
+        assert_eq!(index, 3);
+        assert_eq!(decode::<Chat>(rest).unwrap(), chat);
     }
 
     #[test]
-    fn a_cut_or_overlong_event_is_refused() {
-        let mut bytes = vec![];
+    fn an_event_that_ends_early_or_goes_on_is_refused() {
+        let mut bytes = Vec::new();
         encode(
             0,
             &Chat {
-                text: "hi".into(),
-                team: None,
+                text: "hello".into(),
+                to: None,
             },
             &mut bytes,
-        )
-        .expect("a plain struct");
-        assert_eq!(split(&[]), Err(DecodeError::Truncated("an event")));
-        assert_eq!(
-            decode::<Chat>(&bytes[1..bytes.len() - 1]),
-            Err(DecodeError::Invalid("an event"))
         );
+        for end in 1..bytes.len() {
+            assert!(decode::<Chat>(&bytes[1..end]).is_err(), "cut at {end}");
+        }
         bytes.push(0);
         assert_eq!(
             decode::<Chat>(&bytes[1..]),
             Err(DecodeError::Trailing("an event"))
+        );
+        assert!(split(&[]).is_err());
+    }
+
+    #[test]
+    fn an_event_nested_deeper_than_the_limit_is_refused() {
+        // 0x91: an array of one. A recursive type would otherwise follow it down the stack.
+        let bytes = vec![0x91; 100_000];
+        assert_eq!(
+            decode::<Nest>(&bytes),
+            Err(DecodeError::Invalid("an event"))
         );
     }
 }
