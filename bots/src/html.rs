@@ -1,0 +1,286 @@
+//! A report and its seconds in, one HTML page without any outside reference out: a table, and plots
+//! as inline SVG.
+
+use std::fmt::Write as _;
+
+use crate::{report::Report, statistics::Slice};
+
+/// Plot area in SVG units.
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 160.0;
+
+/// One curve of a plot.
+struct Curve {
+    name: &'static str,
+    colour: &'static str,
+    values: Vec<f64>,
+}
+
+/// The page for `report`, with one point per second of `seconds` in each plot.
+#[must_use]
+pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
+    let verdict = if report.failures().is_empty() {
+        "<p class=ok>Every player was served.</p>".to_owned()
+    } else {
+        format!(
+            "<p class=bad>Failed: {}.</p>",
+            escape(&report.failures().join(", "))
+        )
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a plot shows three digits")]
+    let curve = |name, colour, value: &dyn Fn(&Slice) -> u64| Curve {
+        name,
+        colour,
+        values: seconds.iter().map(|second| value(second) as f64).collect(),
+    };
+    let millis = |name, colour, value: &dyn Fn(&Slice) -> f64| Curve {
+        name,
+        colour,
+        values: seconds.iter().map(value).collect(),
+    };
+    let plots = [
+        plot(
+            "Players",
+            "bots",
+            &[curve("playing", BLUE, &|second| second.players)],
+        ),
+        plot(
+            "Snapshots received",
+            "a second",
+            &[curve("snapshots", BLUE, &|second| second.snapshots)],
+        ),
+        plot(
+            "Snapshot interval",
+            "ms",
+            &[
+                millis("p50", BLUE, &|second| second.interval.millis_at(0.5)),
+                millis("p99", AMBER, &|second| second.interval.millis_at(0.99)),
+                millis("p99.9", RED, &|second| second.interval.millis_at(0.999)),
+            ],
+        ),
+        plot(
+            "Input to effect",
+            "ms",
+            &[
+                millis("p50", BLUE, &|second| second.input_to_effect.millis_at(0.5)),
+                millis("p99", AMBER, &|second| {
+                    second.input_to_effect.millis_at(0.99)
+                }),
+                millis("p99.9", RED, &|second| {
+                    second.input_to_effect.millis_at(0.999)
+                }),
+            ],
+        ),
+        plot(
+            "Bytes received",
+            "a second",
+            &[curve("bytes", BLUE, &|second| second.bytes)],
+        ),
+        plot(
+            "Errors",
+            "a second",
+            &[curve("errors", RED, &Slice::errors)],
+        ),
+        nines("All snapshot intervals, by nines", seconds),
+    ];
+    format!(
+        "<!doctype html><html lang=en><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width\"><title>Tickwire load test</title>\
+         <style>{STYLE}</style><h1>Load test of {target}</h1>{verdict}<pre>{table}</pre>{plots}</html>\n",
+        target = escape(target),
+        table = escape(&report.to_string()),
+        plots = plots.concat(),
+    )
+}
+
+const BLUE: &str = "#2878d0";
+const AMBER: &str = "#d08a00";
+const RED: &str = "#d03838";
+
+const STYLE: &str = "body{font:15px/1.4 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;\
+    color:CanvasText;background:Canvas;color-scheme:light dark}pre{overflow-x:auto}svg{width:100%;height:auto}\
+    figure{margin:1.5rem 0}text{font:11px system-ui,sans-serif;fill:currentColor}.ok{color:#2a8f3c}.bad{color:#d03838}";
+
+/// A figure with one point per second and curve.
+fn plot(title: &str, unit: &str, curves: &[Curve]) -> String {
+    let longest = curves
+        .iter()
+        .map(|curve| curve.values.len())
+        .max()
+        .unwrap_or(0);
+    let marks = [(0.0, "0".to_owned()), (1.0, format!("{longest} s"))];
+    figure(title, unit, curves, &marks)
+}
+
+/// The distribution with an axis of nines: 0, 90 %, 99 %, … as far as the count supports one.
+fn nines(title: &str, seconds: &[Slice]) -> String {
+    let mut whole = Slice::default();
+    seconds.iter().for_each(|second| whole.add(second));
+    #[expect(clippy::cast_precision_loss, reason = "only its magnitude counts")]
+    let decades = (whole.interval.count().max(10) as f64).log10().min(6.0);
+    const POINTS: u32 = 200;
+    let values = (0..=POINTS)
+        .map(|point| {
+            let nines = decades * f64::from(point) / f64::from(POINTS);
+            whole.interval.millis_at(1.0 - 10f64.powf(-nines))
+        })
+        .collect();
+    let names = [
+        "0",
+        "90 %",
+        "99 %",
+        "99.9 %",
+        "99.99 %",
+        "99.999 %",
+        "99.9999 %",
+    ];
+    let marks: Vec<(f64, String)> = names
+        .iter()
+        .zip(0u32..)
+        .map(|(name, nines)| (f64::from(nines) / decades, (*name).to_owned()))
+        .filter(|(at, _)| *at <= 1.0)
+        .collect();
+    figure(
+        title,
+        "ms",
+        &[Curve {
+            name: "interval",
+            colour: BLUE,
+            values,
+        }],
+        &marks,
+    )
+}
+
+fn figure(title: &str, unit: &str, curves: &[Curve], marks: &[(f64, String)]) -> String {
+    let top = curves
+        .iter()
+        .flat_map(|curve| &curve.values)
+        .fold(0.0f64, |top, &value| top.max(value));
+    let top = round_up(top);
+    let mut svg = String::new();
+    for step in 0..=2 {
+        let share = f64::from(step) / 2.0;
+        let y = HEIGHT * (1.0 - share);
+        let _ = write!(
+            svg,
+            "<line x1=50 x2={x2} y1={y} y2={y} stroke=currentColor stroke-opacity=.2 />\
+             <text x=44 y={text_y} text-anchor=end>{value}</text>",
+            x2 = 50.0 + WIDTH,
+            text_y = y + 4.0,
+            value = short(top * share),
+        );
+    }
+    for (at, mark) in marks {
+        let _ = write!(
+            svg,
+            "<text x={x:.1} y={y} text-anchor=middle>{mark}</text>",
+            x = 50.0 + WIDTH * at,
+            y = HEIGHT + 16.0
+        );
+    }
+    for (curve, number) in curves.iter().zip(0u32..) {
+        let last = curve.values.len().saturating_sub(1).max(1);
+        let points =
+            curve
+                .values
+                .iter()
+                .enumerate()
+                .fold(String::new(), |mut points, (index, value)| {
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "a run has far fewer than 2^52 seconds"
+                    )]
+                    let x = 50.0 + WIDTH * index as f64 / last as f64;
+                    let _ = write!(points, "{x:.1},{y:.1} ", y = HEIGHT * (1.0 - value / top));
+                    points
+                });
+        let _ = write!(
+            svg,
+            "<polyline points=\"{points}\" fill=none stroke=\"{colour}\" stroke-width=1.5 />\
+             <text x={x} y={y} style=\"fill:{colour}\">{name}</text>",
+            colour = curve.colour,
+            name = curve.name,
+            x = 60.0 + 70.0 * f64::from(number),
+            y = HEIGHT + 34.0,
+        );
+    }
+    format!(
+        "<figure><figcaption><b>{title}</b> ({unit})</figcaption>\
+         <svg viewBox=\"0 -8 {width} {height}\" role=img aria-label=\"{title}\">{svg}</svg></figure>",
+        width = WIDTH + 80.0,
+        height = HEIGHT + 50.0,
+    )
+}
+
+/// The next 1, 2 or 5 times a power of ten: an axis that ends on a number people read.
+fn round_up(value: f64) -> f64 {
+    if value <= 0.0 {
+        return 1.0;
+    }
+    let magnitude = 10f64.powf(value.log10().floor());
+    let lead = value / magnitude;
+    magnitude
+        * [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .find(|step| lead <= *step)
+            .unwrap_or(10.0)
+}
+
+/// A number in few characters: `1.5`, `20`, `300k`, `2M`.
+fn short(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => format!("{}M", v / 1e6),
+        v if v >= 1e4 => format!("{}k", v / 1e3),
+        v => format!("{v}"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{page, round_up};
+    use crate::{
+        report::{Crew, Report},
+        statistics::Slice,
+    };
+    use tickwire_protocol::time::Micros;
+
+    #[test]
+    fn an_axis_ends_on_one_two_or_five() {
+        let ends = [0.0, 0.7, 1.0, 3.0, 51.0, 999.0].map(round_up);
+        assert_eq!(ends, [1.0, 1.0, 1.0, 5.0, 100.0, 1000.0]);
+    }
+
+    #[test]
+    fn the_page_holds_every_second_and_escapes_what_it_shows() {
+        let mut second = Slice::default();
+        second.interval.record(Micros::from_millis(50));
+        second.complain("<script>");
+        let seconds = vec![second.clone(), second.clone(), second];
+        let mut whole = Slice::default();
+        seconds.iter().for_each(|second| whole.add(second));
+        let crew = Crew {
+            full: 1,
+            ..Crew::default()
+        };
+        let page = page("ws://h/<p>", &Report::new(crew, &whole, 3.0), &seconds);
+        assert!(!page.contains("<script>") && !page.contains("<p>ws"));
+        assert!(page.contains("&lt;script&gt;"));
+        let interval = page
+            .split("Snapshot interval</b>")
+            .nth(1)
+            .expect("the plot is there");
+        let points = interval
+            .split("points=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap();
+        assert_eq!(points.split_whitespace().count(), 3);
+    }
+}

@@ -1,0 +1,123 @@
+//! Slices in as the threads hand them over, a line on the terminal that is true each second, and the
+//! run's seconds out.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::statistics::Slice;
+
+/// Puts the threads' slices together into seconds, and shows the newest whole one.
+#[derive(Debug)]
+pub struct Live {
+    bar: ProgressBar,
+    started: Instant,
+    threads: usize,
+    bots: usize,
+    /// Seconds that some threads have handed over and others not yet, with how many have.
+    partial: BTreeMap<u64, (usize, Slice)>,
+    seconds: Vec<Slice>,
+    errors: u64,
+}
+
+impl Live {
+    /// A view of a run of `bots` on `threads` for `duration`; `is_quiet` shows nothing.
+    #[must_use]
+    pub fn new(bots: usize, threads: usize, duration: Duration, is_quiet: bool) -> Self {
+        let bar = if is_quiet {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(duration.as_secs().max(1))
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} s  {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message("connecting");
+        Self {
+            bar,
+            started: Instant::now(),
+            threads,
+            bots,
+            partial: BTreeMap::new(),
+            seconds: Vec::new(),
+            errors: 0,
+        }
+    }
+
+    /// Takes what one thread counted in the run's second number `second`.
+    pub fn handle_slice(&mut self, second: u64, slice: &Slice) {
+        let (threads, sum) = self.partial.entry(second).or_default();
+        *threads += 1;
+        sum.add(slice);
+        while let Some(whole) = self
+            .partial
+            .first_entry()
+            .filter(|entry| entry.get().0 == self.threads)
+        {
+            let (_, slice) = whole.remove();
+            self.show(&slice);
+            self.seconds.push(slice);
+        }
+    }
+
+    /// The seconds of the whole run, those too that not every thread lived to see.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Slice> {
+        self.seconds
+            .extend(self.partial.into_values().map(|(_, slice)| slice));
+        self.bar.finish_and_clear();
+        self.seconds
+    }
+
+    fn show(&mut self, slice: &Slice) {
+        self.errors += slice.errors();
+        let spread = |spans: &crate::statistics::Spans| {
+            format!(
+                "{:.0}/{:.0}/{:.0}",
+                spans.millis_at(0.5),
+                spans.millis_at(0.99),
+                spans.millis_at(0.999)
+            )
+        };
+        self.bar.set_position(self.started.elapsed().as_secs());
+        self.bar.set_message(format!(
+            "{}/{} play, {} snapshots/s, p50/p99/p99.9 ms: interval {}, input {}; {} errors",
+            slice.players,
+            self.bots,
+            slice.snapshots,
+            spread(&slice.interval),
+            spread(&slice.input_to_effect),
+            self.errors,
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Live;
+    use crate::statistics::Slice;
+    use std::time::Duration;
+
+    #[test]
+    fn a_second_is_whole_when_every_thread_has_handed_it_over() {
+        let mut live = Live::new(4, 2, Duration::from_secs(3), true);
+        let slice = Slice {
+            snapshots: 10,
+            ..Slice::default()
+        };
+        live.handle_slice(0, &slice);
+        live.handle_slice(1, &slice);
+        assert!(live.seconds.is_empty());
+        live.handle_slice(0, &slice);
+        assert_eq!(live.seconds.len(), 1);
+        let seconds: Vec<u64> = live
+            .finish()
+            .iter()
+            .map(|second| second.snapshots)
+            .collect();
+        assert_eq!(seconds, [20, 10]);
+    }
+}
