@@ -1,0 +1,68 @@
+//! Packages of the system, installed by apt-get where there is one.
+//!
+//! Other systems are told what is missing: guessing at their package names would fail in ways nobody
+//! reads.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{find, output, program, run, say, shown};
+
+/// Installs Debian packages, after an `apt-get update` if the lists turn out to be missing or old.
+///
+/// # Errors
+/// When there is no apt-get, when the caller may not use it, or when it fails. The message says which
+/// command to run.
+pub(crate) fn debian(packages: &[&str], what_for: &str) -> Result<()> {
+    let names = packages.join(" ");
+    if find("apt-get").is_none() {
+        bail!(
+            "{what_for} is missing and there is no apt-get here: install it with your system's packages ({names} in Debian)"
+        );
+    }
+    let Some(as_root) = as_root() else {
+        bail!("{what_for} is missing: run `sudo apt-get install {names}`, then this command again");
+    };
+    say(format!("installing {what_for}: apt-get install {names}"));
+    if run(&mut install(&as_root, packages)).is_ok() {
+        return Ok(());
+    }
+    say("apt-get's lists may be old: apt-get update");
+    run(apt(&as_root).arg("update"))
+        .and_then(|()| run(&mut install(&as_root, packages)))
+        .with_context(|| {
+            format!(
+                "{what_for} could not be installed: is there a network? `{}` tells more",
+                shown(&install(&[], packages))
+            )
+        })
+}
+
+/// What stands in front of a command that needs root: nothing, or `sudo` if it asks no password.
+fn as_root() -> Option<Vec<&'static str>> {
+    if output(program("id").arg("-u"))? == "0" {
+        return Some(Vec::new());
+    }
+    output(program("sudo").args(["-n", "true"])).map(|_| vec!["sudo", "-n"])
+}
+
+fn install(as_root: &[&str], packages: &[&str]) -> Command {
+    let mut command = apt(as_root);
+    command
+        .args(["install", "--yes", "--no-install-recommends", "--quiet=2"])
+        .args(packages);
+    command
+}
+
+fn apt(as_root: &[&str]) -> Command {
+    // Through `env`, because sudo drops the variables of whoever calls it.
+    let line: Vec<&str> = as_root
+        .iter()
+        .copied()
+        .chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .collect();
+    let mut command = program(line[0]);
+    command.args(&line[1..]).stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,153 @@
+//! Counting: what test programs print goes in, a table and one last line come out.
+//!
+//! The numbers are read from the `test result:` lines of Rust's test harness, which are the only thing
+//! that unit tests, integration tests and doctests all print.
+
+use std::time::Duration;
+
+/// How many tests passed, failed, and were left out.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Count {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) ignored: u64,
+}
+
+impl Count {
+    /// Adds what one line of a test program says, if it is a result line.
+    pub(crate) fn read_line(&mut self, line: &str) {
+        let Some(result) = line.trim_start().strip_prefix("test result: ") else {
+            return;
+        };
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let (Some(number), Some(what)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// One row of the table.
+struct Row {
+    name: &'static str,
+    count: Count,
+    took: Duration,
+}
+
+/// All rows so far.
+#[derive(Default)]
+pub(crate) struct Summary(Vec<Row>);
+
+impl Summary {
+    /// Adds a row. A step whose program failed counts at least one failure, whatever it printed: a
+    /// test program that crashes prints no result line.
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        mut count: Count,
+        succeeded: bool,
+        took: Duration,
+    ) {
+        if !succeeded && count.failed == 0 {
+            count.failed = 1;
+        }
+        self.0.push(Row { name, count, took });
+    }
+
+    /// Whether nothing failed, and something was run at all.
+    pub(crate) fn is_good(&self) -> bool {
+        let total = self.total();
+        total.failed == 0 && total.passed > 0
+    }
+
+    /// The table, and as its last line the sum: `N passed, N failed`.
+    pub(crate) fn shown(&self) -> String {
+        let mut text = format!(
+            "\n{:<34}{:>8}{:>8}{:>9}{:>8}\n",
+            "", "passed", "failed", "ignored", "time"
+        );
+        for Row { name, count, took } in &self.0 {
+            let Count {
+                passed,
+                failed,
+                ignored,
+            } = count;
+            text += &format!(
+                "{name:<34}{passed:>8}{failed:>8}{ignored:>9}{:>7.0}s\n",
+                took.as_secs_f32()
+            );
+        }
+        let total = self.total();
+        text + &format!("\n{} passed, {} failed", total.passed, total.failed)
+    }
+
+    fn total(&self) -> Count {
+        self.0.iter().fold(Count::default(), |sum, row| Count {
+            passed: sum.passed + row.count.passed,
+            failed: sum.failed + row.count.failed,
+            ignored: sum.ignored + row.count.ignored,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(lines: &[&str]) -> Count {
+        let mut count = Count::default();
+        for line in lines {
+            count.read_line(line);
+        }
+        count
+    }
+
+    #[test]
+    fn result_lines_are_added_up_and_others_ignored() {
+        let count = count(&[
+            "running 3 tests",
+            "test a ... ok",
+            "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 40 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.25s",
+        ]);
+        assert_eq!(
+            count,
+            Count {
+                passed: 42,
+                failed: 3,
+                ignored: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_program_that_fails_without_a_result_line_is_a_failure() {
+        let mut summary = Summary::default();
+        summary.add(
+            "crashed",
+            Count {
+                passed: 5,
+                ..Count::default()
+            },
+            false,
+            Duration::ZERO,
+        );
+        assert!(!summary.is_good());
+        assert!(summary.shown().ends_with("\n5 passed, 1 failed"));
+    }
+
+    #[test]
+    fn a_run_without_any_test_is_not_good() {
+        assert!(!Summary::default().is_good());
+    }
+}

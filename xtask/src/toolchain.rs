@@ -1,0 +1,165 @@
+//! A Rust toolchain that can compile for WASM, made ready in the first of four ways that works.
+//!
+//! 1. The target of the toolchain in use is installed.
+//! 2. Debian's own Rust for the web is installed: it ships the sources of std, which are then built.
+//! 3. `rustup target add` installs the target.
+//! 4. apt-get installs what way 2 needs.
+//!
+//! Way 2 stands before way 3 so that a machine which rustup cannot reach asks only once.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    command::{cargo, find, output, program, run_within, say},
+    install,
+};
+
+/// What is compiled for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Debian's packages of way 2, and where they put their programs.
+const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// The target is about 30 MB; a network that needs longer for it is none.
+const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
+
+/// Set to `debian`, it goes straight to Debian's toolchain: how the tests of this file's ways are run
+/// on a machine that has rustup.
+const CHOICE: &str = "TICKWIRE_WASM_TOOLCHAIN";
+
+/// A toolchain that can compile for WASM.
+pub(crate) enum Toolchain {
+    /// The one that runs this program, with the target's precompiled std.
+    Installed,
+    /// Debian's, which builds std (about half a minute, once).
+    Debian {
+        /// Where its sources and its linker lie.
+        sysroot: PathBuf,
+    },
+}
+
+impl Toolchain {
+    /// The first of the four ways that works.
+    ///
+    /// # Errors
+    /// When none does; the message says what each one lacked.
+    pub(crate) fn make_ready() -> Result<Self> {
+        let debian_only = env::var_os(CHOICE).is_some_and(|it| it == "debian");
+        if !debian_only && has_target() {
+            return Ok(Self::Installed);
+        }
+        if let Some(sysroot) = debian_sysroot() {
+            say("WASM toolchain: Debian's rustc-web");
+            return Ok(Self::Debian { sysroot });
+        }
+        if !debian_only && find("rustup").is_some() {
+            say(format!("WASM toolchain: rustup target add {TARGET}"));
+            match run_within(
+                program("rustup").args(["target", "add", TARGET]),
+                RUSTUP_LIMIT,
+            ) {
+                Ok(()) if has_target() => return Ok(Self::Installed),
+                Ok(()) => say("rustup added the target to another toolchain than the one in use"),
+                Err(error) => say(format!("{error:#}")),
+            }
+        }
+        install::debian(&DEBIAN_PACKAGES, "a WASM toolchain").with_context(|| {
+            format!("no WASM toolchain: `rustup target add {TARGET}` would give one where rustup is in use")
+        })?;
+        let sysroot = debian_sysroot()
+            .context("Debian's rustc-web is installed, and its std sources are not there")?;
+        Ok(Self::Debian { sysroot })
+    }
+
+    /// A cargo that compiles for [`TARGET`] into a folder of its own under `target_dir`: builds of the
+    /// host and of two toolchains would otherwise throw each other's results away.
+    ///
+    /// # Errors
+    /// When Debian's linker for WASM is missing.
+    pub(crate) fn cargo(&self, subcommand: &str, target_dir: &Path) -> Result<Command> {
+        match self {
+            Self::Installed => {
+                let mut command = cargo();
+                command
+                    .arg(subcommand)
+                    .args(["--target", TARGET, "--target-dir"])
+                    .arg(self.build_dir(target_dir));
+                Ok(command)
+            }
+            Self::Debian { sysroot } => {
+                let linker = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
+                ensure!(
+                    linker.exists(),
+                    "{} is missing: Debian's rustc-web brings it",
+                    linker.display()
+                );
+                let mut command = program(DEBIAN_CARGO);
+                // Left by rustup and `cargo run`, they would send this cargo to the other toolchain's
+                // programs and libraries.
+                for variable in [
+                    "CARGO",
+                    "RUSTUP_TOOLCHAIN",
+                    "RUSTDOC",
+                    "RUSTFLAGS",
+                    "LD_LIBRARY_PATH",
+                ] {
+                    command.env_remove(variable);
+                }
+                command
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    // -Zbuild-std is not stable; Debian's compiler is a stable one.
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                    .arg(subcommand)
+                    .args([
+                        "-Zbuild-std=std,panic_abort",
+                        "--target",
+                        TARGET,
+                        "--target-dir",
+                    ])
+                    .arg(self.build_dir(target_dir));
+                Ok(command)
+            }
+        }
+    }
+
+    /// The folder this toolchain builds into.
+    pub(crate) fn build_dir(&self, target_dir: &Path) -> PathBuf {
+        target_dir.join(match self {
+            Self::Installed => "wasm",
+            Self::Debian { .. } => "wasm-debian",
+        })
+    }
+}
+
+/// Whether the toolchain in use has std for the target.
+fn has_target() -> bool {
+    let sysroot = output(program("rustc").args(["--print", "sysroot"]));
+    sysroot.is_some_and(|sysroot| {
+        Path::new(&sysroot)
+            .join("lib/rustlib")
+            .join(TARGET)
+            .join("lib")
+            .is_dir()
+    })
+}
+
+/// Debian's sysroot, when both its cargo and the sources of std are installed.
+fn debian_sysroot() -> Option<PathBuf> {
+    let mut rustc = program(DEBIAN_RUSTC);
+    rustc
+        .env_remove("LD_LIBRARY_PATH")
+        .args(["--print", "sysroot"]);
+    let sysroot = PathBuf::from(output(&mut rustc)?);
+    let sources = sysroot.join("lib/rustlib/src/rust/library/std/src/lib.rs");
+    (Path::new(DEBIAN_CARGO).exists() && sources.exists()).then_some(sysroot)
+}

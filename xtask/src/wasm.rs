@@ -1,0 +1,153 @@
+//! What the browser loads: two packages compiled for WASM, and the JavaScript and TypeScript beside them.
+//!
+//! Into `target/dist` go `demo/` (the demo game) and `client/` (the prebuilt client that any game
+//! written in JavaScript uses). cargo decides whether something has to be compiled; a stamp beside the
+//! output decides whether wasm-bindgen has to run.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Instant, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    command::{run, say, target_dir},
+    toolchain::{TARGET, Toolchain},
+};
+
+/// What `cargo xtask wasm` takes.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Options {
+    /// Compile in seconds, keep names and panic messages; larger and slower in the browser.
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// Build only this one.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Module>,
+}
+
+/// One WASM module that is built.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Module {
+    /// The demo game.
+    Demo,
+    /// The client for games in JavaScript.
+    Client,
+}
+
+impl Module {
+    const ALL: [Self; 2] = [Self::Demo, Self::Client];
+
+    fn package(self) -> &'static str {
+        match self {
+            Self::Demo => "tickwire-demo",
+            Self::Client => "tickwire-client",
+        }
+    }
+
+    /// The folder in `target/dist`.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// Builds what is out of date and returns the folder it lies in, `target/dist`.
+///
+/// # Errors
+/// When no toolchain can be had, or the code does not compile.
+pub(crate) fn build(options: &Options) -> Result<PathBuf> {
+    let target_dir = target_dir()?;
+    let toolchain = Toolchain::make_ready()?;
+    let dist = target_dir.join("dist");
+    for module in Module::ALL {
+        if options.only.is_none_or(|only| only == module) {
+            build_module(&toolchain, module, options.dev, &target_dir, &dist).with_context(
+                || format!("{} could not be built for the browser", module.package()),
+            )?;
+        }
+    }
+    Ok(dist)
+}
+
+fn build_module(
+    toolchain: &Toolchain,
+    module: Module,
+    dev: bool,
+    target_dir: &Path,
+    dist: &Path,
+) -> Result<()> {
+    let profile = if dev { "wasm-dev" } else { "wasm" };
+    let package = module.package();
+    // The crate type is asked for here, and not in the manifest, so that ordinary builds need not link
+    // a shared library nobody loads.
+    run(toolchain
+        .cargo("rustc", target_dir)?
+        .args(["--package", package, "--lib", "--crate-type", "cdylib"])
+        .args([
+            "--no-default-features",
+            "--features",
+            "browser",
+            "--profile",
+            profile,
+        ]))?;
+
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    let wasm = toolchain
+        .build_dir(target_dir)
+        .join(TARGET)
+        .join(profile)
+        .join(file);
+    bind(&wasm, &dist.join(module.folder()), dev)
+}
+
+/// Writes the JavaScript, the declarations and the final WASM for `wasm` into `folder`.
+fn bind(wasm: &Path, folder: &Path, dev: bool) -> Result<()> {
+    let stamp_file = folder.join(".stamp");
+    let stamp = stamp(wasm)?;
+    if fs::read_to_string(&stamp_file).is_ok_and(|last| last == stamp) {
+        return Ok(());
+    }
+    let started = Instant::now();
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{} cannot be replaced", folder.display()));
+        }
+        _ => {}
+    }
+    Bindgen::new()
+        .input_path(wasm)
+        .web(true)?
+        .typescript(true)
+        .keep_debug(dev)
+        .remove_name_section(!dev)
+        .remove_producers_section(true)
+        .generate(folder)
+        .context("wasm-bindgen failed")?;
+    fs::write(&stamp_file, stamp)?;
+    say(format!(
+        "{} written in {:.1} s",
+        folder.display(),
+        started.elapsed().as_secs_f32()
+    ));
+    Ok(())
+}
+
+/// What the output depends on: the compiled module, and this program (which wasm-bindgen is a part of).
+fn stamp(wasm: &Path) -> Result<String> {
+    let this = std::env::current_exe()?;
+    let mut stamp = String::new();
+    for file in [wasm, &this] {
+        let metadata =
+            fs::metadata(file).with_context(|| format!("{} is not there", file.display()))?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
+        stamp += &format!("{} {} {modified}\n", file.display(), metadata.len());
+    }
+    Ok(stamp)
+}
