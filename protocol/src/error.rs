@@ -94,6 +94,12 @@ pub enum PeerMisbehaved {
     /// A WebSocket rule broken (RFC 6455): masking, reserved bits, fragmentation, control frames.
     #[error("WebSocket: {0}")]
     WebSocket(&'static str),
+    /// Text that is not UTF-8.
+    #[error("{0} is not UTF-8")]
+    NotUtf8(&'static str),
+    /// A text message; only binary ones are spoken.
+    #[error("a text message, where only binary ones are spoken")]
+    TextMessage,
     /// Nothing was heard for too long, or the handshake never came.
     #[error("{0} timed out")]
     TimedOut(&'static str),
@@ -224,6 +230,8 @@ impl From<&PeerError> for CloseCode {
                 P::MessageTooBig { .. } => Self::TooBig,
                 P::RateExceeded(_) => Self::RateLimited,
                 P::WebSocket(_) => Self::WebSocket,
+                P::NotUtf8(_) => Self::NotUtf8,
+                P::TextMessage => Self::Unsupported,
                 P::TimedOut(_) => Self::Timeout,
                 P::TooSlow(_) => Self::TooSlow,
                 P::BeforeHandshake { .. }

@@ -14,3 +14,5 @@ pub mod time;
 
 pub mod asset;
 pub mod event;
+
+pub mod websocket;
