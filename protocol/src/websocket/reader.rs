@@ -59,8 +59,14 @@ pub struct Reader {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    Header { bytes: [u8; HEADER_BYTES_MAX], filled: usize },
-    Payload { header: Header, done: usize },
+    Header {
+        bytes: [u8; HEADER_BYTES_MAX],
+        filled: usize,
+    },
+    Payload {
+        header: Header,
+        done: usize,
+    },
     Closed,
 }
 
@@ -78,7 +84,10 @@ struct Header {
     length: usize,
 }
 
-const START: State = State::Header { bytes: [0; HEADER_BYTES_MAX], filled: 0 };
+const START: State = State::Header {
+    bytes: [0; HEADER_BYTES_MAX],
+    filled: 0,
+};
 
 /// What a spent message's memory may keep: larger ones are given back, so that one upload does not
 /// make a connection heavy for ever.
@@ -209,7 +218,10 @@ impl Reader {
         }
         let bytes = self.message.len().saturating_add(header.length);
         if bytes > self.message_bytes_max {
-            return Err(PeerMisbehaved::MessageTooBig { bytes, max: self.message_bytes_max });
+            return Err(PeerMisbehaved::MessageTooBig {
+                bytes,
+                max: self.message_bytes_max,
+            });
         }
         Ok(())
     }
@@ -217,7 +229,8 @@ impl Reader {
     /// Keeps a piece of payload whose frame or message is not complete in the caller's buffer.
     fn keep_piece(&mut self, header: &Header, piece: &[u8]) -> Result<(), PeerMisbehaved> {
         if header.opcode.is_control() {
-            self.control[self.control_bytes..self.control_bytes + piece.len()].copy_from_slice(piece);
+            self.control[self.control_bytes..self.control_bytes + piece.len()]
+                .copy_from_slice(piece);
             self.control_bytes += piece.len();
             return Ok(());
         }
@@ -281,7 +294,9 @@ impl Kind {
 impl Header {
     /// Reads a header and its size, or `None` while bytes are missing. Section 5.2, top to bottom.
     fn parse(role: Role, bytes: &[u8]) -> Result<Option<(Self, usize)>, PeerMisbehaved> {
-        let Some(&first) = bytes.first() else { return Ok(None) };
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
         if first & 0x70 != 0 {
             return rule("a reserved bit is set and no extension was agreed");
         }
@@ -293,7 +308,9 @@ impl Header {
             return rule("a control frame in fragments");
         }
 
-        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        let Some(&second) = bytes.get(1) else {
+            return Ok(None);
+        };
         let is_masked = second & 0x80 != 0;
         match role {
             Role::Server if !is_masked => return rule("a client's frame without a mask"),
@@ -308,10 +325,28 @@ impl Header {
         }
 
         if !is_masked {
-            return Ok(Some((Self { is_final, opcode, key: None, length }, length_end)));
+            return Ok(Some((
+                Self {
+                    is_final,
+                    opcode,
+                    key: None,
+                    length,
+                },
+                length_end,
+            )));
         }
-        let Some(key) = bytes[length_end..].first_chunk::<4>() else { return Ok(None) };
-        Ok(Some((Self { is_final, opcode, key: Some(*key), length }, length_end + 4)))
+        let Some(key) = bytes[length_end..].first_chunk::<4>() else {
+            return Ok(None);
+        };
+        Ok(Some((
+            Self {
+                is_final,
+                opcode,
+                key: Some(*key),
+                length,
+            },
+            length_end + 4,
+        )))
     }
 
     /// The payload's length and where its form ends. A longer form than needed is an error.
@@ -350,12 +385,17 @@ fn take<'i>(input: &mut &'i mut [u8], bytes: usize) -> &'i mut [u8] {
 }
 
 fn whole_item(opcode: Opcode, payload: &[u8]) -> Result<Item<'_>, PeerMisbehaved> {
-    if opcode == Opcode::Text { text_item(payload) } else { Ok(Item::Binary(payload)) }
+    if opcode == Opcode::Text {
+        text_item(payload)
+    } else {
+        Ok(Item::Binary(payload))
+    }
 }
 
 fn text_item(payload: &[u8]) -> Result<Item<'_>, PeerMisbehaved> {
     let text = core::str::from_utf8(payload);
-    text.map(Item::Text).map_err(|_| PeerMisbehaved::NotUtf8("a text message"))
+    text.map(Item::Text)
+        .map_err(|_| PeerMisbehaved::NotUtf8("a text message"))
 }
 
 fn control_item(opcode: Opcode, payload: &[u8]) -> Result<Item<'_>, PeerMisbehaved> {
@@ -370,7 +410,10 @@ impl PeerClose {
     fn parse(payload: &[u8]) -> Result<Self, PeerMisbehaved> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
             return if payload.is_empty() {
-                Ok(Self { code: None, reason: Box::default() })
+                Ok(Self {
+                    code: None,
+                    reason: Box::default(),
+                })
             } else {
                 rule("a close frame with half a code")
             };
@@ -381,6 +424,9 @@ impl PeerClose {
         }
         let reason = core::str::from_utf8(reason);
         let reason = reason.map_err(|_| PeerMisbehaved::NotUtf8("a close reason"))?;
-        Ok(Self { code: Some(code), reason: reason.into() })
+        Ok(Self {
+            code: Some(code),
+            reason: reason.into(),
+        })
     }
 }

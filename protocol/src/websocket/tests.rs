@@ -36,7 +36,10 @@ fn drain(reader: &mut Reader, bytes: &[u8], seen: &mut Vec<Seen>) -> Result<(), 
     while let Some(item) = reader.read(&mut input)? {
         seen.push(item.into());
     }
-    assert!(input.is_empty(), "a reader that wants more has taken everything");
+    assert!(
+        input.is_empty(),
+        "a reader that wants more has taken everything"
+    );
     Ok(())
 }
 
@@ -51,7 +54,14 @@ fn from_client(frames: &[(u8, &[u8])]) -> Result<Vec<Seen>, PeerMisbehaved> {
     let mut bytes = Vec::new();
     for (first, payload) in frames {
         assert!(payload.len() < 126);
-        bytes.extend([*first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0]);
+        bytes.extend([
+            *first,
+            0x80 | u8::try_from(payload.len()).unwrap(),
+            0,
+            0,
+            0,
+            0,
+        ]);
         bytes.extend_from_slice(payload);
     }
     read_all(Role::Server, &bytes)
@@ -73,16 +83,30 @@ fn written(role: Role, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn every_length_form_comes_back_and_is_the_shortest_that_fits() {
-    for (length, header_bytes) in
-        [(0, 2), (1, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10), (100_000, 10)]
-    {
-        let payload: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
+    for (length, header_bytes) in [
+        (0, 2),
+        (1, 2),
+        (125, 2),
+        (126, 4),
+        (65_535, 4),
+        (65_536, 10),
+        (100_000, 10),
+    ] {
+        let payload: Vec<u8> = (0..length)
+            .map(|i| u8::try_from(i % 251).unwrap())
+            .collect();
         let to_client = written(Role::Server, Opcode::Binary, &payload);
         assert_eq!(to_client.len(), header_bytes + length);
-        assert_eq!(read_all(Role::Client, &to_client), Ok(vec![Seen::Binary(payload.clone())]));
+        assert_eq!(
+            read_all(Role::Client, &to_client),
+            Ok(vec![Seen::Binary(payload.clone())])
+        );
         let to_server = written(Role::Client, Opcode::Binary, &payload);
         assert_eq!(to_server.len(), header_bytes + 4 + length);
-        assert_eq!(read_all(Role::Server, &to_server), Ok(vec![Seen::Binary(payload)]));
+        assert_eq!(
+            read_all(Role::Server, &to_server),
+            Ok(vec![Seen::Binary(payload)])
+        );
     }
 }
 
@@ -106,36 +130,62 @@ fn a_message_begun_behind_others_leaves_them_as_they_are() {
 #[test]
 fn a_length_in_a_longer_form_than_it_needs_is_refused() {
     let sixteen_bits = [0x82, 0xfe, 0, 125, 0, 0, 0, 0];
-    assert_eq!(code_of(read_all(Role::Server, &sixteen_bits)), CloseCode::WebSocket);
+    assert_eq!(
+        code_of(read_all(Role::Server, &sixteen_bits)),
+        CloseCode::WebSocket
+    );
     let sixty_four_bits = [0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
-    assert_eq!(code_of(read_all(Role::Server, &sixty_four_bits)), CloseCode::WebSocket);
+    assert_eq!(
+        code_of(read_all(Role::Server, &sixty_four_bits)),
+        CloseCode::WebSocket
+    );
 }
 
 #[test]
 fn a_length_with_its_highest_bit_set_is_refused() {
     let bytes = [0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    assert_eq!(code_of(read_all(Role::Server, &bytes)), CloseCode::WebSocket);
+    assert_eq!(
+        code_of(read_all(Role::Server, &bytes)),
+        CloseCode::WebSocket
+    );
 }
 
 #[test]
 fn a_client_must_mask_and_a_server_must_not() {
-    assert_eq!(code_of(read_all(Role::Server, &[0x82, 0])), CloseCode::WebSocket);
-    assert_eq!(code_of(read_all(Role::Client, &[0x82, 0x80, 0, 0, 0, 0])), CloseCode::WebSocket);
+    assert_eq!(
+        code_of(read_all(Role::Server, &[0x82, 0])),
+        CloseCode::WebSocket
+    );
+    assert_eq!(
+        code_of(read_all(Role::Client, &[0x82, 0x80, 0, 0, 0, 0])),
+        CloseCode::WebSocket
+    );
 }
 
 #[test]
 fn reserved_bits_and_opcodes_are_refused() {
     for bit in [0x10, 0x20, 0x40] {
-        assert_eq!(code_of(from_client(&[(0x82 | bit, b"")])), CloseCode::WebSocket);
+        assert_eq!(
+            code_of(from_client(&[(0x82 | bit, b"")])),
+            CloseCode::WebSocket
+        );
     }
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
-        assert_eq!(code_of(from_client(&[(0x80 | opcode, b"")])), CloseCode::WebSocket);
+        assert_eq!(
+            code_of(from_client(&[(0x80 | opcode, b"")])),
+            CloseCode::WebSocket
+        );
     }
 }
 
 #[test]
 fn fragments_become_one_message() {
-    let seen = from_client(&[(0x02, b"one "), (0x00, b""), (0x00, b"two "), (0x80, b"three")]);
+    let seen = from_client(&[
+        (0x02, b"one "),
+        (0x00, b""),
+        (0x00, b"two "),
+        (0x80, b"three"),
+    ]);
     assert_eq!(seen, Ok(vec![Seen::Binary(b"one two three".to_vec())]));
     let seen = from_client(&[(0x01, b""), (0x80, b"")]);
     assert_eq!(seen, Ok(vec![Seen::Text(String::new())]));
@@ -143,9 +193,18 @@ fn fragments_become_one_message() {
 
 #[test]
 fn control_frames_come_between_fragments_in_their_order() {
-    let seen = from_client(&[(0x01, b"a"), (0x89, b"1"), (0x00, b"b"), (0x8a, b"2"), (0x80, b"c")]);
-    let expected =
-        vec![Seen::Ping(b"1".to_vec()), Seen::Pong(b"2".to_vec()), Seen::Text("abc".into())];
+    let seen = from_client(&[
+        (0x01, b"a"),
+        (0x89, b"1"),
+        (0x00, b"b"),
+        (0x8a, b"2"),
+        (0x80, b"c"),
+    ]);
+    let expected = vec![
+        Seen::Ping(b"1".to_vec()),
+        Seen::Pong(b"2".to_vec()),
+        Seen::Text("abc".into()),
+    ];
     assert_eq!(seen, Ok(expected));
 }
 
@@ -153,8 +212,14 @@ fn control_frames_come_between_fragments_in_their_order() {
 fn a_continuation_of_nothing_and_a_message_inside_another_are_refused() {
     assert_eq!(code_of(from_client(&[(0x80, b"")])), CloseCode::WebSocket);
     assert_eq!(code_of(from_client(&[(0x00, b"")])), CloseCode::WebSocket);
-    assert_eq!(code_of(from_client(&[(0x01, b"a"), (0x82, b"b")])), CloseCode::WebSocket);
-    assert_eq!(code_of(from_client(&[(0x02, b"a"), (0x02, b"b")])), CloseCode::WebSocket);
+    assert_eq!(
+        code_of(from_client(&[(0x01, b"a"), (0x82, b"b")])),
+        CloseCode::WebSocket
+    );
+    assert_eq!(
+        code_of(from_client(&[(0x02, b"a"), (0x02, b"b")])),
+        CloseCode::WebSocket
+    );
 }
 
 #[test]
@@ -175,7 +240,10 @@ fn text_must_be_utf8_over_all_its_fragments() {
         assert_eq!(seen, Ok(vec![Seen::Text("κόσμε".into())]), "cut at {cut}");
     }
     assert_eq!(code_of(from_client(&[(0x81, b"\xff")])), CloseCode::NotUtf8);
-    assert_eq!(code_of(from_client(&[(0x01, b"\xce"), (0x80, b"")])), CloseCode::NotUtf8);
+    assert_eq!(
+        code_of(from_client(&[(0x01, b"\xce"), (0x80, b"")])),
+        CloseCode::NotUtf8
+    );
     // A surrogate, an overlong form, and a number beyond Unicode.
     for bytes in [&b"\xed\xa0\x80"[..], b"\xc0\xaf", b"\xf4\x90\x80\x80"] {
         assert_eq!(code_of(from_client(&[(0x81, bytes)])), CloseCode::NotUtf8);
@@ -192,7 +260,10 @@ fn text_that_can_no_longer_become_utf8_is_refused_before_its_end() {
 
 #[test]
 fn binary_messages_are_not_text() {
-    assert_eq!(from_client(&[(0x82, b"\xff")]), Ok(vec![Seen::Binary(b"\xff".to_vec())]));
+    assert_eq!(
+        from_client(&[(0x82, b"\xff")]),
+        Ok(vec![Seen::Binary(b"\xff".to_vec())])
+    );
 }
 
 #[test]
@@ -203,7 +274,13 @@ fn a_message_larger_than_the_limit_is_refused_by_its_header() {
     };
     // 101 bytes are promised, none has come.
     let error = too_big(&[0x82, 0x80 | 101, 0, 0, 0, 0]).unwrap_err();
-    assert_eq!(error, PeerMisbehaved::MessageTooBig { bytes: 101, max: 100 });
+    assert_eq!(
+        error,
+        PeerMisbehaved::MessageTooBig {
+            bytes: 101,
+            max: 100
+        }
+    );
     // 2^62 bytes are promised.
     let huge = [0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(code_of(too_big(&huge)), CloseCode::TooBig);
@@ -250,9 +327,15 @@ fn a_close_frame_says_code_and_reason_and_is_the_last() {
     let mut writer = Writer::client(5);
     writer.close(1000, "bye", &mut bytes);
     writer.message(Opcode::Binary, b"after the end", &mut bytes);
-    let close = PeerClose { code: Some(1000), reason: "bye".into() };
+    let close = PeerClose {
+        code: Some(1000),
+        reason: "bye".into(),
+    };
     assert_eq!(read_all(Role::Server, &bytes), Ok(vec![Seen::Close(close)]));
-    let empty = PeerClose { code: None, reason: "".into() };
+    let empty = PeerClose {
+        code: None,
+        reason: "".into(),
+    };
     assert_eq!(from_client(&[(0x88, b"")]), Ok(vec![Seen::Close(empty)]));
 }
 
@@ -262,26 +345,46 @@ fn a_close_reason_that_is_too_long_is_cut_at_a_character() {
     // 122 letters of one byte and one of two: the cut falls inside the last.
     let reason = "a".repeat(122) + "é";
     Writer::server().close(4003, &reason, &mut bytes);
-    let close = PeerClose { code: Some(4003), reason: "a".repeat(122).into() };
+    let close = PeerClose {
+        code: Some(4003),
+        reason: "a".repeat(122).into(),
+    };
     assert_eq!(read_all(Role::Client, &bytes), Ok(vec![Seen::Close(close)]));
 }
 
 #[test]
 fn a_close_frame_with_a_code_that_may_not_travel_is_refused() {
-    assert_eq!(code_of(from_client(&[(0x88, b"\x03")])), CloseCode::WebSocket);
-    for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
+    assert_eq!(
+        code_of(from_client(&[(0x88, b"\x03")])),
+        CloseCode::WebSocket
+    );
+    for code in [
+        0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
+    ] {
         let result = from_client(&[(0x88, &code.to_be_bytes())]);
         assert_eq!(code_of(result), CloseCode::WebSocket, "{code}");
     }
-    for code in [1000_u16, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
-        assert!(from_client(&[(0x88, &code.to_be_bytes())]).is_ok(), "{code}");
+    for code in [
+        1000_u16, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999,
+    ] {
+        assert!(
+            from_client(&[(0x88, &code.to_be_bytes())]).is_ok(),
+            "{code}"
+        );
     }
-    assert_eq!(code_of(from_client(&[(0x88, b"\x03\xe8\xff")])), CloseCode::NotUtf8);
+    assert_eq!(
+        code_of(from_client(&[(0x88, b"\x03\xe8\xff")])),
+        CloseCode::NotUtf8
+    );
 }
 
 #[test]
 fn every_code_we_close_with_may_travel() {
-    assert!(CloseCode::ALL.iter().all(|code| is_close_code_allowed(code.number())));
+    assert!(
+        CloseCode::ALL
+            .iter()
+            .all(|code| is_close_code_allowed(code.number()))
+    );
 }
 
 #[test]
@@ -303,9 +406,10 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
             vec![(Opcode::Binary, true, bytes)]
         }
     });
-    let control = (any::<bool>(), prop::collection::vec(any::<u8>(), 0..125)).prop_map(|(ping, bytes)| {
-        vec![(if ping { Opcode::Ping } else { Opcode::Pong }, true, bytes)]
-    });
+    let control =
+        (any::<bool>(), prop::collection::vec(any::<u8>(), 0..125)).prop_map(|(ping, bytes)| {
+            vec![(if ping { Opcode::Ping } else { Opcode::Pong }, true, bytes)]
+        });
     let fragmented = (payload(), payload(), payload()).prop_map(|(a, b, c)| {
         vec![
             (Opcode::Binary, false, a),

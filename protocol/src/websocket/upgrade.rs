@@ -52,7 +52,13 @@ impl Upgrade {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
              Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
         );
-        (Self { accept: accept_key(key.as_bytes()), subprotocol: subprotocol.to_owned() }, request)
+        (
+            Self {
+                accept: accept_key(key.as_bytes()),
+                subprotocol: subprotocol.to_owned(),
+            },
+            request,
+        )
     }
 
     /// Looks at all the bytes that have come so far. `Some(n)`: the upgrade is done and frames begin at
@@ -82,7 +88,9 @@ impl Upgrade {
             })
         };
         if field("Sec-WebSocket-Accept") != Some(self.accept.as_str()) {
-            return Err(UpgradeError::Wrong("Sec-WebSocket-Accept does not fit the key"));
+            return Err(UpgradeError::Wrong(
+                "Sec-WebSocket-Accept does not fit the key",
+            ));
         }
         if field("Sec-WebSocket-Protocol") != Some(self.subprotocol.as_str()) {
             return Err(UpgradeError::Wrong("the subprotocol was not agreed to"));
@@ -97,7 +105,10 @@ mod tests {
 
     #[test]
     fn the_key_of_the_rfc_gives_the_answer_of_the_rfc() {
-        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
         assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
         assert!(!is_key(b"dGhlIHNhbXBsZQ=="));
         assert!(!is_key(b"not base64!"));
@@ -106,7 +117,10 @@ mod tests {
     #[test]
     fn an_answer_is_taken_only_whole_and_only_with_the_right_key() {
         let (upgrade, request) = Upgrade::request("localhost", "/play", "tickwire.1", [7; 16]);
-        let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let key = request
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            .unwrap();
         let answer = |accept: &str| {
             format!(
                 "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {accept}\r\n\
@@ -120,7 +134,9 @@ mod tests {
         assert!(upgrade.answer(answer("other").as_bytes()).is_err());
         assert_eq!(
             upgrade.answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
-            Err(UpgradeError::Refused("HTTP/1.1 503 Service Unavailable".into()))
+            Err(UpgradeError::Refused(
+                "HTTP/1.1 503 Service Unavailable".into()
+            ))
         );
     }
 }

@@ -28,7 +28,10 @@ impl Writer {
     /// Writes as a server: nothing is masked.
     #[must_use]
     pub const fn server() -> Self {
-        Self { role: Role::Server, mask_state: 0 }
+        Self {
+            role: Role::Server,
+            mask_state: 0,
+        }
     }
 
     /// Writes as a client. The masks follow from `seed`, which a caller outside tests takes from the
@@ -36,7 +39,10 @@ impl Writer {
     /// (section 10.3), so they must not be guessed.
     #[must_use]
     pub const fn client(seed: u64) -> Self {
-        Self { role: Role::Client, mask_state: seed }
+        Self {
+            role: Role::Client,
+            mask_state: seed,
+        }
     }
 
     /// Starts a message at the end of `out`: append its payload, then call [`finish`](Self::finish).
@@ -125,7 +131,10 @@ impl Writer {
 }
 
 /// Writes the shortest length form, as section 5.2 demands, and returns the header's size so far.
-#[expect(clippy::cast_possible_truncation, reason = "each arm holds what its form can")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each arm holds what its form can"
+)]
 fn write_length(length: usize, header: &mut [u8]) -> usize {
     match length {
         0..=125 => {
