@@ -16,3 +16,5 @@ pub mod asset;
 pub mod event;
 
 pub mod websocket;
+#[cfg(feature = "binaryjs")]
+pub mod binarypack;

@@ -1,0 +1,236 @@
+//! BinaryPack bytes to values.
+//!
+//! Time and memory are bounded by the bytes that are there: a claimed length reserves nothing, and
+//! nesting ends at [`DEPTH_MAX`].
+
+use rmpv::{Integer, Value};
+use serde::de::DeserializeOwned;
+
+use super::{DEPTH_MAX, Error};
+use crate::error::DecodeError;
+
+/// Reads one value of any serde type. Bytes after it are ignored, as BinaryJS ignores them.
+///
+/// # Errors
+///
+/// [`Error::Decode`] when the bytes are no value, [`Error::Type`] when the value is not a `T`.
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let value = read_value(bytes)?;
+    rmpv::ext::from_value(value).map_err(|e| Error::Type(e.to_string()))
+}
+
+/// Reads the value that `bytes` begin with.
+///
+/// The browser bundle counts six bytes for a character of four in strings of up to 600 UTF-16 units
+/// and then sends four. Read as it stands, such a message ends too early or leaves bytes over; it is
+/// then read once more with lengths counted in that way, and taken so when that uses every byte.
+///
+/// # Errors
+///
+/// When the bytes end inside the value, or it nests deeper than [`DEPTH_MAX`].
+pub fn read_value(bytes: &[u8]) -> Result<Value, DecodeError> {
+    let as_documented = read_counted(bytes, Lengths::Right);
+    if matches!(as_documented, Ok((_, 0))) {
+        return as_documented.map(|(value, _)| value);
+    }
+    match (as_documented, read_counted(bytes, Lengths::SixForFour)) {
+        (_, Ok((repaired, 0))) | (Err(_), Ok((repaired, _))) => Ok(repaired),
+        (Ok((value, _)), _) => Ok(value),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+/// A value and how many bytes are left after it.
+fn read_counted(bytes: &[u8], lengths: Lengths) -> Result<(Value, usize), DecodeError> {
+    let mut decoder = Decoder { bytes, lengths };
+    let value = decoder.value(DEPTH_MAX)?;
+    Ok((value, decoder.bytes.len()))
+}
+
+/// How the writer counted the bytes of its strings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lengths {
+    Right,
+    SixForFour,
+}
+
+struct Decoder<'a> {
+    bytes: &'a [u8],
+    lengths: Lengths,
+}
+
+impl<'a> Decoder<'a> {
+    fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
+        let tag = self.array::<1>()?[0];
+        Ok(match tag {
+            0x00..=0x7f => Value::from(tag),
+            0x80..=0x8f => self.map(usize::from(tag & 0x0f), depth)?,
+            0x90..=0x9f => self.items(usize::from(tag & 0x0f), depth)?,
+            0xa0..=0xaf => self.binary(usize::from(tag & 0x0f))?,
+            0xb0..=0xbf => self.string(usize::from(tag & 0x0f))?,
+            0xc0 | 0xc1 | 0xc4..=0xc9 | 0xd4..=0xd7 => Value::Nil,
+            0xc2 => Value::Boolean(false),
+            0xc3 => Value::Boolean(true),
+            0xca => Value::F32(f32::from_be_bytes(self.array()?)),
+            0xcb => Value::F64(f64::from_be_bytes(self.array()?)),
+            0xcc => Value::from(u8::from_be_bytes(self.array()?)),
+            0xcd => Value::from(u16::from_be_bytes(self.array()?)),
+            0xce => Value::from(u32::from_be_bytes(self.array()?)),
+            0xcf => Value::from(u64::from_be_bytes(self.array()?)),
+            0xd0 => Value::from(i8::from_be_bytes(self.array()?)),
+            0xd1 => Value::from(i16::from_be_bytes(self.array()?)),
+            0xd2 => Value::from(i32::from_be_bytes(self.array()?)),
+            0xd3 => Value::from(i64::from_be_bytes(self.array()?)),
+            0xd8 => self.length16().and_then(|len| self.string(len))?,
+            0xd9 => self.length32().and_then(|len| self.string(len))?,
+            0xda => self.length16().and_then(|len| self.binary(len))?,
+            0xdb => self.length32().and_then(|len| self.binary(len))?,
+            0xdc => self.length16().and_then(|len| self.items(len, depth))?,
+            0xdd => self.length32().and_then(|len| self.items(len, depth))?,
+            0xde => self.length16().and_then(|len| self.map(len, depth))?,
+            0xdf => self.length32().and_then(|len| self.map(len, depth))?,
+            0xe0..=0xff => Value::from(tag as i8),
+        })
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self
+            .bytes
+            .split_at_checked(len)
+            .ok_or(DecodeError::Truncated("a BinaryPack value"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (taken, rest) = self
+            .bytes
+            .split_first_chunk()
+            .ok_or(DecodeError::Truncated("a BinaryPack value"))?;
+        self.bytes = rest;
+        Ok(*taken)
+    }
+
+    fn length16(&mut self) -> Result<usize, DecodeError> {
+        Ok(usize::from(u16::from_be_bytes(self.array()?)))
+    }
+
+    fn length32(&mut self) -> Result<usize, DecodeError> {
+        Ok(u32::from_be_bytes(self.array()?) as usize)
+    }
+
+    fn binary(&mut self, len: usize) -> Result<Value, DecodeError> {
+        Ok(Value::Binary(self.take(len)?.to_vec()))
+    }
+
+    fn items(&mut self, len: usize, depth: usize) -> Result<Value, DecodeError> {
+        let depth = depth
+            .checked_sub(1)
+            .ok_or(DecodeError::OutOfRange("the nesting of a BinaryPack value"))?;
+        // Every item takes a byte at least: a longer list cannot be complete.
+        let mut items = Vec::with_capacity(len.min(self.bytes.len()).min(1024));
+        for _ in 0..len {
+            items.push(self.value(depth)?);
+        }
+        Ok(Value::Array(items))
+    }
+
+    /// A map. JavaScript turns every key into a property name, so that is what a key becomes here.
+    fn map(&mut self, len: usize, depth: usize) -> Result<Value, DecodeError> {
+        let depth = depth
+            .checked_sub(1)
+            .ok_or(DecodeError::OutOfRange("the nesting of a BinaryPack value"))?;
+        let mut entries = Vec::with_capacity(len.min(self.bytes.len() / 2).min(1024));
+        for _ in 0..len {
+            let key = property_name(&self.value(depth)?);
+            entries.push((Value::from(key), self.value(depth)?));
+        }
+        Ok(Value::Map(entries))
+    }
+
+    fn string(&mut self, len: usize) -> Result<Value, DecodeError> {
+        let bytes = match self.lengths {
+            Lengths::Right => self.take(len)?,
+            Lengths::SixForFour => {
+                let real = len - 2 * self.four_byte_characters_within(len);
+                self.take(real)?
+            }
+        };
+        text(bytes, self.lengths)
+            .map(Value::from)
+            .ok_or(DecodeError::Invalid("a string that is not UTF-8"))
+    }
+
+    /// How many characters of four bytes begin in a string that counts `claimed` bytes, six for each.
+    fn four_byte_characters_within(&self, claimed: usize) -> usize {
+        let (mut counted, mut at, mut found) = (0, 0, 0);
+        while counted < claimed {
+            match self.bytes.get(at) {
+                Some(0xf0..=0xf7) => (counted, at, found) = (counted + 6, at + 4, found + 1),
+                Some(_) => (counted, at) = (counted + 1, at + 1),
+                None => break,
+            }
+        }
+        // A character that the count cuts in the middle was not counted by a browser.
+        if counted > claimed { found - 1 } else { found }
+    }
+}
+
+/// UTF-8, also with surrogate pairs of three bytes each. A lone surrogate becomes U+FFFD.
+///
+/// With right lengths anything else that is not UTF-8 is `None`, so that a wrongly counted string is
+/// noticed; with counted ones it becomes U+FFFD, as in Node.
+fn text(bytes: &[u8], lengths: Lengths) -> Option<String> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(text.to_owned());
+    }
+    let mut units = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(first) = rest.first() {
+        if let [0xed, high @ 0xa0..=0xbf, low @ 0x80..=0xbf, ..] = rest {
+            units.push(0xd000 | u16::from(high & 0x3f) << 6 | u16::from(low & 0x3f));
+            rest = &rest[3..];
+            continue;
+        }
+        let len = match first {
+            0x00..0x80 => 1,
+            0xc2..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0..0xf5 => 4,
+            _ => 1,
+        };
+        let character = rest
+            .get(..len)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok());
+        match (character, lengths) {
+            (Some(character), _) => {
+                units.extend(character.encode_utf16());
+                rest = &rest[len..];
+            }
+            (None, Lengths::Right) => return None,
+            (None, Lengths::SixForFour) => {
+                units.push(0xfffd);
+                rest = &rest[1..];
+            }
+        }
+    }
+    Some(String::from_utf16_lossy(&units))
+}
+
+/// The property name JavaScript makes of a value. Lists and maps, which no one uses, become empty.
+fn property_name(key: &Value) -> String {
+    match key {
+        Value::String(name) => String::from_utf8_lossy(name.as_bytes()).into_owned(),
+        Value::Nil => "null".to_owned(),
+        Value::Boolean(boolean) => boolean.to_string(),
+        Value::Integer(integer) => integer_name(*integer),
+        Value::F32(number) => number.to_string(),
+        Value::F64(number) => number.to_string(),
+        Value::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Array(_) | Value::Map(_) | Value::Ext(..) => String::new(),
+    }
+}
+
+fn integer_name(integer: Integer) -> String {
+    integer.to_string()
+}
