@@ -119,6 +119,23 @@ pub enum PeerError {
     Misbehaved(#[from] PeerMisbehaved),
 }
 
+/// Why something could not be queued for the peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The caller's mistake; the session goes on.
+    #[error(transparent)]
+    Misuse(#[from] ApiMisuse),
+    /// The peer's fault; close the connection.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+}
+
+impl From<PeerMisbehaved> for SendError {
+    fn from(misbehaved: PeerMisbehaved) -> Self {
+        Self::Peer(misbehaved.into())
+    }
+}
+
 /// A mistake of the program that calls this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiMisuse {
@@ -133,6 +150,18 @@ pub enum ApiMisuse {
         /// The limit.
         max: usize,
     },
+    /// As many streams are open as one end may have.
+    #[error("{0} streams are open, the most there can be")]
+    StreamsExhausted(usize),
+    /// The session is not in a state for this call: not yet answered, or already closed.
+    #[error("the session is not {0}")]
+    SessionNot(&'static str),
+    /// A stream opened in the class of control or state, which are the session's own.
+    #[error("streams are opened in class event or bulk")]
+    ClassReserved,
+    /// A value that MessagePack cannot hold, or whose own `Serialize` failed.
+    #[error("the value cannot be encoded: {0}")]
+    Unencodable(String),
     /// A registration that the schema cannot hold.
     #[error("schema: {0}")]
     Schema(String),

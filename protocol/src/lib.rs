@@ -12,9 +12,21 @@ pub mod error;
 pub mod id;
 pub mod time;
 
+pub mod coding;
+pub mod messagepack;
+
+pub mod websocket;
+
+pub mod frame;
+pub mod mux;
+pub mod stream;
+
+pub mod clock;
+pub mod input;
+pub mod session;
+
 pub mod asset;
 pub mod event;
 
-pub mod websocket;
 #[cfg(feature = "binaryjs")]
 pub mod binarypack;

@@ -77,3 +77,73 @@ pub const ASSET_NAME_BYTES_MAX: usize = 255;
 
 /// Assets that one asset may depend on.
 pub const ASSET_DEPENDS_MAX: usize = 16;
+
+/// The latest time a peer may name: 36,000 years, and sums of several still fit 64 bits.
+pub const TIME_MAX: Micros = Micros(1 << 60);
+
+/// A player's name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// A room's name or id as a client asks for it, in bytes of UTF-8.
+pub const ROOM_NAME_BYTES_MAX: usize = 64;
+
+/// The game's own payload of the handshake.
+pub const JOIN_BYTES_MAX: usize = 4096;
+
+/// One tick's input of one player. A larger one is refused.
+pub const INPUT_BYTES_MAX: usize = 256;
+
+/// Inputs that wait in a client for a socket that takes them. The oldest are dropped: the room wants
+/// the newest.
+pub const INPUTS_UNSENT_MAX: usize = 8;
+
+/// One event of the game.
+pub const EVENT_BYTES_MAX: usize = 16 * 1024;
+
+/// Framed events that wait for the socket. Beyond it the peer is too slow, and the session closes.
+pub const EVENTS_UNSENT_BYTES_MAX: usize = 128 * 1024;
+
+/// Framed control messages and stream control frames that a peer may cause to wait for the socket.
+/// Beyond it the peer is too slow, and the session closes.
+pub const CONTROL_UNSENT_BYTES_MAX: usize = 256 * 1024;
+
+/// Credit both ends give each other on the connection: bytes of opened streams received and not yet
+/// taken by the program, of all streams together. The memory a peer can fill.
+pub const CONNECTION_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Credit that every opened stream has from its first byte, before it is accepted.
+///
+/// Every stream that can be open at once can hold this much and the sum still fits
+/// [`CONNECTION_WINDOW_BYTES`]: a stream that nobody reads then never stops another one.
+pub const STREAM_WINDOW_BYTES_MIN: u64 = 2 * 1024;
+
+/// Credit that a stream is given when it is opened or accepted, while the connection's window allows it.
+pub const STREAM_WINDOW_BYTES_INITIAL: u64 = 64 * 1024;
+
+/// The most a stream's window grows to: 1 MiB carries 84 Mbit/s over 100 ms.
+pub const STREAM_WINDOW_BYTES_MAX: u64 = 1024 * 1024;
+
+/// One record (one `write`, one typed value) of a stream.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one stream that wait for credit and the socket before a write is put off.
+pub const STREAM_UNSENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of all opened streams of a connection that wait; beyond it only a stream of which nothing
+/// waits takes a write.
+pub const STREAMS_UNSENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Things that happened to streams and that the program has not asked for yet. More come only from a
+/// peer that opens and resets streams in a storm.
+pub const STREAM_EVENTS_MAX: usize = 8 * 1024;
+
+/// How old a chunk of a live stream may get before it is dropped instead of sent.
+pub const LIVE_AGE_MICROS_MAX: Micros = Micros::from_millis(250);
+
+/// Time between two pings of a client once its clock has settled.
+pub const PING_PERIOD_MICROS: Micros = Micros::from_millis(500);
+
+const _: () = assert!(
+    2 * STREAMS_OPEN_MAX as u64 * STREAM_WINDOW_BYTES_MIN <= CONNECTION_WINDOW_BYTES,
+    "the smallest windows of all streams must fit the connection's"
+);

@@ -131,6 +131,17 @@ impl fmt::Display for Tick {
     }
 }
 
+/// Where a room stands at one moment: what a session needs to know of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RoomTime {
+    /// The moment.
+    pub now: Micros,
+    /// The tick that the room steps next. While it reads its sockets just before a step, that step's.
+    pub next_tick: Tick,
+    /// When that step is due, on the same clock as `now`; it may just have passed.
+    pub next_tick_due: Micros,
+}
+
 #[cfg(test)]
 mod tests {
     use super::Tick;

@@ -1,0 +1,187 @@
+//! What both ends of a session have in common: what waits for the socket, and the opened streams.
+//!
+//! In: control messages and events to send, frames for opened streams. Out: bytes, by class. Queues
+//! hold frames as they will stand on the wire: sending is one copy, and a queue that is empty costs no
+//! heap.
+
+use crate::{
+    error::{ApiMisuse, PeerError, PeerMisbehaved, SendError},
+    frame::{Frame, FrameKind, first_frame_bytes, header_len, put_frame, whole_frames_within},
+    id::StreamId,
+    limits::{CONTROL_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX},
+    mux::{Mux, Side},
+    session::{
+        control::Control,
+        traffic::{StreamTraffic, Traffic},
+    },
+    stream::Class,
+    time::Micros,
+};
+
+/// What an emptied queue keeps allocated.
+const KEPT_BYTES_MAX: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    side: Side,
+    control: Vec<u8>,
+    events: Vec<u8>,
+    /// Made with the first opened stream: most players of most games have none open.
+    mux: Option<Box<Mux>>,
+    pub(crate) traffic: Traffic,
+}
+
+impl Link {
+    pub(crate) const fn new(side: Side) -> Self {
+        Self {
+            side,
+            control: Vec::new(),
+            events: Vec::new(),
+            mux: None,
+            traffic: Traffic {
+                control: ZERO,
+                input: ZERO,
+                snapshot: ZERO,
+                event: ZERO,
+                opened: ZERO,
+            },
+        }
+    }
+
+    pub(crate) fn send_control(&mut self, message: &Control) {
+        let mut payload = Vec::with_capacity(64);
+        message.encode(&mut payload);
+        put_frame(
+            &mut self.control,
+            FrameKind::Data,
+            StreamId::CONTROL,
+            &payload,
+        );
+    }
+
+    /// Queues an event, or says that the peer is too slow for it.
+    pub(crate) fn send_event(&mut self, event: &[u8]) -> Result<(), SendError> {
+        let (bytes, max) = (event.len(), EVENT_BYTES_MAX);
+        if bytes > max {
+            return Err(ApiMisuse::TooLarge { bytes, max }.into());
+        }
+        if self.events.len() + bytes > EVENTS_UNSENT_BYTES_MAX {
+            return Err(PeerMisbehaved::TooSlow("the event queue").into());
+        }
+        put_frame(&mut self.events, FrameKind::Data, StreamId::EVENT, event);
+        Ok(())
+    }
+
+    pub(crate) fn mux(&mut self) -> &mut Mux {
+        self.mux
+            .get_or_insert_with(|| Box::new(Mux::new(self.side)))
+    }
+
+    pub(crate) fn mux_if_any(&mut self) -> Option<&mut Mux> {
+        self.mux.as_deref_mut()
+    }
+
+    /// Takes a frame that is none of the session's own.
+    pub(crate) fn on_stream_frame(
+        &mut self,
+        frame: Frame<'_>,
+        now: Micros,
+    ) -> Result<(), PeerError> {
+        self.mux().handle_frame(frame, now)?;
+        if self.control.len() + self.mux().urgent_bytes() > CONTROL_UNSENT_BYTES_MAX {
+            return Err(PeerMisbehaved::TooSlow("the control queue").into());
+        }
+        Ok(())
+    }
+
+    /// Appends what waits in the classes up to `up_to`, whole frames, within the budget.
+    pub(crate) fn transmit(
+        &mut self,
+        up_to: Class,
+        budget_bytes: usize,
+        now: Micros,
+        out: &mut Vec<u8>,
+    ) {
+        let budget = Budget {
+            start: out.len(),
+            bytes: budget_bytes,
+        };
+        self.traffic.control.out_bytes += flush(&mut self.control, budget, out);
+        if let Some(mux) = &mut self.mux
+            && self.control.is_empty()
+        {
+            self.traffic.control.out_bytes += flush(mux.urgent(), budget, out);
+        }
+        if up_to < Class::Event {
+            return;
+        }
+        self.traffic.event.out_bytes += flush(&mut self.events, budget, out);
+        if let Some(mux) = &mut self.mux
+            && self.events.is_empty()
+            && mux.urgent_bytes() == 0
+        {
+            let before = out.len();
+            mux.transmit(up_to, budget.left(out), now, out);
+            self.traffic.opened.out_bytes += (out.len() - before) as u64;
+        }
+    }
+
+    /// Whether [`transmit`](Self::transmit) would append anything.
+    pub(crate) fn wants_transmit(&self, up_to: Class) -> bool {
+        !self.control.is_empty()
+            || self.mux.as_ref().is_some_and(|mux| mux.urgent_bytes() > 0)
+            || (up_to >= Class::Event
+                && (!self.events.is_empty()
+                    || self
+                        .mux
+                        .as_ref()
+                        .is_some_and(|mux| mux.wants_transmit(up_to))))
+    }
+
+    /// Counts a frame that came.
+    pub(crate) fn count_in(&mut self, frame: &Frame<'_>) {
+        let stream = match frame.kind {
+            FrameKind::Data => frame.stream,
+            _ => StreamId::CONTROL,
+        };
+        let bytes = header_len(frame.stream, frame.payload.len()) + frame.payload.len();
+        self.traffic.of(stream).in_bytes += bytes as u64;
+    }
+
+    /// Bytes of heap in use, apart from the streams'.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        self.control.capacity() + self.events.capacity()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Budget {
+    start: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn left(self, out: &[u8]) -> usize {
+        self.bytes.saturating_sub(out.len() - self.start)
+    }
+}
+
+/// Moves the whole frames that fit to `out`. One that alone is over the budget goes alone: else it
+/// would wait for ever.
+fn flush(queue: &mut Vec<u8>, budget: Budget, out: &mut Vec<u8>) -> u64 {
+    let mut fitting = whole_frames_within(queue, budget.left(out));
+    if fitting == 0 && out.len() == budget.start {
+        fitting = first_frame_bytes(queue);
+    }
+    out.extend_from_slice(&queue[..fitting]);
+    queue.drain(..fitting);
+    if queue.is_empty() && queue.capacity() > KEPT_BYTES_MAX {
+        *queue = Vec::new();
+    }
+    fitting as u64
+}
+
+const ZERO: StreamTraffic = StreamTraffic {
+    in_bytes: 0,
+    out_bytes: 0,
+};

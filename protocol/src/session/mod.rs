@@ -1,0 +1,31 @@
+//! Sessions: the state machine of each end of one connection, from the handshake to the farewell.
+//!
+//! In: whole binary messages, the time, and what the program wants sent. Out: events, inputs,
+//! snapshots, and the bytes of the next message. Both ends have the same doors: `handle_*` takes what
+//! came, `poll_*` gives what is to be done about it; after every `handle_*` the caller drains
+//! [`poll_event`](ServerSession::poll_event) and then
+//! [`poll_transmit`](ServerSession::poll_transmit). An error from a `handle_*` is the end: the caller
+//! closes the socket with the error's [`CloseCode`](crate::error::CloseCode).
+//!
+//! ```text
+//!   client                                server
+//!   Hello ─────────────────────────────▶  AwaitingHello
+//!   AwaitingWelcome                       AwaitingAnswer  (the room accepts or refuses)
+//!   Open  ◀───────────────────── Welcome  Open
+//!   Closing ◀──────── Refused or Goodbye  Closing
+//! ```
+
+pub mod control;
+
+mod client;
+mod link;
+mod server;
+mod traffic;
+
+pub use client::{ClientEvent, ClientSession};
+pub use control::{Farewell, Hello, ResumeToken, Welcome};
+pub use server::{ServerEvent, ServerSession};
+pub use traffic::{StreamTraffic, Traffic};
+
+#[cfg(test)]
+mod tests;
