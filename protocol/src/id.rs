@@ -28,6 +28,28 @@ wire_id! {
     NetworkId(u32)
 }
 
+impl NetworkId {
+    /// No entity: what a reference holds when its target is gone or not visible.
+    pub const PLACEHOLDER: Self = Self(u32::MAX);
+
+    /// The id as an entity's bits, so that a field may be a `NetworkId` on one end and the ECS's own
+    /// entity on the other.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The id of an entity's bits; the placeholder when they are none of an id.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        if bits > u32::MAX as u64 {
+            Self::PLACEHOLDER
+        } else {
+            Self(bits as u32)
+        }
+    }
+}
+
 wire_id! {
     /// One stream of one connection.
     ///

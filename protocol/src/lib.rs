@@ -6,6 +6,13 @@
 //!
 //! The modules stand in reading order.
 
+// So that what the derive writes for a game's types also compiles for this crate's own.
+#[expect(
+    unused_extern_crates,
+    reason = "only the derive's output in this crate names it"
+)]
+extern crate self as tickwire_protocol;
+
 pub mod limits;
 
 pub mod error;
@@ -24,6 +31,14 @@ pub mod stream;
 pub mod clock;
 pub mod input;
 pub mod session;
+
+pub mod schema;
+
+pub mod replicate;
+
+pub mod entropy;
+
+pub mod delta;
 
 pub mod asset;
 pub mod event;

@@ -45,6 +45,18 @@ pub const COMPONENTS_MAX: usize = 128;
 /// Integer columns of one component, nested fields and arrays counted out.
 pub const COLUMNS_PER_COMPONENT_MAX: usize = 64;
 
+/// Fields without a fixed size (strings, lists, opaque values) of one component.
+pub const BLOBS_PER_COMPONENT_MAX: usize = 16;
+
+/// Variants of one enum.
+pub const VARIANTS_MAX: usize = 256;
+
+/// Bytes of a component's, field's, variant's or event's name; a field's with the path before it.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Elements of one list. Capture leaves out the rest and counts it.
+pub const LIST_LEN_MAX: usize = 1024;
+
 /// Bytes of one string, vector or opaque field in a component.
 pub const BLOB_BYTES_MAX: usize = 4096;
 

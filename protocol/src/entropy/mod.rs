@@ -1,0 +1,5 @@
+//! Residuals to bits at close to their entropy.
+
+mod codebook;
+
+pub use codebook::Codebook;

@@ -1,0 +1,113 @@
+//! The first of the three walks over a type: what its columns are called and mean.
+
+use super::{FloatRange, IntegerRange, Replicate};
+use crate::schema::{BlobKind, BlobSchema, ColumnKind, ColumnSchema, Predict, Shape, bits_for};
+
+/// Collects the columns and blobs of a type, each under its dotted path.
+#[derive(Debug, Default)]
+pub struct ShapeWriter {
+    path: String,
+    shape: Shape,
+}
+
+impl ShapeWriter {
+    /// Describes a field beneath `name`.
+    pub fn field(&mut self, name: &str, describe: impl FnOnce(&mut Self)) {
+        let len = self.path.len();
+        if len > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        describe(self);
+        self.path.truncate(len);
+    }
+
+    /// A float with a range.
+    pub fn float(&mut self, range: &FloatRange, predict: Predict) {
+        self.column(range.kind(), range.bits(), predict);
+    }
+
+    /// A whole `f32`.
+    pub fn float_bits(&mut self) {
+        self.column(ColumnKind::FloatBits, 32, Predict::Hold);
+    }
+
+    /// A wrapping angle.
+    pub fn angle(&mut self, bits: u8, predict: Predict) {
+        self.column(ColumnKind::Angle, bits, predict);
+    }
+
+    /// An integer with a range; two columns when it is wide.
+    pub fn integer(&mut self, range: &IntegerRange, predict: Predict) {
+        self.column(range.kind(), range.bits(), predict);
+        if range.is_wide() {
+            self.column(ColumnKind::High, 32, Predict::Hold);
+        }
+    }
+
+    /// A bool.
+    pub fn bool(&mut self) {
+        self.column(ColumnKind::Bool, 1, Predict::Hold);
+    }
+
+    /// The tag of an `Option`.
+    pub fn some(&mut self) {
+        self.column(ColumnKind::Some, 1, Predict::Hold);
+    }
+
+    /// The tag of an enum.
+    pub fn variant(&mut self, names: &[&str]) {
+        let bits = bits_for(names.len().saturating_sub(1) as u32);
+        let names = names.iter().map(|&name| name.into()).collect();
+        self.column(ColumnKind::Variant { names }, bits, Predict::Hold);
+    }
+
+    /// A reference to an entity.
+    pub fn entity(&mut self) {
+        self.column(ColumnKind::Entity, 32, Predict::Hold);
+    }
+
+    /// A string.
+    pub fn text(&mut self) {
+        self.blob(BlobKind::Text);
+    }
+
+    /// Any serde value.
+    pub fn message_pack(&mut self) {
+        self.blob(BlobKind::MessagePack);
+    }
+
+    /// A list of elements, each described alike.
+    pub fn list(&mut self, describe: impl FnOnce(&mut Self)) {
+        let mut element = Self::default();
+        describe(&mut element);
+        self.blob(BlobKind::List(element.shape));
+    }
+
+    /// A nested type.
+    pub fn nested<T: Replicate>(&mut self) {
+        T::describe(self);
+    }
+
+    /// What was described.
+    #[must_use]
+    pub fn into_shape(self) -> Shape {
+        self.shape
+    }
+
+    fn column(&mut self, kind: ColumnKind, bits: u8, predict: Predict) {
+        self.shape.columns.push(ColumnSchema {
+            path: self.path.clone(),
+            kind,
+            bits,
+            predict,
+        });
+    }
+
+    fn blob(&mut self, kind: BlobKind) {
+        self.shape.blobs.push(BlobSchema {
+            path: self.path.clone(),
+            kind,
+        });
+    }
+}
