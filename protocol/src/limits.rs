@@ -52,7 +52,7 @@ pub const BLOBS_PER_COMPONENT_MAX: usize = 16;
 pub const VARIANTS_MAX: usize = 256;
 
 /// Bytes of a component's, field's, variant's or event's name; a field's with the path before it.
-pub const NAME_BYTES_MAX: usize = 128;
+pub const SCHEMA_NAME_BYTES_MAX: usize = 128;
 
 /// Elements of one list. Capture leaves out the rest and counts it.
 pub const LIST_LEN_MAX: usize = 1024;

@@ -12,7 +12,7 @@ use crate::{
     error::DecodeError,
     limits::{
         BLOBS_PER_COMPONENT_MAX, COLUMNS_PER_COMPONENT_MAX, COMPONENTS_MAX, DEPTH_MAX, EVENTS_MAX,
-        NAME_BYTES_MAX, VARIANTS_MAX,
+        SCHEMA_NAME_BYTES_MAX, VARIANTS_MAX,
     },
 };
 
@@ -234,7 +234,7 @@ impl ColumnSchema {
 }
 
 fn text(reader: &mut Reader<'_>, what: &'static str) -> Result<String, DecodeError> {
-    reader.text(NAME_BYTES_MAX, what).map(Into::into)
+    reader.text(SCHEMA_NAME_BYTES_MAX, what).map(Into::into)
 }
 
 fn flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeError> {

@@ -15,7 +15,7 @@ use crate::{
     error::ApiMisuse,
     limits::{
         BLOBS_PER_COMPONENT_MAX, COLUMNS_PER_COMPONENT_MAX, COMPONENTS_MAX, EVENTS_MAX,
-        NAME_BYTES_MAX,
+        SCHEMA_NAME_BYTES_MAX,
     },
 };
 
@@ -278,9 +278,9 @@ impl ComponentSchema {
 
 /// Whether a name or path can stand in a schema.
 fn check_name(name: &str) -> Result<(), String> {
-    if name.len() > NAME_BYTES_MAX {
+    if name.len() > SCHEMA_NAME_BYTES_MAX {
         return Err(format!(
-            "a name of {} bytes, {NAME_BYTES_MAX} are possible",
+            "a name of {} bytes, {SCHEMA_NAME_BYTES_MAX} are possible",
             name.len()
         ));
     }
