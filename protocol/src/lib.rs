@@ -44,4 +44,6 @@ pub mod asset;
 pub mod event;
 
 #[cfg(feature = "binaryjs")]
+pub mod binaryjs;
+#[cfg(feature = "binaryjs")]
 pub mod binarypack;

@@ -218,7 +218,7 @@ fn text(bytes: &[u8], lengths: Lengths) -> Option<String> {
 }
 
 /// The property name JavaScript makes of a value. Lists and maps, which no one uses, become empty.
-fn property_name(key: &Value) -> String {
+pub(crate) fn property_name(key: &Value) -> String {
     match key {
         Value::String(name) => String::from_utf8_lossy(name.as_bytes()).into_owned(),
         Value::Nil => "null".to_owned(),

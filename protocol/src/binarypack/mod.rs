@@ -21,6 +21,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decode::property_name;
 pub use decode::{from_slice, read_value};
 pub use encode::{to_vec, write_value};
 /// Any value that BinaryPack can carry. JavaScript's `undefined` is [`Value::Nil`].

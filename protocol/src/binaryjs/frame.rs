@@ -1,0 +1,118 @@
+//! One BinaryJS message: a BinaryPack array of a type, a payload and a stream id.
+
+use crate::{
+    binarypack::{Dialect, Value, read_value, write_value},
+    error::DecodeError,
+};
+
+/// What a frame does to its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Reserved; ignored.
+    Reserved = 0,
+    /// Opens a stream.
+    New = 1,
+    /// Carries a value.
+    Data = 2,
+    /// Asks the other end to stop writing for now.
+    Pause = 3,
+    /// Asks it to go on.
+    Resume = 4,
+    /// The sender writes no more.
+    End = 5,
+    /// The stream is gone.
+    Close = 6,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Reserved,
+        Self::New,
+        Self::Data,
+        Self::Pause,
+        Self::Resume,
+        Self::End,
+        Self::Close,
+    ];
+
+    /// The name BinaryJS uses in its error texts.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::New => "new stream",
+            Self::Data => "data",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::End => "end",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// What it does.
+    pub kind: Kind,
+    /// Metadata or data; null for the rest.
+    pub payload: Value,
+    /// The stream; a number as a rule, any value by the letter.
+    pub stream: Value,
+}
+
+/// Why a message is no frame, in the words of BinaryJS.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FrameError {
+    /// Not BinaryPack.
+    #[error("Received unparsable message: {0}")]
+    Unparsable(#[from] DecodeError),
+    /// Not an array.
+    #[error("Received non-array message")]
+    NotAnArray,
+    /// Not three parts.
+    #[error("Received message with wrong part count: {0}")]
+    PartCount(usize),
+    /// The type is no number.
+    #[error("Received message with non-number type: {0}")]
+    TypeNotANumber(String),
+    /// The type is none of 0 to 6.
+    #[error("Unrecognized message type received: {0}")]
+    UnknownType(String),
+}
+
+impl Frame {
+    /// The frame as bytes.
+    #[must_use]
+    pub fn encode(&self, dialect: Dialect) -> Vec<u8> {
+        let mut out = vec![0x93, self.kind as u8];
+        write_value(&self.payload, dialect, &mut out);
+        write_value(&self.stream, dialect, &mut out);
+        out
+    }
+
+    /// Reads one message; bytes after it are ignored.
+    ///
+    /// # Errors
+    ///
+    /// Says in BinaryJS's own words what is wrong.
+    pub fn decode(message: &[u8]) -> Result<Self, FrameError> {
+        let Value::Array(parts) = read_value(message)? else {
+            return Err(FrameError::NotAnArray);
+        };
+        let [kind, payload, stream] =
+            <[Value; 3]>::try_from(parts).map_err(|parts| FrameError::PartCount(parts.len()))?;
+        let number = kind
+            .as_f64()
+            .ok_or_else(|| FrameError::TypeNotANumber(kind.to_string()))?;
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| f64::from(*kind as u8).to_bits() == number.to_bits())
+            .ok_or_else(|| FrameError::UnknownType(number.to_string()))?;
+        Ok(Self {
+            kind,
+            payload,
+            stream,
+        })
+    }
+}

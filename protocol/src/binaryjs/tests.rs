@@ -1,0 +1,232 @@
+//! Two sessions talk to each other, and to frames as BinaryJS was seen to send them.
+
+use super::{Event, Role, Session, StreamKey, limits};
+use crate::binarypack::{Dialect, Value};
+
+struct Pair {
+    client: Session,
+    server: Session,
+}
+
+impl Pair {
+    fn new() -> Self {
+        Self {
+            client: Session::new(Role::Dialler, Dialect::Browser),
+            server: Session::new(Role::Acceptor, Dialect::Browser),
+        }
+    }
+
+    fn deliver(&mut self) {
+        loop {
+            let (up, down) = (self.client.poll_message(), self.server.poll_message());
+            if up.is_none() && down.is_none() {
+                return;
+            }
+            up.iter()
+                .for_each(|message| self.server.handle_message(message));
+            down.iter()
+                .for_each(|message| self.client.handle_message(message));
+        }
+    }
+}
+
+fn events(session: &mut Session) -> Vec<Event> {
+    std::iter::from_fn(|| session.poll_event()).collect()
+}
+
+fn opened(session: &mut Session) -> StreamKey {
+    match session.poll_event() {
+        Some(Event::Opened { stream, .. }) => stream,
+        other => panic!("expected a stream, got {other:?}"),
+    }
+}
+
+/// A server session that has seen one stream opened by a client, and the stream.
+fn served() -> (Session, StreamKey) {
+    let mut server = Session::new(Role::Acceptor, Dialect::Node);
+    server.handle_message(&[0x93, 0x01, 0xc0, 0x00]);
+    let stream = opened(&mut server);
+    (server, stream)
+}
+
+#[test]
+fn calls_write_the_bytes_that_binaryjs_writes() {
+    let mut server = Session::new(Role::Acceptor, Dialect::Node);
+    let stream = server.open(Value::Nil);
+    server.write(&stream, "x".into()).unwrap();
+    server.pause(&stream);
+    server.resume(&stream);
+    server.end(&stream);
+    server.close(&stream);
+    let written: Vec<Vec<u8>> = std::iter::from_fn(|| server.poll_message()).collect();
+    assert_eq!(
+        written,
+        [
+            &[0x93, 1, 0xc0, 1][..],
+            &[0x93, 2, 0xb1, b'x', 1],
+            &[0x93, 3, 0xc0, 1],
+            &[0x93, 4, 0xc0, 1],
+            &[0x93, 5, 0xc0, 1],
+            &[0x93, 6, 0xc0, 1],
+        ]
+    );
+}
+
+#[test]
+fn a_stream_carries_values_both_ways_and_is_freed_when_both_have_ended() {
+    let mut pair = Pair::new();
+    let ours = pair.client.open("meta".into());
+    pair.client.write(&ours, 1.into()).unwrap();
+    pair.client.end(&ours);
+    pair.deliver();
+    let seen = events(&mut pair.server);
+    assert!(matches!(&seen[0], Event::Opened { metadata, .. } if *metadata == Value::from("meta")));
+    assert!(matches!(&seen[1], Event::Data { value, .. } if *value == Value::from(1)));
+    assert!(matches!(&seen[2], Event::Ended(_)));
+    // The upload example of BinaryJS answers on a stream whose writer has ended.
+    pair.server.write(&ours, "done".into()).unwrap();
+    pair.server.end(&ours);
+    pair.deliver();
+    assert!(matches!(
+        &events(&mut pair.client)[..],
+        [Event::Data { .. }, Event::Ended(_)]
+    ));
+    assert_eq!(
+        (pair.client.streams_open(), pair.server.streams_open()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn ids_are_even_for_the_dialler_and_odd_for_the_acceptor_and_any_value_is_tolerated() {
+    let mut pair = Pair::new();
+    let keys = [
+        pair.client.open(Value::Nil),
+        pair.client.open(Value::Nil),
+        pair.server.open(Value::Nil),
+    ];
+    assert_eq!(keys.each_ref().map(StreamKey::as_str), ["0", "2", "1"]);
+    pair.server
+        .handle_message(&[0x93, 1, 0xc0, 0xb3, b'a', b'b', b'c']);
+    pair.server
+        .handle_message(&[0x93, 2, 7, 0xb3, b'a', b'b', b'c']);
+    let abc = opened(&mut pair.server);
+    assert_eq!(abc.as_str(), "abc");
+    assert!(matches!(pair.server.poll_event(), Some(Event::Data { stream, .. }) if stream == abc));
+}
+
+#[test]
+fn what_crashed_binaryjs_is_a_fault_and_the_connection_goes_on() {
+    let (mut server, stream) = served();
+    for (message, says) in [
+        (&b"\xdd\xff\xff\xff\xff"[..], "unparsable"),
+        (&b""[..], "unparsable"),
+        (&b"\x07"[..], "non-array"),
+        (&b"\x92\x02\x00"[..], "wrong part count: 2"),
+        (&b"\x93\xb1x\x00\x00"[..], "non-number type"),
+        (
+            &b"\x93\x09\x00\x00"[..],
+            "Unrecognized message type received: 9",
+        ),
+        (
+            &b"\x93\xcb\x3f\xf8\0\0\0\0\0\0\x00\x00"[..],
+            "Unrecognized message type received: 1.5",
+        ),
+        (
+            &b"\x93\x02\x00\x08"[..],
+            "`data` message for unknown stream: 8",
+        ),
+    ] {
+        server.handle_message(message);
+        assert!(
+            matches!(server.poll_event(), Some(Event::Fault(text)) if text.contains(says)),
+            "{says}"
+        );
+    }
+    server.handle_message(&[0x93, 0x02, 0xd3, 0, 0, 0, 1, 0, 0, 0, 0, 0x00]);
+    assert!(
+        matches!(server.poll_event(), Some(Event::Data { value, .. }) if value == Value::from(1u64 << 32))
+    );
+    assert!(server.write(&stream, Value::Nil).is_ok());
+}
+
+#[test]
+fn data_that_is_late_for_a_closed_stream_is_no_fault() {
+    let (mut server, stream) = served();
+    server.close(&stream);
+    server.handle_message(&[0x93, 2, 1, 0]);
+    server.handle_message(&[0x93, 6, 0xc0, 0]);
+    assert_eq!(events(&mut server), []);
+    assert!(server.write(&stream, Value::Nil).is_err());
+}
+
+#[test]
+fn unread_data_pauses_its_sender_once_and_reading_it_resumes_once() {
+    let mut pair = Pair::new();
+    let stream = pair.client.open(Value::Nil);
+    let chunk = Value::Binary(vec![0; limits::CHUNK_BYTES]);
+    while pair.client.is_writable(&stream) {
+        pair.client.write(&stream, chunk.clone()).unwrap();
+        pair.deliver();
+    }
+    let unread: Vec<Event> = events(&mut pair.server);
+    assert!(unread.len() < 16, "pause comes after a few chunks");
+    for event in unread {
+        if let Event::Data { stream, bytes, .. } = event {
+            pair.server.consume(&stream, bytes);
+        }
+    }
+    pair.deliver();
+    assert!(pair.client.is_writable(&stream));
+    let seen = events(&mut pair.client);
+    assert!(
+        matches!(&seen[..], [Event::Paused(_), Event::Resumed(_)]),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_writer_that_ignores_pause_stops_the_reading_of_its_socket() {
+    let (mut server, stream) = served();
+    let mut message = vec![0x93, 2, 0xdb];
+    message.extend_from_slice(&(1u32 << 20).to_be_bytes());
+    message.resize(message.len() + (1 << 20), 0);
+    message.push(0);
+    let mut sent = 0;
+    while server.wants_read() {
+        server.handle_message(&message);
+        sent += 1;
+    }
+    assert_eq!(sent, limits::UNREAD_BYTES_MAX >> 20);
+    server.close(&stream);
+    assert!(
+        server.wants_read(),
+        "a closed stream's data no longer counts"
+    );
+}
+
+#[test]
+fn streams_beyond_the_limit_are_closed_and_the_rest_go_on() {
+    let mut pair = Pair::new();
+    let keys: Vec<StreamKey> = (0..=limits::STREAMS_MAX)
+        .map(|_| pair.client.open(Value::Nil))
+        .collect();
+    pair.deliver();
+    assert_eq!(pair.server.streams_open(), limits::STREAMS_MAX);
+    assert_eq!(
+        events(&mut pair.client),
+        [Event::Closed(keys[limits::STREAMS_MAX].clone())]
+    );
+}
+
+#[test]
+fn pausing_by_hand_and_by_unread_bytes_do_not_undo_each_other() {
+    let (mut server, stream) = served();
+    server.pause(&stream);
+    server.pause(&stream);
+    server.consume(&stream, 1 << 20);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
+    assert_eq!(server.poll_message(), None);
+    server.resume(&stream);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 4, 0xc0, 0]));
+}
