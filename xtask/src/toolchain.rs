@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::{
     command::{cargo, find, output, program, run_within, say},
@@ -29,6 +29,9 @@ const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
+/// What links WASM there, if no [`linker`] is found: rustc-web brings none of its own.
+const DEBIAN_LINKER: &str = "lld";
+
 /// The target is about 30 MB; a network that needs longer for it is none.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
@@ -42,8 +45,8 @@ pub(crate) enum Toolchain {
     Installed,
     /// Debian's, which builds std (about half a minute, once).
     Debian {
-        /// Where its sources and its linker lie.
-        sysroot: PathBuf,
+        /// What links its WASM.
+        linker: PathBuf,
     },
 }
 
@@ -57,9 +60,9 @@ impl Toolchain {
         if !debian_only && has_target() {
             return Ok(Self::Installed);
         }
-        if let Some(sysroot) = debian_sysroot() {
+        if let Some(debian) = debian() {
             say("WASM toolchain: Debian's rustc-web");
-            return Ok(Self::Debian { sysroot });
+            return Ok(debian);
         }
         if !debian_only && find("rustup").is_some() {
             say(format!("WASM toolchain: rustup target add {TARGET}"));
@@ -72,64 +75,47 @@ impl Toolchain {
                 Err(error) => say(format!("{error:#}")),
             }
         }
-        install::debian(&DEBIAN_PACKAGES, "a WASM toolchain").with_context(|| {
+        let mut packages = DEBIAN_PACKAGES.to_vec();
+        if linker().is_none() {
+            packages.push(DEBIAN_LINKER);
+        }
+        install::debian(&packages, "a WASM toolchain").with_context(|| {
             format!("no WASM toolchain: `rustup target add {TARGET}` would give one where rustup is in use")
         })?;
-        let sysroot = debian_sysroot()
-            .context("Debian's rustc-web is installed, and its std sources are not there")?;
-        Ok(Self::Debian { sysroot })
+        debian().context("Debian's rustc-web is installed, and its cargo, the sources of std or a linker are not there")
     }
 
     /// A cargo that compiles for [`TARGET`] into a folder of its own under `target_dir`: builds of the
     /// host and of two toolchains would otherwise throw each other's results away.
-    ///
-    /// # Errors
-    /// When Debian's linker for WASM is missing.
-    pub(crate) fn cargo(&self, subcommand: &str, target_dir: &Path) -> Result<Command> {
-        match self {
-            Self::Installed => {
-                let mut command = cargo();
-                command
-                    .arg(subcommand)
-                    .args(["--target", TARGET, "--target-dir"])
-                    .arg(self.build_dir(target_dir));
-                Ok(command)
+    pub(crate) fn cargo(&self, subcommand: &str, target_dir: &Path) -> Command {
+        let mut command = match self {
+            Self::Installed => cargo(),
+            Self::Debian { .. } => program(DEBIAN_CARGO),
+        };
+        command
+            .arg(subcommand)
+            .args(["--target", TARGET, "--target-dir"])
+            .arg(self.build_dir(target_dir));
+        if let Self::Debian { linker } = self {
+            // Left by rustup and `cargo run`, they would send this cargo to the other toolchain's
+            // programs and libraries.
+            for variable in [
+                "CARGO",
+                "RUSTUP_TOOLCHAIN",
+                "RUSTDOC",
+                "RUSTFLAGS",
+                "LD_LIBRARY_PATH",
+            ] {
+                command.env_remove(variable);
             }
-            Self::Debian { sysroot } => {
-                let linker = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
-                ensure!(
-                    linker.exists(),
-                    "{} is missing: Debian's rustc-web brings it",
-                    linker.display()
-                );
-                let mut command = program(DEBIAN_CARGO);
-                // Left by rustup and `cargo run`, they would send this cargo to the other toolchain's
-                // programs and libraries.
-                for variable in [
-                    "CARGO",
-                    "RUSTUP_TOOLCHAIN",
-                    "RUSTDOC",
-                    "RUSTFLAGS",
-                    "LD_LIBRARY_PATH",
-                ] {
-                    command.env_remove(variable);
-                }
-                command
-                    .env("RUSTC", DEBIAN_RUSTC)
-                    // -Zbuild-std is not stable; Debian's compiler is a stable one.
-                    .env("RUSTC_BOOTSTRAP", "1")
-                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
-                    .arg(subcommand)
-                    .args([
-                        "-Zbuild-std=std,panic_abort",
-                        "--target",
-                        TARGET,
-                        "--target-dir",
-                    ])
-                    .arg(self.build_dir(target_dir));
-                Ok(command)
-            }
+            command
+                .env("RUSTC", DEBIAN_RUSTC)
+                // -Zbuild-std is not stable; Debian's compiler is a stable one.
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                .arg("-Zbuild-std=std,panic_abort");
         }
+        command
     }
 
     /// The folder this toolchain builds into.
@@ -143,9 +129,8 @@ impl Toolchain {
 
 /// Whether the toolchain in use has std for the target.
 fn has_target() -> bool {
-    let sysroot = output(program("rustc").args(["--print", "sysroot"]));
-    sysroot.is_some_and(|sysroot| {
-        Path::new(&sysroot)
+    sysroot("rustc").is_some_and(|sysroot| {
+        sysroot
             .join("lib/rustlib")
             .join(TARGET)
             .join("lib")
@@ -153,13 +138,35 @@ fn has_target() -> bool {
     })
 }
 
-/// Debian's sysroot, when both its cargo and the sources of std are installed.
-fn debian_sysroot() -> Option<PathBuf> {
-    let mut rustc = program(DEBIAN_RUSTC);
-    rustc
+/// Debian's toolchain, when its cargo, the sources of std and a linker are installed.
+fn debian() -> Option<Toolchain> {
+    let sources = sysroot(DEBIAN_RUSTC)?.join("lib/rustlib/src/rust/library/std/src/lib.rs");
+    let complete = Path::new(DEBIAN_CARGO).exists() && sources.exists();
+    complete
+        .then(linker)?
+        .map(|linker| Toolchain::Debian { linker })
+}
+
+/// LLVM's linker: the one rustup's toolchains bring, or the system's.
+fn linker() -> Option<PathBuf> {
+    let of_rustup = sysroot("rustc").and_then(|sysroot| {
+        let hosts = sysroot.join("lib/rustlib").read_dir().ok()?;
+        hosts
+            .flatten()
+            .map(|host| host.path().join("bin/rust-lld"))
+            .find(|linker| linker.exists())
+    });
+    of_rustup
+        .or_else(|| find("rust-lld"))
+        .or_else(|| find("wasm-ld"))
+}
+
+/// Where a compiler keeps its libraries.
+fn sysroot(rustc: &str) -> Option<PathBuf> {
+    let mut command = program(rustc);
+    // The path that `cargo run` sets leads to the libraries of the toolchain in use.
+    command
         .env_remove("LD_LIBRARY_PATH")
         .args(["--print", "sysroot"]);
-    let sysroot = PathBuf::from(output(&mut rustc)?);
-    let sources = sysroot.join("lib/rustlib/src/rust/library/std/src/lib.rs");
-    (Path::new(DEBIAN_CARGO).exists() && sources.exists()).then_some(sysroot)
+    output(&mut command).map(PathBuf::from)
 }

@@ -88,7 +88,7 @@ fn build_module(
     // The crate type is asked for here, and not in the manifest, so that ordinary builds need not link
     // a shared library nobody loads.
     run(toolchain
-        .cargo("rustc", target_dir)?
+        .cargo("rustc", target_dir)
         .args(["--package", package, "--lib", "--crate-type", "cdylib"])
         .args([
             "--no-default-features",
