@@ -1,0 +1,103 @@
+//! Which package may depend on which, and what every manifest has to say.
+
+use crate::source::File;
+
+/// Our packages, and which of ours each may depend on. Dependencies point one way.
+const MAY_USE: [(&str, &[&str]); 6] = [
+    ("tickwire-derive", &[]),
+    ("tickwire-protocol", &["tickwire-derive"]),
+    ("tickwire-server", &["tickwire-protocol"]),
+    ("tickwire-client", &["tickwire-protocol"]),
+    (
+        "tickwire-demo",
+        &["tickwire-protocol", "tickwire-server", "tickwire-client"],
+    ),
+    (
+        "tickwire-bots",
+        &["tickwire-protocol", "tickwire-client", "tickwire-demo"],
+    ),
+];
+
+/// The name a manifest gives its package.
+fn package(manifest: &File) -> Option<&str> {
+    let package = manifest.text.split("[package]").nth(1)?;
+    package
+        .lines()
+        .find_map(|line| line.strip_prefix("name = "))
+        .map(|name| name.trim_matches('"'))
+}
+
+/// Our packages that a manifest depends on, in whichever of its sections, tests' ones too.
+fn used(manifest: &File) -> Vec<&str> {
+    let names = manifest
+        .text
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| name.starts_with("tickwire-")).collect()
+}
+
+fn wrong_way(manifest: &File) -> Vec<String> {
+    let Some(package) = package(manifest) else {
+        return Vec::new();
+    };
+    let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == package) else {
+        return Vec::new();
+    };
+    let wrong = used(manifest)
+        .into_iter()
+        .filter(|name| !allowed.contains(name));
+    wrong
+        .map(|name| format!("{}: {package} may not depend on {name}", manifest.path))
+        .collect()
+}
+
+fn own_settings(manifest: &File) -> Vec<String> {
+    if package(manifest).is_none() || manifest.text.contains("[workspace]") {
+        return Vec::new();
+    }
+    let needed = [
+        "[lints]\nworkspace = true",
+        "edition.workspace = true",
+        "license.workspace = true",
+        "description = ",
+    ];
+    let missing = needed.iter().filter(|line| !manifest.text.contains(**line));
+    missing
+        .map(|line| {
+            format!(
+                "{}: `{}` is missing",
+                manifest.path,
+                line.replace('\n', " ")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let findings: Vec<String> = crate::source::files("Cargo.toml")
+        .iter()
+        .flat_map(wrong_way)
+        .collect();
+    crate::expect_none(&findings);
+}
+
+#[test]
+fn every_package_takes_the_settings_of_the_workspace() {
+    let findings: Vec<String> = crate::source::files("Cargo.toml")
+        .iter()
+        .flat_map(own_settings)
+        .collect();
+    crate::expect_none(&findings);
+}
+
+#[test]
+fn a_dependency_the_wrong_way_is_found() {
+    let text = "[package]\nname = \"tickwire-server\"\n[dev-dependencies]\ntickwire-client = { path = \"x\" }\n";
+    let manifest = File::made_up("server/Cargo.toml", text);
+    assert_eq!(
+        wrong_way(&manifest),
+        ["server/Cargo.toml: tickwire-server may not depend on tickwire-client"]
+    );
+    assert_eq!(own_settings(&manifest).len(), 4);
+}

@@ -1,0 +1,116 @@
+//! How files open, how long they may be, and where bounds stand.
+
+use crate::source::{File, words};
+
+/// Lines before a file's tests. Past them it is two files.
+const LINES_MAX: usize = 500;
+
+/// Files that were longer when the rule came, with their length. It may only sink.
+const LONGER: [(&str, usize); 0] = [];
+
+/// Packages whose bounds stand in a `limits` module.
+const BOUNDED: [&str; 3] = ["protocol/src/", "server/src/", "client-wasm/src/"];
+
+/// Bounds that stood elsewhere when the rule came. The list may only become shorter.
+const ELSEWHERE: [&str; 4] = [
+    "protocol/src/input.rs KEPT_BYTES_MAX",
+    "protocol/src/session/link.rs KEPT_BYTES_MAX",
+    "protocol/src/session/server.rs EVENTS_KEPT_MAX",
+    "protocol/src/websocket/upgrade.rs ANSWER_BYTES_MAX",
+];
+
+fn opening(file: &File) -> Option<String> {
+    let opens = file.text.starts_with("//! ");
+    (!opens).then(|| format!("{}: open with `//!`: what comes in, what goes out, and the decision a reader would question", file.path))
+}
+
+fn too_long(file: &File) -> Option<String> {
+    let lines = file.lines_before_tests();
+    let max = LONGER
+        .iter()
+        .find(|(path, _)| *path == file.path)
+        .map_or(LINES_MAX, |(_, lines)| *lines);
+    let path = &file.path;
+    if lines > max {
+        return Some(format!(
+            "{path}: {lines} lines before its tests, {max} are allowed: divide it"
+        ));
+    }
+    (max > LINES_MAX && lines < max)
+        .then(|| format!("{path} has become shorter: write {lines} in LONGER, or remove it there"))
+}
+
+fn bounds_elsewhere(file: &File) -> Vec<String> {
+    let bounded = BOUNDED.iter().any(|package| file.path.starts_with(package));
+    let is_limits = file.path.ends_with("/limits.rs") || file.path.contains("/limits/");
+    if !bounded || is_limits || file.is_test() {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (number, line) in file.code_lines() {
+        // Indented, it is a function's own affair.
+        let words: Vec<&str> = words(&line)
+            .take_while(|_| !line.starts_with(' '))
+            .collect();
+        for pair in words.windows(2) {
+            let known = format!("{} {}", file.path, pair[1]);
+            if pair[0] == "const"
+                && pair[1].ends_with("_MAX")
+                && !ELSEWHERE.contains(&known.as_str())
+            {
+                findings.push(format!(
+                    "{}:{number}: `{}`: bounds stand in the package's limits module",
+                    file.path, pair[1]
+                ));
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let findings: Vec<String> = crate::source::files(".rs")
+        .iter()
+        .filter_map(opening)
+        .collect();
+    crate::expect_none(&findings);
+}
+
+#[test]
+fn no_file_grows_past_reading() {
+    let files = crate::source::files(".rs");
+    let findings: Vec<String> = files
+        .iter()
+        .filter(|file| !file.is_test())
+        .filter_map(too_long)
+        .collect();
+    crate::expect_none(&findings);
+}
+
+#[test]
+fn bounds_stand_in_the_limits_modules() {
+    let findings: Vec<String> = crate::source::files(".rs")
+        .iter()
+        .flat_map(bounds_elsewhere)
+        .collect();
+    crate::expect_none(&findings);
+}
+
+#[test]
+fn a_misshapen_file_is_found() {
+    let long = "fn a() {}\n".repeat(LINES_MAX + 1);
+    let file = File::made_up("protocol/src/long.rs", &long);
+    assert!(opening(&file).is_some());
+    assert!(too_long(&file).is_some());
+    let with_tests = format!(
+        "{}#[cfg(test)]\nmod tests {{}}\n{long}",
+        "fn a() {}\n".repeat(LINES_MAX)
+    );
+    assert!(too_long(&File::made_up("protocol/src/tested.rs", &with_tests)).is_none());
+    let bound = File::made_up(
+        "server/src/room/mod.rs",
+        "//! A room.\nconst PLAYERS_MAX: usize = 4;\n",
+    );
+    assert_eq!(bounds_elsewhere(&bound).len(), 1);
+}
