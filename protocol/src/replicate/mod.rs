@@ -6,11 +6,13 @@
 //! fields, written by the derive. One generic walk would need dynamic dispatch per field in the hot path.
 
 mod describe;
+mod mix;
 mod quantise;
 mod reader;
 mod writer;
 
 pub use describe::ShapeWriter;
+pub use mix::{mix_angles, mix_floats};
 pub use quantise::{FloatRange, IntegerRange, quantise_angle, restore_angle};
 pub use reader::RowReader;
 pub use tickwire_derive::Replicate;

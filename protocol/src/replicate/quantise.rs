@@ -90,6 +90,12 @@ impl FloatRange {
         self.min + f64::from(integer.min(self.span)) * self.step
     }
 
+    /// From its lowest to its highest value.
+    #[must_use]
+    pub fn width(&self) -> f64 {
+        f64::from(self.span) * self.step
+    }
+
     /// How a schema names it.
     #[must_use]
     pub const fn kind(&self) -> ColumnKind {

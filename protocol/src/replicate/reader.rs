@@ -1,6 +1,8 @@
 //! The third walk: one row back into a value. What a peer sent is checked here, type by type.
 
-use super::{EntityMap, FloatRange, IntegerRange, Replicate, restore_angle};
+use super::{
+    EntityMap, FloatRange, IntegerRange, Replicate, mix_angles, mix_floats, restore_angle,
+};
 use crate::{
     coding::Reader,
     delta::{BlobColumn, Column},
@@ -22,11 +24,20 @@ enum Source<'a> {
     Bytes(Reader<'a>),
 }
 
+/// A later state of the same row, to be drawn between.
+#[derive(Clone, Copy, Debug)]
+struct Toward<'a> {
+    columns: &'a [Column],
+    row: usize,
+    fraction: f32,
+}
+
 /// Gives back the integers and blobs of one value after another, in the order a
 /// [`RowWriter`](super::RowWriter) took them.
 pub struct RowReader<'a> {
     source: Source<'a>,
     entities: &'a dyn EntityMap,
+    toward: Option<Toward<'a>>,
 }
 
 impl<'a> RowReader<'a> {
@@ -43,7 +54,24 @@ impl<'a> RowReader<'a> {
             next: 0,
             next_blob: 0,
         };
-        Self { source, entities }
+        Self {
+            source,
+            entities,
+            toward: None,
+        }
+    }
+
+    /// Mixes floats and angles with those of a later state of the same component: `fraction` of the way
+    /// there. Everything discrete stays as it is here, and so does what follows a tag that is another one
+    /// there.
+    #[must_use]
+    pub const fn toward(mut self, columns: &'a [Column], row: usize, fraction: f32) -> Self {
+        self.toward = Some(Toward {
+            columns,
+            row,
+            fraction,
+        });
+        self
     }
 
     /// Reads a value that travelled alone.
@@ -52,6 +80,7 @@ impl<'a> RowReader<'a> {
         Self {
             source: Source::Bytes(Reader::new(bytes)),
             entities,
+            toward: None,
         }
     }
 
@@ -114,7 +143,13 @@ impl<'a> RowReader<'a> {
     /// As [`take`](Self::take).
     #[inline]
     pub fn float(&mut self, range: &FloatRange) -> Result<f64, DecodeError> {
-        Ok(range.restore(self.take(range.bits())?))
+        let here = range.restore(self.take(range.bits())?);
+        Ok(match self.there() {
+            Some((there, fraction)) => {
+                mix_floats(here, range.restore(there), fraction, range.width())
+            }
+            None => here,
+        })
     }
 
     /// A whole `f32`.
@@ -123,7 +158,14 @@ impl<'a> RowReader<'a> {
     /// As [`take`](Self::take).
     #[inline]
     pub fn float_bits(&mut self) -> Result<f32, DecodeError> {
-        Ok(f32::from_bits(self.take(32)?))
+        let here = f32::from_bits(self.take(32)?);
+        Ok(match self.there() {
+            Some((there, fraction)) => {
+                let there = f64::from(f32::from_bits(there));
+                mix_floats(here.into(), there, fraction, f64::INFINITY) as f32
+            }
+            None => here,
+        })
     }
 
     /// A wrapping angle in radians, in `-π..π`.
@@ -132,7 +174,11 @@ impl<'a> RowReader<'a> {
     /// As [`take`](Self::take).
     #[inline]
     pub fn angle(&mut self, bits: u8) -> Result<f32, DecodeError> {
-        Ok(restore_angle(self.take(bits)?, bits))
+        let here = restore_angle(self.take(bits)?, bits);
+        Ok(match self.there() {
+            Some((there, fraction)) => mix_angles(here, restore_angle(there, bits), fraction),
+            None => here,
+        })
     }
 
     /// An integer with a range, as 64 bits of two's complement.
@@ -150,7 +196,7 @@ impl<'a> RowReader<'a> {
         Ok(range.restore(high << 32 | low))
     }
 
-    /// A bool, or the tag of an `Option`.
+    /// A bool.
     ///
     /// # Errors
     /// As [`take`](Self::take).
@@ -159,13 +205,42 @@ impl<'a> RowReader<'a> {
         Ok(self.take(1)? != 0)
     }
 
+    /// The tag of an `Option`.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    #[inline]
+    pub fn some(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.variant(1)? != 0)
+    }
+
     /// The tag of an enum. The caller refuses a number it has no variant for.
     ///
     /// # Errors
     /// As [`take`](Self::take).
     #[inline]
     pub fn variant(&mut self, bits: u8) -> Result<u32, DecodeError> {
-        self.take(bits)
+        let here = self.take(bits)?;
+        if self.there().is_some_and(|(there, _)| there != here) {
+            // What follows stands for something else there.
+            self.toward = None;
+        }
+        Ok(here)
+    }
+
+    /// The integer just taken, as the later state has it, and how far it is to there.
+    #[inline]
+    fn there(&self) -> Option<(u32, f32)> {
+        let Toward {
+            columns,
+            row,
+            fraction,
+        } = self.toward?;
+        let Source::Columns { next, .. } = self.source else {
+            return None;
+        };
+        let value = columns.get(next.checked_sub(1)?)?.values.get(row)?;
+        Some((value.cast_unsigned(), fraction))
     }
 
     /// The bits of the entity that is referred to; `None` when it is none, or none this end knows.
@@ -247,6 +322,7 @@ impl<'a> RowReader<'a> {
         let mut row = RowReader {
             source: Source::Bytes(bytes),
             entities: self.entities,
+            toward: None,
         };
         let mut items = Vec::new();
         for _ in 0..count {
