@@ -1,0 +1,264 @@
+//! A WebDriver client, as small as these tests need it: ChromeDriver on a port of its own, headless
+//! Chromium with a fresh profile per session, and everything ended again when a value is dropped, also
+//! when a test panics.
+//!
+//! The commands are those of the W3C's WebDriver recommendation; what Chromium adds is named there.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+
+/// A command that takes longer has failed. Starting a browser on a busy machine takes the longest.
+const COMMAND_SECONDS: u64 = 60;
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How every browser is started: no window, no sandbox (which root cannot have), nothing that calls
+/// out, and no throttling of a page because nobody seems to look at it.
+const FLAGS: [&str; 13] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--mute-audio",
+];
+
+/// Where screenshots, profiles and logs of the tests go: below cargo's target folder.
+pub(crate) fn scratch() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    folder
+}
+
+/// What a page is shown on.
+pub(crate) enum Screen {
+    /// A window of 1280 × 800.
+    Desktop,
+    /// 390 × 844 with touch, three pixels to the unit: a phone held upright.
+    Phone,
+}
+
+/// A running ChromeDriver.
+pub(crate) struct Driver {
+    process: Child,
+    url: String,
+}
+
+impl Driver {
+    /// Starts ChromeDriver on a free port.
+    pub(crate) fn start() -> Result<Self> {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("chromedriver cannot be started: `cargo xtask test` installs it")?;
+        let stdout = process.stdout.take().context("its output was piped")?;
+        let mut driver = Self {
+            process,
+            url: String::new(),
+        };
+        let mut lines = BufReader::new(stdout).lines();
+        let port = loop {
+            let line = lines
+                .next()
+                .context("chromedriver ended before it said its port")??;
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        driver.url = format!("http://127.0.0.1:{port}");
+        // Read to the end, or it would block once the pipe is full.
+        thread::spawn(move || lines.for_each(drop));
+        Ok(driver)
+    }
+
+    /// Starts a browser.
+    pub(crate) fn browser(&self, screen: &Screen) -> Result<Browser> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let profile = scratch().join(format!("profile-{}-{number}", std::process::id()));
+        let mut arguments: Vec<String> = FLAGS.map(str::to_owned).into();
+        arguments.push(format!("--user-data-dir={}", profile.display()));
+        arguments.push("--window-size=1280,800".to_owned());
+        let mut options = json!({ "args": arguments });
+        if let Screen::Phone = screen {
+            let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 3.0, "touch": true });
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+        }
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        let body = json!({ "capabilities": { "alwaysMatch": wanted } });
+        let session = send("POST", &format!("{}/session", self.url), Some(&body));
+        let session =
+            session.context("Chromium cannot be started: `cargo xtask test` installs it")?;
+        let id = session["sessionId"]
+            .as_str()
+            .context("a session without an id")?;
+        Ok(Browser {
+            url: format!("{}/session/{id}", self.url),
+            profile,
+        })
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Its browsers are gone by now: they borrow nothing, but every test drops them first.
+        let _ = send("GET", &format!("{}/shutdown", self.url), None);
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One browser with one page.
+pub(crate) struct Browser {
+    url: String,
+    profile: PathBuf,
+}
+
+impl Browser {
+    /// Loads a page and waits for its `load` event.
+    pub(crate) fn open(&self, url: &str) -> Result<()> {
+        self.post("url", &json!({ "url": url })).map(|_| ())
+    }
+
+    /// Runs the body of a JavaScript function in the page and gives what it returns.
+    pub(crate) fn execute(&self, script: &str) -> Result<Value> {
+        self.post("execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Waits until an expression is true in the page's eyes, and gives its value.
+    ///
+    /// # Errors
+    /// When it has not become true within `limit`; the message holds what the page logged.
+    pub(crate) fn wait_until(&self, expression: &str, limit: Duration) -> Result<Value> {
+        let started = Instant::now();
+        loop {
+            // A page that is still loading has no such property yet: not true, and no failure.
+            let script = format!("try {{ return ({expression}) }} catch (error) {{ return null }}");
+            let value = self.execute(&script)?;
+            if !matches!(value, Value::Null | Value::Bool(false)) {
+                return Ok(value);
+            }
+            if started.elapsed() > limit {
+                bail!(
+                    "not true within {} s: {expression}\nthe page logged:\n{}",
+                    limit.as_secs(),
+                    self.log()?
+                );
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Presses a key and holds it. Special keys have their code points in WebDriver's table.
+    pub(crate) fn press(&self, key: char) -> Result<()> {
+        self.key("keyDown", key)
+    }
+
+    /// Releases a key.
+    pub(crate) fn release(&self, key: char) -> Result<()> {
+        self.key("keyUp", key)
+    }
+
+    fn key(&self, kind: &str, key: char) -> Result<()> {
+        let action = json!({ "type": kind, "value": key.to_string() });
+        let source = json!({ "type": "key", "id": "keyboard", "actions": [action] });
+        self.post("actions", &json!({ "actions": [source] }))
+            .map(|_| ())
+    }
+
+    /// Puts a finger down at one place, moves it to another within half a second, and leaves it there.
+    pub(crate) fn drag_finger(&self, from: (i32, i32), to: (i32, i32)) -> Result<()> {
+        let at = |(x, y): (i32, i32), millis: u32| json!({ "type": "pointerMove", "duration": millis, "x": x, "y": y });
+        let actions = json!([at(from, 0), { "type": "pointerDown", "button": 0 }, at(to, 500)]);
+        let source = json!({ "type": "pointer", "id": "finger", "parameters": { "pointerType": "touch" }, "actions": actions });
+        self.post("actions", &json!({ "actions": [source] }))
+            .map(|_| ())
+    }
+
+    /// Lifts every finger and key.
+    pub(crate) fn let_go(&self) -> Result<()> {
+        send("DELETE", &format!("{}/actions", self.url), None).map(|_| ())
+    }
+
+    /// What the page looks like, written as PNG into [`scratch`]; gives the file.
+    pub(crate) fn screenshot(&self, name: &str) -> Result<PathBuf> {
+        let encoded = send("GET", &format!("{}/screenshot", self.url), None)?;
+        let file = scratch().join(format!("{name}.png"));
+        let encoded = encoded.as_str().context("a screenshot is a string")?;
+        fs::write(&file, BASE64_STANDARD.decode(encoded)?)?;
+        Ok(file)
+    }
+
+    /// What the page wrote to its console, errors included.
+    pub(crate) fn log(&self) -> Result<String> {
+        let entries = self.post("se/log", &json!({ "type": "browser" }))?;
+        let lines = entries.as_array().context("a log is a list")?.iter();
+        Ok(lines
+            .map(|entry| format!("{} {}\n", entry["level"], entry["message"]))
+            .collect())
+    }
+
+    fn post(&self, command: &str, body: &Value) -> Result<Value> {
+        send("POST", &format!("{}/{command}", self.url), Some(body))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = send("DELETE", &self.url, None);
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// One command: the value it answers with.
+fn send(method: &str, url: &str, body: Option<&Value>) -> Result<Value> {
+    let method = match method {
+        "GET" => minreq::Method::Get,
+        "DELETE" => minreq::Method::Delete,
+        _ => minreq::Method::Post,
+    };
+    let mut request = minreq::Request::new(method, url).with_timeout(COMMAND_SECONDS);
+    if let Some(body) = body {
+        request = request
+            .with_header("Content-Type", "application/json")
+            .with_body(body.to_string());
+    }
+    let response = request
+        .send()
+        .with_context(|| format!("no answer from {url}"))?;
+    let mut answer: Value = serde_json::from_slice(response.as_bytes())?;
+    let value = answer["value"].take();
+    ensure!(
+        response.status_code == 200,
+        "{url}: {}: {}",
+        value["error"],
+        value["message"]
+    );
+    Ok(value)
+}

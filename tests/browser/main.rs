@@ -1,0 +1,8 @@
+//! The demo game in a real browser, from a key press to the pixels of another player's canvas.
+//!
+//! A plain `cargo test` leaves these tests out: they need Chromium, the compiled page and the server's
+//! program, and `cargo xtask test` makes all three ready. Conditions are waited for, with generous
+//! limits; nothing here is a measure of time.
+
+mod driver;
+mod harness;
