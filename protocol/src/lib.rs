@@ -47,3 +47,4 @@ pub mod event;
 pub mod binaryjs;
 #[cfg(feature = "binaryjs")]
 pub mod binarypack;
+pub mod snapshot;

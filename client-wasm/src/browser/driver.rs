@@ -1,0 +1,138 @@
+//! A client core with a WebSocket and a cache around it: what a Rust game's loop and the JavaScript API
+//! have in common.
+//!
+//! In come the browser's events and the time; whatever the core wants done is done. Time is the page's
+//! own clock, `performance.now()`, which never goes back.
+
+use bytes::Bytes;
+use tickwire_protocol::{asset::AssetHash, time::Micros};
+use wasm_bindgen::JsValue;
+
+use super::{
+    cache,
+    socket::{Socket, SocketEvent},
+};
+use crate::{
+    assets::AssetEvent,
+    client::{Client, ClientEvent, Config},
+};
+
+/// What comes back to the owner of a driver, later.
+pub(super) enum Arrival<'a> {
+    Socket(SocketEvent<'a>),
+    LookedUp(AssetHash, Option<Bytes>),
+}
+
+pub(super) struct Driver {
+    pub(super) client: Client,
+    url: String,
+    socket: Option<Socket>,
+    message: Vec<u8>,
+}
+
+impl Driver {
+    pub(super) fn new(config: Config, url: String) -> Self {
+        Self {
+            client: Client::new(config),
+            url,
+            socket: None,
+            message: vec![],
+        }
+    }
+
+    /// Hands what arrived to the core.
+    pub(super) fn on_arrival(&mut self, arrival: Arrival<'_>, now: Micros) {
+        match arrival {
+            Arrival::Socket(SocketEvent::Opened) => self.client.handle_open(now),
+            Arrival::Socket(SocketEvent::Message(message)) => {
+                if let Err(error) = self.client.handle_message(message, now) {
+                    web_sys::console::error_1(&format!("tickwire: {error}").into());
+                }
+            }
+            Arrival::Socket(SocketEvent::Closed { code, reason }) => {
+                self.client.handle_close(code, &reason, now);
+            }
+            Arrival::LookedUp(hash, bytes) => self.client.handle_asset_cached(hash, bytes),
+        }
+    }
+
+    /// Does what the core wants done: connect, send, close, look up.
+    pub(super) fn pump(&mut self, now: Micros, arrive: impl Fn(Arrival<'_>) + Clone + 'static) {
+        if self.client.poll_connect(now) {
+            let arrive = arrive.clone();
+            match Socket::open(&self.url, move |event| arrive(Arrival::Socket(event))) {
+                // The old one is closed by now; its listeners go with it.
+                Ok(socket) => self.socket = Some(socket),
+                Err(error) => {
+                    web_sys::console::error_1(&error);
+                    self.client.handle_close(1006, "", now);
+                }
+            }
+        }
+        if let Some(socket) = &self.socket {
+            loop {
+                let room_bytes = socket.room_bytes();
+                self.message.clear();
+                if room_bytes == 0 || !self.client.poll_message(room_bytes, now, &mut self.message)
+                {
+                    break;
+                }
+                socket.send(&self.message);
+            }
+            if let Some((code, reason)) = self.client.poll_close() {
+                socket.close(code, &reason);
+            }
+        }
+        while let Some(hash) = self.client.poll_asset_lookup() {
+            let arrive = arrive.clone();
+            wasm_bindgen_futures::spawn_local(async move {
+                arrive(Arrival::LookedUp(hash, cache::look_up(hash).await));
+            });
+        }
+    }
+
+    /// The next event; an asset that was fetched is put into the cache on its way.
+    pub(super) fn poll_event(&mut self) -> Option<ClientEvent> {
+        let event = self.client.poll_event()?;
+        if let ClientEvent::Asset(AssetEvent::Ready {
+            hash,
+            mime,
+            bytes,
+            cached: false,
+            ..
+        }) = &event
+        {
+            wasm_bindgen_futures::spawn_local(cache::keep(*hash, mime.clone(), bytes.clone()));
+        }
+        Some(event)
+    }
+}
+
+/// The page's clock.
+pub(super) fn now() -> Micros {
+    let millis = web_sys::window()
+        .and_then(|window| window.performance())
+        .map_or(0.0, |clock| clock.now());
+    Micros((millis * 1000.0) as u64)
+}
+
+/// The address of a server's game: an absolute one as it is, a path on the page's own server, with the
+/// page's own security.
+pub(super) fn socket_url(url: &str) -> Result<String, JsValue> {
+    if url.starts_with("ws:") || url.starts_with("wss:") {
+        return Ok(url.to_owned());
+    }
+    let location = web_sys::window().ok_or("no window")?.location();
+    let scheme = if location.protocol()? == "https:" {
+        "wss"
+    } else {
+        "ws"
+    };
+    Ok(format!("{scheme}://{}{url}", location.host()?))
+}
+
+/// A number that differs from visit to visit.
+#[must_use]
+pub fn random_seed() -> u64 {
+    (js_sys::Math::random() * (1u64 << 53) as f64) as u64
+}

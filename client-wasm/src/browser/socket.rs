@@ -1,0 +1,92 @@
+//! One WebSocket: binary messages in and out, and its end told once.
+//!
+//! In come the browser's events, handed on as [`SocketEvent`]; out go messages. What the browser has not
+//! yet sent is ours to bound: it queues without limit and without telling, which puts a file in front of
+//! the next input.
+
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{BinaryType, CloseEvent, Event, MessageEvent, WebSocket};
+
+use super::devices::Listener;
+use tickwire_protocol::limits::SUBPROTOCOL;
+
+/// Bytes that may wait in the browser before nothing more is handed to it.
+const UNSENT_BYTES_MAX: u32 = 32 * 1024;
+
+/// What a socket reports.
+pub(super) enum SocketEvent<'a> {
+    Opened,
+    Message(&'a [u8]),
+    /// It is over, by whom ever. Comes once, and nothing comes after it.
+    Closed {
+        code: u16,
+        reason: String,
+    },
+}
+
+pub(super) struct Socket {
+    socket: WebSocket,
+    _listeners: [Listener; 3],
+}
+
+impl Socket {
+    /// Starts to connect to `url`.
+    pub(super) fn open(
+        url: &str,
+        react: impl Fn(SocketEvent<'_>) + Clone + 'static,
+    ) -> Result<Self, JsValue> {
+        let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let on_open = react.clone();
+        let on_message = react.clone();
+        let mut buffer = vec![];
+        let listeners = [
+            Listener::new(&socket, "open", move |_| on_open(SocketEvent::Opened))?,
+            Listener::new(&socket, "message", move |event: Event| {
+                let message = event.unchecked_into::<MessageEvent>().data();
+                // Text is not spoken here; an empty message is refused by the core.
+                let array = js_sys::Uint8Array::new(&message);
+                buffer.resize(array.length() as usize, 0);
+                array.copy_to(&mut buffer);
+                on_message(SocketEvent::Message(&buffer));
+            })?,
+            Listener::new(&socket, "close", move |event: Event| {
+                let event = event.unchecked_into::<CloseEvent>();
+                react(SocketEvent::Closed {
+                    code: event.code(),
+                    reason: event.reason(),
+                });
+            })?,
+        ];
+        Ok(Self {
+            socket,
+            _listeners: listeners,
+        })
+    }
+
+    /// Bytes that may be handed over now; 0 until it is open.
+    pub(super) fn room_bytes(&self) -> usize {
+        if self.socket.ready_state() == WebSocket::OPEN {
+            UNSENT_BYTES_MAX.saturating_sub(self.socket.buffered_amount()) as usize
+        } else {
+            0
+        }
+    }
+
+    /// Hands a message to the browser.
+    pub(super) fn send(&self, message: &[u8]) {
+        // It fails only before the socket is open, and then `room_bytes` is 0.
+        drop(self.socket.send_with_u8_array(message));
+    }
+
+    /// Begins to close it; `Closed` follows.
+    pub(super) fn close(&self, code: u16, reason: &str) {
+        // A page may send 1000 and 3000 to 4999 only; anything else is an exception.
+        let code = if code == 1000 || (3000..5000).contains(&code) {
+            code
+        } else {
+            1000
+        };
+        drop(self.socket.close_with_code_and_reason(code, reason));
+    }
+}

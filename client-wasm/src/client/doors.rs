@@ -1,0 +1,301 @@
+//! The doors of the client: what came from the socket and the clock, and what is to go out.
+
+use bytes::Bytes;
+use tickwire_protocol::{
+    asset::AssetHash,
+    error::{CloseCode, DecodeError, PeerError, PeerMisbehaved},
+    mux::StreamEvent,
+    schema::Schema,
+    session::{self, ClientSession, Farewell, Hello, Welcome},
+    time::Micros,
+};
+
+use std::sync::Arc;
+
+use super::{AssetPolicy, Client, ClientEvent, Connection, ReceivedEvent};
+use crate::{
+    limits::{CONNECT_MICROS_MAX, EVENTS_WAITING_MAX},
+    reconnect,
+    world::World,
+};
+
+impl Client {
+    /// Whether to open a socket now. Says so once per attempt.
+    pub fn poll_connect(&mut self, now: Micros) -> bool {
+        if let Connection::Waiting { retry_at, .. } = self.connection
+            && now >= retry_at
+        {
+            self.connect(now);
+        }
+        if self.wants_socket {
+            self.since = now;
+        }
+        core::mem::take(&mut self.wants_socket)
+    }
+
+    /// The socket is open: the handshake begins.
+    pub fn handle_open(&mut self, now: Micros) {
+        if self.connection != Connection::Connecting {
+            return;
+        }
+        let hello = Hello {
+            schema_hash: self.schema.as_ref().map_or(0, |schema| schema.hash()),
+            resume: self.resume,
+            name: self.config.name.clone(),
+            room: self.config.room.clone(),
+            join: self.config.join.clone().into(),
+        };
+        let seed = self.config.seed ^ now.0;
+        self.session = Some(Box::new(ClientSession::new(hello, seed, now)));
+        self.connection = Connection::Joining;
+        self.since = now;
+    }
+
+    /// Takes one binary message.
+    ///
+    /// # Errors
+    /// [`PeerError`] when the server's bytes are no message or not allowed. The connection is over, and
+    /// [`poll_close`](Self::poll_close) says with which code; whether it is tried again is decided as
+    /// for any other loss.
+    pub fn handle_message(&mut self, message: &[u8], now: Micros) -> Result<(), PeerError> {
+        let Some(mut session) = self.session.take() else {
+            return Ok(());
+        };
+        let result = self.take_message(&mut session, message, now);
+        // A farewell inside the message has closed the connection, and its session with it.
+        if matches!(self.connection, Connection::Joining | Connection::Playing) {
+            self.session = Some(session);
+        }
+        if let Err(error) = &result {
+            self.fail(error, now);
+        }
+        result
+    }
+
+    fn take_message(
+        &mut self,
+        session: &mut ClientSession,
+        message: &[u8],
+        now: Micros,
+    ) -> Result<(), PeerError> {
+        let snapshot = session.handle_message(message, now)?;
+        while let Some(event) = session.poll_event() {
+            self.on_session_event(session, event, now)?;
+        }
+        match (snapshot, &mut self.world) {
+            (Some(snapshot), Some(world)) if self.connection == Connection::Playing => {
+                self.meter.on_snapshot(snapshot.len(), now);
+                let applied = world.apply(snapshot, now)?;
+                let rtt_ticks = session.clock().rtt_smoothed().unwrap_or_default().0 as f64
+                    / session.clock().tick_period_micros();
+                self.inputs.on_snapshot(&applied, rtt_ticks.ceil() as u32);
+                if let Some(is_equal) = applied.is_equal {
+                    let tick = applied.tick;
+                    self.events
+                        .push_back(ClientEvent::Verified { tick, is_equal });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_session_event(
+        &mut self,
+        session: &mut ClientSession,
+        event: session::ClientEvent,
+        now: Micros,
+    ) -> Result<(), PeerError> {
+        match event {
+            session::ClientEvent::Welcomed(welcome) => self.on_welcome(&welcome)?,
+            session::ClientEvent::Refused(farewell) | session::ClientEvent::Goodbye(farewell) => {
+                let Farewell { code, reason } = farewell;
+                self.closing = Some((CloseCode::Normal.number(), String::new()));
+                self.disconnected(code, &reason, now);
+            }
+            session::ClientEvent::Event(bytes) => self.on_game_event(bytes)?,
+            session::ClientEvent::Stream(event) => self.on_stream_event(session, event),
+        }
+        Ok(())
+    }
+
+    fn on_welcome(&mut self, welcome: &Welcome) -> Result<(), PeerError> {
+        if let Some(bytes) = &welcome.schema {
+            let theirs = Schema::decode(bytes)?;
+            if let Some(ours) = &self.config.schema
+                && let Some(difference) = ours.first_difference(&theirs)
+            {
+                return Err(PeerMisbehaved::SchemaDiffers(difference).into());
+            }
+            self.schema = Some(Arc::new(theirs));
+        }
+        let schema = self
+            .schema
+            .clone()
+            .ok_or(DecodeError::Invalid("a welcome without a schema"))?;
+        let rate_hz = f64::from(welcome.tick_rate_millihertz) / 1000.0;
+        self.world = Some(Box::new(World::new(schema, welcome.player, rate_hz)));
+        self.inputs.on_welcome();
+        self.resume = Some(welcome.resume);
+        self.connection = Connection::Playing;
+        self.backoff.on_success();
+        if self.config.assets != AssetPolicy::None {
+            self.assets.request_manifest();
+        }
+        let (player, resumed) = (welcome.player, welcome.resumed);
+        self.events
+            .push_back(ClientEvent::Joined { player, resumed });
+        Ok(())
+    }
+
+    fn on_game_event(&mut self, bytes: Bytes) -> Result<(), PeerError> {
+        let schema = self
+            .schema
+            .clone()
+            .ok_or(DecodeError::Invalid("an event"))?;
+        let &index = bytes.first().ok_or(DecodeError::Truncated("an event"))?;
+        let index = usize::from(index);
+        if index >= schema.events().len() {
+            return Err(DecodeError::OutOfRange("an event's number").into());
+        }
+        if self.events.len() == EVENTS_WAITING_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(ClientEvent::Event(ReceivedEvent {
+            schema,
+            index,
+            bytes,
+        }));
+        Ok(())
+    }
+
+    /// The socket is closed, or never opened. 1006 stands for "without a word".
+    pub fn handle_close(&mut self, code: u16, reason: &str, now: Micros) {
+        match self.connection {
+            Connection::Connecting | Connection::Joining | Connection::Playing => {
+                self.disconnected(code, reason, now);
+            }
+            Connection::Waiting { .. } | Connection::Ended { .. } => {}
+        }
+    }
+
+    /// Lets time pass: stamps the player's input for every tick that begins, moves the view on, and
+    /// notices silence. Once per animation frame.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::TimedOut`] when the server is silent for too long; see
+    /// [`handle_message`](Self::handle_message).
+    pub fn handle_frame(&mut self, now: Micros) -> Result<(), PeerError> {
+        if let Some(world) = &mut self.world
+            && self.connection == Connection::Playing
+        {
+            world.advance(now);
+        }
+        let Some(session) = &mut self.session else {
+            if self.connection == Connection::Connecting
+                && !self.wants_socket
+                && now.since(self.since) > CONNECT_MICROS_MAX
+            {
+                let error = PeerMisbehaved::TimedOut("the connection").into();
+                self.fail(&error, now);
+                return Err(error);
+            }
+            return Ok(());
+        };
+        if session.is_open() {
+            self.inputs.stamp(session, now);
+        }
+        let result = session.handle_timeout(now);
+        if let Err(error) = &result {
+            self.fail(error, now);
+        }
+        result
+    }
+
+    /// When [`handle_frame`](Self::handle_frame) is worth calling next, for a client without animation
+    /// frames.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Micros) -> Micros {
+        match (&self.connection, &self.session) {
+            (Connection::Waiting { retry_at, .. }, _) => *retry_at,
+            (_, Some(session)) => session.poll_timeout().min(self.inputs.next(session, now)),
+            (_, None) => self.since + CONNECT_MICROS_MAX,
+        }
+    }
+
+    /// Appends the next message to send to `out` and says whether there was one; call it until there is
+    /// none. Bulk is bounded by `budget_bytes`: what the socket can take without queueing.
+    pub fn poll_message(&mut self, budget_bytes: usize, now: Micros, out: &mut Vec<u8>) -> bool {
+        self.open_asset_streams(now);
+        match &mut self.session {
+            Some(session) => session.poll_transmit(budget_bytes, now, out),
+            None => false,
+        }
+    }
+
+    /// The code and the reason to close the socket with, once.
+    pub fn poll_close(&mut self) -> Option<(u16, String)> {
+        self.closing.take()
+    }
+
+    /// What happened next, in order.
+    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.events
+            .pop_front()
+            .or_else(|| self.assets.poll_event().map(ClientEvent::Asset))
+    }
+
+    /// The next content to look up in a cache outside; answer with
+    /// [`handle_asset_cached`](Self::handle_asset_cached), found or not.
+    pub fn poll_asset_lookup(&mut self) -> Option<AssetHash> {
+        self.assets.poll_lookup()
+    }
+
+    /// What a cache outside had under a hash.
+    pub fn handle_asset_cached(&mut self, hash: AssetHash, bytes: Option<Bytes>) {
+        self.assets.on_cached(hash, bytes);
+    }
+
+    pub(super) fn connect(&mut self, now: Micros) {
+        self.connection = Connection::Connecting;
+        self.since = now;
+        self.wants_socket = true;
+    }
+
+    /// The server's fault, or its silence.
+    fn fail(&mut self, error: &PeerError, now: Micros) {
+        let code = CloseCode::from(error).number();
+        let reason = error.to_string();
+        self.disconnected(code, &reason, now);
+        self.closing = Some((code, reason));
+    }
+
+    fn disconnected(&mut self, code: u16, reason: &str, now: Micros) {
+        self.session = None;
+        self.since = now;
+        self.assets.on_disconnected();
+        let message = reconnect::message(code, reason);
+        if reconnect::is_worth_retrying(code) {
+            let retry_in = self.backoff.on_failure();
+            let retry_at = now + retry_in;
+            self.connection = Connection::Waiting {
+                message: message.clone(),
+                retry_at,
+            };
+            self.events
+                .push_back(ClientEvent::Disconnected { message, retry_in });
+        } else {
+            self.connection = Connection::Ended {
+                message: message.clone(),
+            };
+            self.events.push_back(ClientEvent::Ended { message });
+        }
+    }
+
+    fn on_stream_event(&mut self, session: &mut ClientSession, event: StreamEvent) {
+        let _ = session;
+        self.events.push_back(ClientEvent::Stream(event));
+    }
+
+    fn open_asset_streams(&mut self, _now: Micros) {}
+}

@@ -1,0 +1,35 @@
+//! Every bound of the client, in one place, with what happens when it is reached.
+
+use tickwire_protocol::time::Micros;
+
+/// States kept to draw between. When more arrive before the drawing gets there, the oldest is dropped
+/// and the drawing jumps forward. At 20 Hz they are 1.6 s.
+pub const FRAMES_MAX: usize = 32;
+
+/// Snapshots whose arrival is remembered to tell how late one may be: 6.4 s at 20 Hz, long enough for a
+/// rare hiccup to count and short enough to forget a bad minute.
+pub const ARRIVALS_MAX: usize = 128;
+
+/// Inputs kept for replay after a snapshot. Older ones are forgotten: at 20 Hz they are 6.4 s, and no
+/// playable connection is that far behind.
+pub const INPUTS_MAX: usize = 128;
+
+/// Inputs stamped in one call. A page that slept for longer skips ticks instead of sending a burst.
+pub const INPUTS_PER_FRAME_MAX: u32 = 8;
+
+/// Events of the game that wait for `poll_event`. The oldest is dropped beyond it, and counted.
+pub const EVENTS_WAITING_MAX: usize = 1024;
+
+/// The largest asset a client takes. A manifest that lists a larger one fails that asset alone.
+pub const ASSET_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Downloads under way at one time: enough that the gap between two small files costs nothing, few
+/// enough that the urgent one gets most of the link.
+pub const DOWNLOADS_MAX: usize = 4;
+
+/// The shortest and the longest wait before the next attempt to connect.
+pub const RECONNECT_MICROS: core::ops::RangeInclusive<Micros> =
+    Micros::from_millis(250)..=Micros::from_millis(10_000);
+
+/// How long one attempt to connect may take before it counts as failed.
+pub const CONNECT_MICROS_MAX: Micros = Micros::from_millis(10_000);

@@ -1,0 +1,155 @@
+//! When to try again after a connection is lost, and what to tell the player meanwhile.
+//!
+//! In comes how a connection ended; out come a wait and a sentence. The wait doubles with each failure
+//! and is drawn at random from its upper half: when a server restarts, its players must not come back
+//! in one wave.
+
+use tickwire_protocol::{error::CloseCode, time::Micros};
+
+use crate::limits::RECONNECT_MICROS;
+
+/// WebSocket's own codes for "it just ended" and "it broke": no close frame came.
+const NO_STATUS: u16 = 1005;
+const ABNORMAL: u16 = 1006;
+
+/// Waits between attempts: 250 ms at first, doubled each time up to 10 s, each shortened by up to half.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    failures: u32,
+    random: u64,
+}
+
+impl Backoff {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            failures: 0,
+            random: seed | 1,
+        }
+    }
+
+    /// The connection worked: the next loss starts from the shortest wait again.
+    pub(crate) fn on_success(&mut self) {
+        self.failures = 0;
+    }
+
+    /// An attempt failed or a connection was lost: how long to wait before the next attempt.
+    pub(crate) fn on_failure(&mut self) -> Micros {
+        let (shortest, longest) = (RECONNECT_MICROS.start().0, RECONNECT_MICROS.end().0);
+        let wait = longest.min(shortest << self.failures.min(16));
+        self.failures += 1;
+        // xorshift64 (Marsaglia 2003): spreading waits needs no better.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        Micros(wait / 2 + self.random % (wait / 2 + 1))
+    }
+
+    /// Attempts that failed since the last success.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+/// Whether to come back by itself after this close code.
+///
+/// A code that is not Tickwire's, from a proxy or a browser, counts as an accident.
+pub(crate) fn is_worth_retrying(code: u16) -> bool {
+    known(code).is_none_or(CloseCode::is_worth_retrying)
+}
+
+/// What to tell the player, as one or two plain sentences without the wait.
+///
+/// The server's own reason is shown only where it was written for players: a refusal by the game, a
+/// full room, a version that differs.
+pub(crate) fn message(code: u16, reason: &str) -> String {
+    let reason = reason.trim();
+    let with_reason = |sentence: &str| match reason {
+        "" => sentence.to_owned(),
+        _ => format!("{sentence} {reason}"),
+    };
+    match known(code) {
+        Some(CloseCode::Normal) => with_reason("The game is over."),
+        Some(CloseCode::GoingAway) => "The server is restarting.".to_owned(),
+        Some(CloseCode::Full) => "The game is full.".to_owned(),
+        Some(CloseCode::Replaced) => "You are playing in another window.".to_owned(),
+        Some(CloseCode::Refused) => with_reason("The game did not let you in."),
+        Some(CloseCode::Version | CloseCode::Schema) => {
+            "The game was updated. Please reload the page.".to_owned()
+        }
+        Some(CloseCode::Timeout | CloseCode::TooSlow) => {
+            "The connection is too slow or was interrupted.".to_owned()
+        }
+        Some(CloseCode::Internal) => "The server has a problem.".to_owned(),
+        Some(CloseCode::RateLimited) => {
+            "The server closed the connection: too much was sent.".to_owned()
+        }
+        Some(
+            CloseCode::WebSocket
+            | CloseCode::Unsupported
+            | CloseCode::NotUtf8
+            | CloseCode::TooBig
+            | CloseCode::Malformed
+            | CloseCode::Protocol,
+        ) => with_reason(
+            "The server and this page do not understand each other. Please reload the page.",
+        ),
+        None if matches!(code, NO_STATUS | ABNORMAL) => "The connection was lost.".to_owned(),
+        None => with_reason("The connection was closed."),
+    }
+}
+
+fn known(code: u16) -> Option<CloseCode> {
+    CloseCode::ALL
+        .into_iter()
+        .find(|known| known.number() == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_ten_seconds_and_start_again_after_a_success() {
+        let mut backoff = Backoff::new(7);
+        for round in 0..40 {
+            let longest = (250_000u64 << round.min(10)).min(10_000_000);
+            let wait = backoff.on_failure().0;
+            assert!(
+                (longest / 2..=longest).contains(&wait),
+                "round {round}: {wait}"
+            );
+        }
+        backoff.on_success();
+        assert!(backoff.on_failure().0 <= 250_000);
+    }
+
+    #[test]
+    fn two_players_do_not_come_back_at_the_same_moment() {
+        let waits = |seed| {
+            let mut backoff = Backoff::new(seed);
+            [(); 6].map(|()| backoff.on_failure())
+        };
+        assert_ne!(waits(1), waits(2));
+    }
+
+    #[test]
+    fn a_lost_connection_is_tried_again_and_a_refusal_is_not() {
+        for code in [1001, 1006, 1011, 1005, 4007, 3000] {
+            assert!(is_worth_retrying(code), "{code}");
+        }
+        for code in [1000, 4000, 4001, 4002, 4008, 4009] {
+            assert!(!is_worth_retrying(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_close_code_has_a_sentence_for_the_player() {
+        for code in CloseCode::ALL {
+            assert!(message(code.number(), "").ends_with('.'), "{code:?}");
+        }
+        assert_eq!(
+            message(CloseCode::Refused.number(), "You were sent away."),
+            "The game did not let you in. You were sent away."
+        );
+    }
+}
