@@ -50,12 +50,14 @@ impl ShapeWriter {
         self.column(ColumnKind::Bool, 1, Predict::Hold);
     }
 
-    /// The tag of an `Option`.
+    /// The tag of an `Option`: the path of what it may hold, with a question mark.
     pub fn some(&mut self) {
+        self.path.push('?');
         self.column(ColumnKind::Some, 1, Predict::Hold);
+        self.path.pop();
     }
 
-    /// The tag of an enum.
+    /// The tag of an enum. A component that is itself an enum calls it `variant`.
     pub fn variant(&mut self, names: &[&str]) {
         let bits = bits_for(names.len().saturating_sub(1) as u32);
         let names = names.iter().map(|&name| name.into()).collect();
@@ -84,6 +86,13 @@ impl ShapeWriter {
         self.blob(BlobKind::List(element.shape));
     }
 
+    /// A fixed array: each element beneath its number.
+    pub fn array(&mut self, len: usize, describe: impl Fn(&mut Self)) {
+        for place in 0..len {
+            self.field(&place.to_string(), &describe);
+        }
+    }
+
     /// A nested type.
     pub fn nested<T: Replicate>(&mut self) {
         T::describe(self);
@@ -96,8 +105,12 @@ impl ShapeWriter {
     }
 
     fn column(&mut self, kind: ColumnKind, bits: u8, predict: Predict) {
+        let path = match (&kind, self.path.as_str()) {
+            (ColumnKind::Variant { .. }, "") => "variant".into(),
+            (_, path) => path.into(),
+        };
         self.shape.columns.push(ColumnSchema {
-            path: self.path.clone(),
+            path,
             kind,
             bits,
             predict,

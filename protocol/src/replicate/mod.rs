@@ -44,6 +44,10 @@ use crate::{
 /// assert_eq!(schema.shape.columns[1].path, "y");
 /// assert_eq!(schema.shape.columns[1].bits, 16);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be replicated",
+    note = "derive `Replicate` for it, or mark the field `#[wire(opaque)]` when serde can serialise it"
+)]
 pub trait Replicate: Sized + Send + Sync + 'static {
     /// The name both ends know the type by.
     const NAME: &'static str;
@@ -110,12 +114,14 @@ impl EntityMap for SameIds {
     }
 }
 
-/// Appends a value that travels alone: every column's integer as a varint, then and there, every blob after
-/// its varint length, in order of declaration.
+/// Appends a value that travels alone: every column's integer as a varint, then every blob after its varint
+/// length, both in the order of its schema.
 ///
 /// Entity references are taken for network ids ([`SameIds`]).
 pub fn encode_value<T: Replicate>(value: &T, out: &mut Vec<u8>) {
-    value.quantise(&mut RowWriter::into_bytes(out, &SameIds));
+    let mut row = RowWriter::into_bytes(out, &SameIds);
+    value.quantise(&mut row);
+    row.end_value();
 }
 
 /// Reads what [`encode_value`] wrote.
@@ -134,7 +140,7 @@ pub fn decode_value_with<T: Replicate>(
     bytes: &[u8],
     entities: &dyn EntityMap,
 ) -> Result<T, DecodeError> {
-    let mut row = RowReader::from_bytes(bytes, entities);
+    let mut row = RowReader::from_bytes(bytes, T::COLUMNS, entities)?;
     let value = T::restore(&mut row)?;
     row.finish()?;
     Ok(value)

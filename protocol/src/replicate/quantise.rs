@@ -5,7 +5,7 @@
 //! reordered operations, which Rust and WASM define to the last bit.
 
 use crate::schema::{ColumnKind, bits_for};
-use core::f32::consts::TAU;
+use core::f64::consts::TAU;
 
 /// `min + integer × step`, for a float with a range.
 ///
@@ -116,17 +116,17 @@ impl FloatRange {
 /// The integer for an angle in radians, and whether it was finite; NaN and infinities become zero.
 #[inline]
 #[must_use]
-pub fn quantise_angle(radians: f32, bits: u8) -> (u32, bool) {
+pub fn quantise_angle(radians: f64, bits: u8) -> (u32, bool) {
     if !radians.is_finite() {
         return (0, false);
     }
-    let turns = f64::from(radians) * (1.0 / core::f64::consts::TAU);
+    let turns = radians * (1.0 / TAU);
     let scaled = turns * f64::from(1u32 << (bits - 1)) * 2.0;
-    // An f32 can hold angles of 10^38 radians; the remainder is exact, and a few turns need none.
+    // Beyond 2^53 there is no fraction left, and the remainder is exact.
     let scaled = if scaled.abs() < 9e15 {
         scaled
     } else {
-        scaled % (4_294_967_296.0 * 4_294_967_296.0)
+        scaled % 4_294_967_296.0
     };
     let nearest = (scaled + if scaled < 0.0 { -0.5 } else { 0.5 }) as i64;
     (nearest as u32 & (u32::MAX >> (32 - bits)), true)
@@ -135,9 +135,9 @@ pub fn quantise_angle(radians: f32, bits: u8) -> (u32, bool) {
 /// The angle in radians, in `-π..π`, of an integer.
 #[inline]
 #[must_use]
-pub fn restore_angle(integer: u32, bits: u8) -> f32 {
+pub fn restore_angle(integer: u32, bits: u8) -> f64 {
     let signed = (integer << (32 - bits)).cast_signed();
-    (f64::from(signed) * (f64::from(TAU) / 4_294_967_296.0)) as f32
+    f64::from(signed) * (TAU / 4_294_967_296.0)
 }
 
 /// `min + integer`, for an integer with a range. 64-bit types pass their two's complement.
@@ -241,7 +241,7 @@ impl IntegerRange {
 #[cfg(test)]
 mod tests {
     use super::{FloatRange, IntegerRange, quantise_angle, restore_angle};
-    use core::f32::consts::{PI, TAU};
+    use core::f64::consts::{PI, TAU};
     use proptest::prelude::*;
 
     const POSITION: FloatRange = FloatRange::with_step(-100.0, 4000.0, 0.0625);
@@ -265,13 +265,13 @@ mod tests {
         }
 
         #[test]
-        fn any_angle_comes_back_within_half_a_step(radians in -1000.0f32..1000.0, bits in 1u8..=20) {
+        fn any_angle_comes_back_within_half_a_step(radians in -1000.0f64..1000.0, bits in 1u8..=20) {
             let (integer, _) = quantise_angle(radians, bits);
             let restored = restore_angle(integer, bits);
             prop_assert!((-PI..=PI).contains(&restored));
-            let apart = (f64::from(restored) - f64::from(radians)).rem_euclid(f64::from(TAU));
-            let apart = apart.min(f64::from(TAU) - apart);
-            prop_assert!(apart <= f64::from(PI) / f64::from(1u32 << bits) + 1e-3, "{apart}");
+            let apart = (restored - radians).rem_euclid(TAU);
+            let apart = apart.min(TAU - apart);
+            prop_assert!(apart <= PI / f64::from(1u32 << bits) + 1e-6, "{apart}");
         }
 
         #[test]
@@ -300,6 +300,6 @@ mod tests {
         );
         let above = FloatRange::with_bits(5.0, 9.0, 8);
         assert_eq!(above.restore(above.quantise(f64::NAN).0), 5.0);
-        assert_eq!(quantise_angle(f32::NAN, 8), (0, false));
+        assert_eq!(quantise_angle(f64::NAN, 8), (0, false));
     }
 }

@@ -21,7 +21,11 @@ enum Source<'a> {
         next: usize,
         next_blob: usize,
     },
-    Bytes(Reader<'a>),
+    /// The columns and the blobs of the values that are left.
+    Bytes {
+        columns: Reader<'a>,
+        blobs: Reader<'a>,
+    },
 }
 
 /// A later state of the same row, to be drawn between.
@@ -74,14 +78,21 @@ impl<'a> RowReader<'a> {
         self
     }
 
-    /// Reads a value that travelled alone.
-    #[must_use]
-    pub fn from_bytes(bytes: &'a [u8], entities: &'a dyn EntityMap) -> Self {
-        Self {
-            source: Source::Bytes(Reader::new(bytes)),
+    /// Reads a value of so many columns that travelled alone.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] when there are fewer.
+    pub fn from_bytes(
+        bytes: &'a [u8],
+        columns: usize,
+        entities: &'a dyn EntityMap,
+    ) -> Result<Self, DecodeError> {
+        let source = value_in(Reader::new(bytes), columns)?;
+        Ok(Self {
+            source,
             entities,
             toward: None,
-        }
+        })
     }
 
     /// Goes to the front of a row. Without effect on bytes.
@@ -106,7 +117,7 @@ impl<'a> RowReader<'a> {
     pub fn finish(self) -> Result<(), DecodeError> {
         match self.source {
             Source::Columns { .. } => Ok(()),
-            Source::Bytes(reader) => reader.finish("a value"),
+            Source::Bytes { blobs, .. } => blobs.finish("a value"),
         }
     }
 
@@ -128,7 +139,7 @@ impl<'a> RowReader<'a> {
                     .ok_or(DecodeError::Truncated("a table"))?
                     .cast_unsigned()
             }
-            Source::Bytes(reader) => reader.varint_u32("an integer of a value")?,
+            Source::Bytes { columns, .. } => columns.varint_u32("an integer of a value")?,
         };
         if u64::from(integer) >> bits == 0 {
             Ok(integer)
@@ -173,10 +184,13 @@ impl<'a> RowReader<'a> {
     /// # Errors
     /// As [`take`](Self::take).
     #[inline]
-    pub fn angle(&mut self, bits: u8) -> Result<f32, DecodeError> {
+    pub fn angle(&mut self, bits: u8) -> Result<f64, DecodeError> {
         let here = restore_angle(self.take(bits)?, bits);
         Ok(match self.there() {
-            Some((there, fraction)) => mix_angles(here, restore_angle(there, bits), fraction),
+            Some((there, fraction)) => {
+                let there = restore_angle(there, bits) as f32;
+                mix_angles(here as f32, there, fraction).into()
+            }
             None => here,
         })
     }
@@ -306,29 +320,55 @@ impl<'a> RowReader<'a> {
         T::deserialize(&mut decoder).map_err(|_| DecodeError::Invalid("an opaque field"))
     }
 
-    /// A list.
+    /// A fixed array.
     ///
     /// # Errors
-    /// [`DecodeError`] of the list's count or of an element.
+    /// [`DecodeError`] of an element.
+    #[inline]
+    pub fn array<T, const N: usize>(
+        &mut self,
+        mut restore: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<[T; N], DecodeError> {
+        let mut first_error = None;
+        let items = core::array::from_fn(|_| match first_error {
+            None => restore(self)
+                .map_err(|error| first_error = Some(error))
+                .ok(),
+            Some(_) => None,
+        });
+        match first_error {
+            None => Ok(items.map(|item: Option<T>| item.expect("without an error all are there"))),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// A list whose elements have so many columns each.
+    ///
+    /// # Errors
+    /// [`DecodeError`] of the list's length or of an element.
     pub fn list<T>(
         &mut self,
+        columns: usize,
         mut restore: impl FnMut(&mut RowReader<'_>) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, DecodeError> {
-        let mut bytes = Reader::new(self.blob()?);
-        if bytes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let count = bytes.count(LIST_LEN_MAX, "a list's length")?;
-        let mut row = RowReader {
-            source: Source::Bytes(bytes),
-            entities: self.entities,
-            toward: None,
-        };
+        let mut left = Reader::new(self.blob()?);
         let mut items = Vec::new();
-        for _ in 0..count {
-            items.push(restore(&mut row)?);
+        // A row that has not been written yet holds no bytes at all.
+        if left.is_empty() {
+            return Ok(items);
         }
-        row.finish()?;
+        for _ in 0..left.count(LIST_LEN_MAX, "a list's length")? {
+            let mut row = RowReader {
+                source: value_in(left, columns)?,
+                entities: self.entities,
+                toward: None,
+            };
+            items.push(restore(&mut row)?);
+            if let Source::Bytes { blobs, .. } = row.source {
+                left = blobs;
+            }
+        }
+        left.finish("a list")?;
         Ok(items)
     }
 
@@ -350,7 +390,19 @@ impl<'a> RowReader<'a> {
                     .get(*row)
                     .ok_or(DecodeError::Truncated("a table"))?)
             }
-            Source::Bytes(reader) => reader.length_prefixed(BLOB_BYTES_MAX, "a blob"),
+            Source::Bytes { blobs, .. } => blobs.length_prefixed(BLOB_BYTES_MAX, "a blob"),
         }
     }
+}
+
+/// Splits what begins with a value: its columns, and from its blobs on.
+fn value_in(bytes: Reader<'_>, columns: usize) -> Result<Source<'_>, DecodeError> {
+    let mut blobs = bytes;
+    for _ in 0..columns {
+        blobs.varint("an integer of a value")?;
+    }
+    Ok(Source::Bytes {
+        columns: bytes,
+        blobs,
+    })
 }

@@ -28,8 +28,11 @@ enum Target<'a> {
         next: usize,
         next_blob: usize,
     },
-    /// Into bytes: a value that travels alone.
-    Bytes(&'a mut Vec<u8>),
+    /// Into bytes, for a value that travels alone: columns as they come, blobs aside until the end.
+    Bytes {
+        out: &'a mut Vec<u8>,
+        blobs: Vec<u8>,
+    },
 }
 
 /// Takes the integers and blobs of one value after another.
@@ -62,10 +65,13 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// Appends to bytes.
+    /// Appends to bytes; call [`end_value`](Self::end_value) after each value.
     pub fn into_bytes(out: &'a mut Vec<u8>, entities: &'a dyn EntityMap) -> Self {
         Self {
-            target: Target::Bytes(out),
+            target: Target::Bytes {
+                out,
+                blobs: Vec::new(),
+            },
             entities,
             notes: Notes::default(),
         }
@@ -84,6 +90,13 @@ impl<'a> RowWriter<'a> {
             (*row, *next, *next_blob) = (to, 0, 0);
         }
         self
+    }
+
+    /// Ends a value written into bytes: its blobs follow its columns. Without effect on columns.
+    pub fn end_value(&mut self) {
+        if let Target::Bytes { out, blobs } = &mut self.target {
+            out.append(blobs);
+        }
     }
 
     /// What had to be changed since the writer was made.
@@ -105,7 +118,7 @@ impl<'a> RowWriter<'a> {
                 columns[*next].values[*row] = integer.cast_signed();
                 *next += 1;
             }
-            Target::Bytes(out) => put_varint(out, integer.into()),
+            Target::Bytes { out, .. } => put_varint(out, integer.into()),
         }
     }
 
@@ -127,7 +140,7 @@ impl<'a> RowWriter<'a> {
 
     /// A wrapping angle in radians.
     #[inline]
-    pub fn angle(&mut self, radians: f32, bits: u8) {
+    pub fn angle(&mut self, radians: f64, bits: u8) {
         let (integer, finite) = quantise_angle(radians, bits);
         self.notes.non_finite += u64::from(!finite);
         self.put(integer);
@@ -165,10 +178,10 @@ impl<'a> RowWriter<'a> {
         self.put(number);
     }
 
-    /// A reference to an entity of the game's own world, or none.
+    /// A reference to an entity of the game's own world; one without a network id travels as none.
     #[inline]
-    pub fn entity(&mut self, entity_bits: Option<u64>) {
-        let id = entity_bits.and_then(|bits| self.entities.network_id(bits));
+    pub fn entity(&mut self, entity_bits: u64) {
+        let id = self.entities.network_id(entity_bits);
         self.put(id.map_or(0, |id| id.0.wrapping_add(1)));
     }
 
@@ -215,6 +228,7 @@ impl<'a> RowWriter<'a> {
         for item in items.iter().take(LIST_LEN_MAX) {
             let mut row = RowWriter::into_bytes(&mut elements, self.entities);
             quantise(item, &mut row);
+            row.end_value();
             notes.non_finite += row.notes.non_finite;
             notes.cut += row.notes.cut;
             if elements.len() + COUNT_BYTES_MAX > BLOB_BYTES_MAX {
@@ -245,7 +259,7 @@ impl<'a> RowWriter<'a> {
                 }
                 *next_blob += 1;
             }
-            Target::Bytes(out) => put_length_prefixed(out, bytes),
+            Target::Bytes { blobs, .. } => put_length_prefixed(blobs, bytes),
         }
     }
 }

@@ -1,0 +1,291 @@
+//! Types of every kind the derive knows, into rows and bytes and back.
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tickwire_protocol::{
+    delta::Table,
+    error::DecodeError,
+    id::NetworkId,
+    limits::BLOB_BYTES_MAX,
+    replicate::{Replicate, RowWriter, SameIds, decode_value, encode_value},
+    schema::{Audience, BlobKind, ColumnKind, Predict, Schema, SendRule},
+};
+
+#[derive(Replicate, Clone, Debug, PartialEq, Default)]
+struct Vector {
+    #[wire(range(-100.0, 100.0), step = 0.25, predict = "linear")]
+    x: f32,
+    #[wire(range(-100.0, 100.0), bits = 12)]
+    y: f64,
+}
+
+#[derive(Replicate, Clone, Copy, Debug, PartialEq, Default)]
+struct Points(u16, #[wire(range(-5, 20))] i8);
+
+#[derive(Replicate, Clone, Copy, Debug, PartialEq, Default)]
+enum Mood {
+    #[default]
+    Calm,
+    Angry,
+    Hungry,
+}
+
+#[derive(Replicate, Clone, Debug, PartialEq, Default)]
+enum Action {
+    #[default]
+    Idle,
+    Fire {
+        #[wire(entity)]
+        at: NetworkId,
+        power: u8,
+    },
+    Say(String, Mood),
+    Move(Vector),
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+struct Quest {
+    steps: BTreeMap<String, u32>,
+}
+
+#[derive(Replicate, Clone, Debug, PartialEq, Default)]
+#[replicate(name = "All", audience = "owner", every = 3, predict = "linear")]
+struct Everything {
+    place: Vector,
+    #[wire(angle, bits = 10)]
+    heading: f32,
+    whole: f32,
+    #[wire(predict = "hold")]
+    byte: u8,
+    #[wire(range(-1000, 1000))]
+    ranged: i32,
+    signed: i64,
+    unsigned: u64,
+    #[wire(range(0, 5_000_000_000u64))]
+    wide: u64,
+    flag: bool,
+    points: Points,
+    action: Action,
+    #[wire(range(0.0, 1.0), bits = 4)]
+    maybe: Option<f32>,
+    maybe_deep: Option<Option<Vector>>,
+    #[wire(entity)]
+    target: Option<NetworkId>,
+    slots: [Points; 3],
+    #[wire(range(0, 3))]
+    grid: [[u8; 2]; 2],
+    name: String,
+    #[wire(angle, bits = 6)]
+    turns: Vec<f32>,
+    log: Vec<Action>,
+    nested_lists: Vec<Vec<u8>>,
+    #[wire(opaque)]
+    quest: Quest,
+    #[wire(skip)]
+    local: u32,
+}
+
+/// A row of a table that holds only this value.
+fn through_columns<T: Replicate>(value: &T) -> Result<T, DecodeError> {
+    let mut schema = Schema::new();
+    let component = schema.add_component(T::schema()).expect("it fits");
+    let mut table = Table::new(&schema, 1);
+    table.push(NetworkId(1));
+    table.push(NetworkId(7));
+    let mut writer = table.writer(component, &SameIds).expect("it is there");
+    value.quantise(writer.at(1));
+    let restored = table.restore(component, 1, &SameIds)?;
+    Ok(restored.expect("it is there"))
+}
+
+fn through_bytes<T: Replicate>(value: &T) -> Result<T, DecodeError> {
+    let mut bytes = Vec::new();
+    encode_value(value, &mut bytes);
+    decode_value(&bytes)
+}
+
+fn vectors() -> impl Strategy<Value = Vector> {
+    (-400i32..=400, 0u32..4096).prop_map(|(x, y)| Vector {
+        x: x as f32 / 4.0,
+        y: -100.0 + f64::from(y) * (200.0 / 4095.0),
+    })
+}
+
+fn points() -> impl Strategy<Value = Points> {
+    (any::<u16>(), -5i8..=20).prop_map(|(a, b)| Points(a, b))
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        Just(Action::Idle),
+        (any::<u32>(), any::<u8>()).prop_map(|(at, power)| Action::Fire {
+            at: NetworkId(at),
+            power
+        }),
+        (any::<String>(), 0..3).prop_map(|(text, mood)| Action::Say(
+            text,
+            [Mood::Calm, Mood::Angry, Mood::Hungry][mood as usize]
+        )),
+        vectors().prop_map(Action::Move),
+    ]
+}
+
+prop_compose! {
+    fn everything()(
+        (place, heading, whole, byte, ranged) in
+            (vectors(), -512i32..512, -1e30f32..1e30, any::<u8>(), -1000i32..=1000),
+        (signed, unsigned, wide, flag) in (any::<i64>(), any::<u64>(), 0..=5_000_000_000u64, any::<bool>()),
+        points_one in points(),
+        action in actions(),
+        maybe in proptest::option::of(0u8..16),
+        maybe_deep in proptest::option::of(proptest::option::of(vectors())),
+        target in proptest::option::of((0..u32::MAX).prop_map(NetworkId)),
+        slots in [points(), points(), points()],
+        grid in [[0u8..4, 0..4], [0u8..4, 0..4]],
+        name in ".{0,40}",
+        turns in proptest::collection::vec(-32i32..32, 0..10),
+        log in proptest::collection::vec(actions(), 0..5),
+        nested_lists in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..4), 0..4),
+        steps in proptest::collection::btree_map(".{0,5}", any::<u32>(), 0..4),
+    ) -> Everything {
+        let angle = |turn: i32, bits: i32| (f64::from(turn) * std::f64::consts::PI / f64::from(1 << (bits - 1))) as f32;
+        Everything {
+            place, heading: angle(heading, 10), whole, byte, ranged, signed, unsigned, wide, flag,
+            points: points_one, action,
+            maybe: maybe.map(|quarter| (f64::from(quarter) * (1.0 / 15.0)) as f32),
+            maybe_deep, target, slots, grid, name,
+            turns: turns.into_iter().map(|turn| angle(turn, 6)).collect(),
+            log, nested_lists, quest: Quest { steps }, local: 0,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_kind_of_field_comes_back(value in everything()) {
+        let (columns, bytes) = (through_columns(&value), through_bytes(&value));
+        prop_assert_eq!(columns.as_ref(), Ok(&value));
+        prop_assert_eq!(bytes.as_ref(), Ok(&value));
+    }
+
+    #[test]
+    fn wild_bytes_are_refused_or_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode_value::<Everything>(&bytes);
+        let _ = decode_value::<Action>(&bytes);
+    }
+
+    #[test]
+    fn a_value_with_one_byte_changed_is_refused_or_read(value in everything(), at: prop::sample::Index, byte: u8) {
+        let mut bytes = Vec::new();
+        encode_value(&value, &mut bytes);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = decode_value::<Everything>(&bytes);
+prop_assert!(decode_value::<Everything>(&bytes[..at]).is_err());
+    }
+}
+
+#[test]
+fn the_schema_names_every_column() {
+    let schema = Everything::schema();
+    assert_eq!(schema.name, "All");
+    assert_eq!(schema.rules.audience, Audience::Owner);
+    assert_eq!(schema.rules.send, SendRule::Every(3));
+    assert_eq!(schema.shape.columns.len(), Everything::COLUMNS);
+    assert_eq!(schema.shape.blobs.len(), Everything::BLOBS);
+    let kind = |path: &str| {
+        let place = schema.column(path).unwrap_or_else(|| panic!("{path}"));
+        (
+            &schema.shape.columns[place].kind,
+            schema.shape.columns[place].bits,
+        )
+    };
+    assert!(matches!(kind("place.x"), (ColumnKind::Float { .. }, 10)));
+    assert!(matches!(kind("heading"), (ColumnKind::Angle, 10)));
+    assert!(matches!(
+        kind("points.1"),
+        (ColumnKind::Integer { min: -5, span: 25 }, 5)
+    ));
+    assert!(matches!(kind("action"), (ColumnKind::Variant { names }, 2) if names[2] == "Say"));
+    assert!(matches!(kind("action.Fire.at"), (ColumnKind::Entity, 32)));
+    assert!(matches!(
+        kind("action.Say.1"),
+        (ColumnKind::Variant { .. }, 2)
+    ));
+    assert!(matches!(kind("maybe?"), (ColumnKind::Some, 1)));
+    assert!(matches!(kind("maybe"), (ColumnKind::Float { .. }, 4)));
+    assert!(matches!(
+        kind("slots.2.0"),
+        (ColumnKind::Integer { .. }, 16)
+    ));
+    assert!(matches!(kind("grid.1.0"), (_, 2)));
+    let high = schema.column("signed").expect("it is there") + 1;
+    assert_eq!(schema.shape.columns[high].kind, ColumnKind::High);
+    let predict = |path| schema.shape.columns[schema.column(path).expect("it is there")].predict;
+    assert_eq!(predict("heading"), Predict::Linear);
+    assert_eq!(predict("byte"), Predict::Hold);
+    let log = &schema.shape.blobs[schema.blob("log").expect("it is there")].kind;
+    assert!(matches!(log, BlobKind::List(shape) if shape.columns[0].path == "variant"));
+}
+
+#[test]
+fn wild_numbers_are_clamped_and_counted() {
+    let wild = Everything {
+        place: Vector {
+            x: f32::NAN,
+            y: f64::INFINITY,
+        },
+        heading: f32::NEG_INFINITY,
+        whole: f32::NAN,
+        ranged: 5000,
+        wide: u64::MAX,
+        points: Points(3, -100),
+        name: "é".repeat(BLOB_BYTES_MAX),
+        turns: vec![f32::NAN; 5000],
+        ..Everything::default()
+    };
+    let mut bytes = Vec::new();
+    let mut row = RowWriter::into_bytes(&mut bytes, &SameIds);
+    wild.quantise(&mut row);
+    row.end_value();
+    assert_eq!(row.notes().non_finite, 4 + 1024);
+    assert_eq!(row.notes().cut, 2);
+    let tame: Everything = decode_value(&bytes).expect("it is whole");
+    assert_eq!(tame.place, Vector { x: 0.0, y: 100.0 });
+    assert_eq!(tame.heading, 0.0);
+    assert!(tame.whole.is_nan());
+    assert_eq!(
+        (tame.ranged, tame.wide, tame.points),
+        (1000, 5_000_000_000, Points(3, -5))
+    );
+    assert_eq!(tame.name.len(), BLOB_BYTES_MAX);
+    assert_eq!(tame.turns, vec![0.0; 1024]);
+}
+
+#[test]
+fn a_reference_to_what_is_not_there_becomes_the_placeholder() {
+    let action = Action::Fire {
+        at: NetworkId::PLACEHOLDER,
+        power: 1,
+    };
+    assert_eq!(through_columns(&action), Ok(action));
+}
+
+#[test]
+fn a_schema_comes_back_from_its_bytes_and_a_cut_one_is_refused() {
+    let mut schema = Schema::new();
+    schema.add_component(Everything::schema()).expect("it fits");
+    schema.add_component(Action::schema()).expect("it fits");
+    schema.set_input(Vector::schema()).expect("it fits");
+    let mut bytes = Vec::new();
+    schema.encode(&mut bytes);
+    assert_eq!(Schema::decode(&bytes).as_ref(), Ok(&schema));
+    assert_eq!(
+        Schema::decode(&bytes).map(|copy| copy.hash()),
+        Ok(schema.hash())
+    );
+    for len in 0..bytes.len() {
+        assert!(Schema::decode(&bytes[..len]).is_err(), "{len}");
+    }
+}
