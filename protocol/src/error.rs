@@ -136,6 +136,17 @@ impl From<PeerMisbehaved> for SendError {
     }
 }
 
+/// Why a value could not be read from a stream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiveError {
+    /// The caller's mistake, or the stream is gone.
+    #[error(transparent)]
+    Misuse(#[from] ApiMisuse),
+    /// What the peer sent is no such value. Reset the stream, or close the connection.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
 /// A mistake of the program that calls this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiMisuse {

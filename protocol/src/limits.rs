@@ -33,7 +33,7 @@ pub const METADATA_BYTES_MAX: usize = 4096;
 pub const REASON_BYTES_MAX: usize = 120;
 
 /// Streams one end may have opened at a time. The next `OPEN` is refused, the connection stays.
-pub const STREAMS_OPEN_MAX: usize = 1024;
+pub const STREAMS_OPEN_MAX: usize = 512;
 
 /// Entities in one replicated group (a room without a grid, or one cell of it). The registry refuses
 /// the next one; a decoder takes more for a broken message.
@@ -119,21 +119,33 @@ pub const EVENTS_UNSENT_BYTES_MAX: usize = 128 * 1024;
 /// Beyond it the peer is too slow, and the session closes.
 pub const CONTROL_UNSENT_BYTES_MAX: usize = 256 * 1024;
 
-/// Credit both ends give each other on the connection: bytes of opened streams received and not yet
-/// taken by the program, of all streams together. The memory a peer can fill.
+/// Credit that a data frame of an opened stream costs beyond its payload: what a chunk that waits takes
+/// in memory. Without it, empty frames would cost a peer nothing and fill the other end.
+pub const CHUNK_COST_BYTES: u64 = 64;
+
+/// Credit both ends give each other on the connection: what data of opened streams, received and not
+/// yet taken by the program, may cost in all. The memory a peer can fill.
 pub const CONNECTION_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Credit of the connection that may have been used up and taken, but not given again yet.
+pub const CONNECTION_CREDIT_HELD_BACK_MAX: u64 = CONNECTION_WINDOW_BYTES / 8;
 
 /// Credit that every opened stream has from its first byte, before it is accepted.
 ///
 /// Every stream that can be open at once can hold this much and the sum still fits
 /// [`CONNECTION_WINDOW_BYTES`]: a stream that nobody reads then never stops another one.
-pub const STREAM_WINDOW_BYTES_MIN: u64 = 2 * 1024;
+pub const STREAM_WINDOW_BYTES_MIN: u64 = 1024;
 
 /// Credit that a stream is given when it is opened or accepted, while the connection's window allows it.
 pub const STREAM_WINDOW_BYTES_INITIAL: u64 = 64 * 1024;
 
 /// The most a stream's window grows to: 1 MiB carries 84 Mbit/s over 100 ms.
 pub const STREAM_WINDOW_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the windows of all streams together may have beyond their smallest.
+pub const STREAM_WINDOWS_POOL_BYTES: u64 = CONNECTION_WINDOW_BYTES
+    - CONNECTION_CREDIT_HELD_BACK_MAX
+    - 2 * STREAMS_OPEN_MAX as u64 * STREAM_WINDOW_BYTES_MIN;
 
 /// One record (one `write`, one typed value) of a stream.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
@@ -156,6 +168,6 @@ pub const LIVE_AGE_MICROS_MAX: Micros = Micros::from_millis(250);
 pub const PING_PERIOD_MICROS: Micros = Micros::from_millis(500);
 
 const _: () = assert!(
-    2 * STREAMS_OPEN_MAX as u64 * STREAM_WINDOW_BYTES_MIN <= CONNECTION_WINDOW_BYTES,
-    "the smallest windows of all streams must fit the connection's"
+    STREAM_WINDOWS_POOL_BYTES >= STREAM_WINDOW_BYTES_MAX,
+    "one stream alone must be able to grow to its largest window"
 );

@@ -1,12 +1,55 @@
-//! The mux: many streams in one connection.
+//! The mux: many streams in one connection, each with its own order, backpressure and end.
+//!
+//! In: frames of opened streams, and what the program does with its streams. Out: events, and frames
+//! for the socket. Each direction of a stream is independent:
+//!
+//! ```text
+//!   the sender                                 the receiver
+//!   write ─▶ queue ─▶ DATA … (within credit) ─▶ queue ─▶ read
+//!                          ◀─ CREDIT ─────────  as the program reads
+//!   end   ─▶ ……… ─▶ END ─────────────────────▶  Ended, once all is read
+//!   Consumed  ◀──── CONSUMED ──────────────────
+//!
+//!   opener:    open ─OPEN─▶ Offered ─ACCEPT─▶ Open        (REFUSE: gone)
+//!   acceptor:  OPEN ─▶ Unanswered ─accept()─▶ Open        (refuse(): gone)
+//!   both:      RESET either way, at any time: gone
+//! ```
+//!
+//! A stream whose two directions are both confirmed is freed. Pause is not reading; there is no frame
+//! for it.
+//!
+//! The decision to question: a receiver reserves each stream's window out of the connection's, and
+//! keeps the smallest window free for every stream that could still be opened. So the connection's
+//! credit never blocks a stream because the program leaves another one unread, which in HTTP/2 it
+//! does.
+
+mod handle;
+mod receive;
+mod send;
+mod transmit;
+mod window;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::PeerError,
-    frame::Frame,
+    coding::{clip, put_varint},
+    error::{ApiMisuse, ReceiveError},
+    frame::{FrameKind, put_frame},
     id::StreamId,
-    stream::{Class, Offer},
+    limits::{REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN, STREAMS_OPEN_MAX},
+    messagepack,
+    session::StreamTraffic,
+    stream::{Class, Offer, Stream, StreamOptions, encode_open},
     time::Micros,
 };
+use receive::ReceiveHalf;
+use send::SendHalf;
+use window::Window;
+
+pub use receive::Chunk;
 
 /// Which end this is: it decides whose ids are even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +59,25 @@ pub enum Side {
     /// Opens odd ids.
     Server,
 }
+
+impl Side {
+    const fn first_id(self) -> u32 {
+        match self {
+            Self::Client => StreamId::FIRST_OPENED.0,
+            Self::Server => StreamId::FIRST_OPENED.0 + 1,
+        }
+    }
+}
+
+/// The code of a refusal that the other end's mux gave by itself. A game's own codes start above
+/// [`REFUSE_CODE_GAME_MIN`].
+pub const REFUSE_CODE_TOO_MANY: u32 = 1;
+
+/// The first code of refusals and resets that is a game's own to give meaning to.
+pub const REFUSE_CODE_GAME_MIN: u32 = 256;
+
+/// Places for events that an emptied queue keeps.
+const EVENTS_KEPT_MAX: usize = 64;
 
 /// Something that happened to an opened stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +90,7 @@ pub enum StreamEvent {
     Refused {
         /// The stream.
         id: StreamId,
-        /// The game's or [`RefuseCode`]'s number.
+        /// [`REFUSE_CODE_TOO_MANY`], or the game's own number.
         code: u32,
         /// For a person.
         reason: Box<str>,
@@ -52,39 +114,379 @@ pub enum StreamEvent {
     },
 }
 
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Write {
+    /// It will be sent.
+    Taken,
+    /// Too much waits already. Try again at [`StreamEvent::Writable`].
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// We opened it and wait for the answer.
+    Offered,
+    /// The peer opened it and waits for ours.
+    Unanswered,
+    Open,
+}
+
+#[derive(Debug)]
+struct StreamState {
+    phase: Phase,
+    class: Class,
+    send: SendHalf,
+    receive: ReceiveHalf,
+}
+
 /// The streams of one end of a connection.
+///
+/// Methods that refer to a stream fail with [`ApiMisuse::StreamNotOpen`] when it is gone, which the
+/// peer can cause at any time: treat it as the stream's end.
 #[derive(Debug)]
 pub struct Mux {
+    side: Side,
+    streams: BTreeMap<StreamId, StreamState>,
+    next_own: u32,
+    next_theirs: u32,
+    own_open: usize,
+    theirs_open: usize,
+    events: VecDeque<StreamEvent>,
+    /// Frames that open, answer, credit and close streams, as they will stand on the wire.
     urgent: Vec<u8>,
+    window: Window,
+    schedule: transmit::Schedule,
 }
 
 impl Mux {
-    pub(crate) fn new(_side: Side) -> Self {
-        Self { urgent: Vec::new() }
+    pub(crate) fn new(side: Side) -> Self {
+        let other = match side {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        };
+        Self {
+            side,
+            streams: BTreeMap::new(),
+            next_own: side.first_id(),
+            next_theirs: other.first_id(),
+            own_open: 0,
+            theirs_open: 0,
+            events: VecDeque::new(),
+            urgent: Vec::new(),
+            window: Window::new(),
+            schedule: transmit::Schedule::new(),
+        }
     }
-    pub(crate) fn handle_frame(&mut self, frame: Frame<'_>, _now: Micros) -> Result<(), PeerError> {
-        let stream = frame.stream.0;
-        Err(crate::error::PeerMisbehaved::UnknownStream { stream }.into())
+
+    /// Opens a stream. It may be written at once, and ended; the answer comes as an event.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamsExhausted`] when [`STREAMS_OPEN_MAX`] of ours are open;
+    /// [`ApiMisuse::TooLarge`] for the metadata; [`ApiMisuse::ClassReserved`].
+    pub fn open(&mut self, options: StreamOptions, now: Micros) -> Result<StreamId, ApiMisuse> {
+        options.check()?;
+        if self.own_open == STREAMS_OPEN_MAX || self.next_own > u32::MAX - 2 {
+            return Err(ApiMisuse::StreamsExhausted(self.own_open));
+        }
+        let id = StreamId(self.next_own);
+        self.next_own += 2;
+        self.own_open += 1;
+        let receive = if options.one_way {
+            ReceiveHalf::closed()
+        } else {
+            let window = self.window.reserve_initial();
+            ReceiveHalf::open(window, now)
+        };
+        let mut payload = Vec::with_capacity(16 + options.metadata.len());
+        encode_open(&mut payload, &options, receive.limit());
+        self.put_urgent(FrameKind::Open, id, &payload);
+        let state = StreamState {
+            phase: Phase::Offered,
+            class: options.class,
+            send: SendHalf::open(options.kind, options.weight, STREAM_WINDOW_BYTES_MIN),
+            receive,
+        };
+        self.streams.insert(id, state);
+        Ok(id)
     }
-    pub(crate) fn set_rtt(&mut self, _rtt: Micros) {}
-    pub(crate) fn urgent(&mut self) -> &mut Vec<u8> {
+
+    /// Takes a stream that the peer offers.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`] when no such offer stands (any more).
+    pub fn accept(&mut self, id: StreamId, now: Micros) -> Result<(), ApiMisuse> {
+        let state = Self::offered_to_us(&mut self.streams, id)?;
+        state.phase = Phase::Open;
+        let limit = state.receive.widen_for_accept(&mut self.window, now);
+        if state.receive.has_chunks() {
+            self.events.push_back(StreamEvent::Readable(id));
+        }
+        let mut payload = Vec::with_capacity(10);
+        put_varint(&mut payload, limit);
+        self.put_urgent(FrameKind::Accept, id, &payload);
+        self.settle(id);
+        Ok(())
+    }
+
+    /// Declines a stream that the peer offers. What came with it is dropped.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`] when no such offer stands (any more).
+    pub fn refuse(&mut self, id: StreamId, code: u32, reason: &str) -> Result<(), ApiMisuse> {
+        Self::offered_to_us(&mut self.streams, id)?;
+        self.remove(id);
+        self.put_farewell(FrameKind::Refuse, id, code, reason);
+        Ok(())
+    }
+
+    /// Queues one record: for byte streams any piece, for messages one whole message. Nothing is
+    /// copied; the same bytes can be written to many streams.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::TooLarge`] beyond [`RECORD_BYTES_MAX`]; [`ApiMisuse::StreamNotOpen`] also after
+    /// [`end`](Self::end), before [`accept`](Self::accept), and on the reading end of a one-way stream.
+    pub fn write(&mut self, id: StreamId, record: Bytes, now: Micros) -> Result<Write, ApiMisuse> {
+        let (bytes, max) = (record.len(), RECORD_BYTES_MAX);
+        if bytes > max {
+            return Err(ApiMisuse::TooLarge { bytes, max });
+        }
+        let state = Self::state(&mut self.streams, id)?;
+        if state.phase == Phase::Unanswered || !state.send.is_open() {
+            return Err(ApiMisuse::StreamNotOpen(id.0));
+        }
+        self.schedule.drop_old(state, now);
+        if !state.send.has_room(self.schedule.unsent_bytes()) {
+            state.send.ask_for_room();
+            return Ok(Write::Full);
+        }
+        self.schedule.queue(id, state, record, now);
+        Ok(Write::Taken)
+    }
+
+    /// Ends our direction after what was written. The other one goes on.
+    ///
+    /// [`StreamEvent::Consumed`] says when the peer's program has taken everything.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`], also when it was ended before.
+    pub fn end(&mut self, id: StreamId) -> Result<(), ApiMisuse> {
+        let state = Self::state(&mut self.streams, id)?;
+        if state.phase == Phase::Unanswered || !state.send.is_open() {
+            return Err(ApiMisuse::StreamNotOpen(id.0));
+        }
+        state.send.end();
+        self.schedule.activate(id, state);
+        Ok(())
+    }
+
+    /// Gives a stream up at once, both directions. What waits is dropped.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`].
+    pub fn reset(&mut self, id: StreamId, code: u32, reason: &str) -> Result<(), ApiMisuse> {
+        Self::state(&mut self.streams, id)?;
+        self.remove(id);
+        self.put_farewell(FrameKind::Reset, id, code, reason);
+        Ok(())
+    }
+
+    /// Takes the next chunk, and gives the peer credit for another. Not reading is the pause.
+    ///
+    /// `None` when nothing waits: [`StreamEvent::Readable`] or [`StreamEvent::Ended`] will come.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`].
+    pub fn read(&mut self, id: StreamId, now: Micros) -> Result<Option<Chunk>, ApiMisuse> {
+        let chunk = self.take_chunk(id, now)?;
+        self.settle(id);
+        Ok(chunk)
+    }
+
+    /// Takes the next whole record, put together from its chunks. Do not mix with
+    /// [`read`](Self::read).
+    ///
+    /// # Errors
+    /// [`ReceiveError::Decode`] when it is larger than [`RECORD_BYTES_MAX`].
+    pub fn read_record(
+        &mut self,
+        id: StreamId,
+        now: Micros,
+    ) -> Result<Option<Bytes>, ReceiveError> {
+        while let Some(chunk) = self.take_chunk(id, now)? {
+            let state = Self::state(&mut self.streams, id)?;
+            let record = state.receive.assemble(chunk);
+            // Only now: the stream may be over, and gone, with this chunk.
+            self.settle(id);
+            if let Some(record) = record? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What happened next, in order.
+    pub fn poll_event(&mut self) -> Option<StreamEvent> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT_MAX {
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    /// Bytes of a stream that wait for credit or the socket. `None` when it is gone.
+    #[must_use]
+    pub fn unsent_bytes(&self, id: StreamId) -> Option<usize> {
+        self.streams.get(&id).map(|state| state.send.unsent_bytes())
+    }
+
+    /// Payload bytes that a stream has carried. `None` when it is gone.
+    #[must_use]
+    pub fn traffic(&self, id: StreamId) -> Option<StreamTraffic> {
+        self.streams.get(&id).map(|state| StreamTraffic {
+            in_bytes: state.receive.payload_bytes(),
+            out_bytes: state.send.payload_bytes(),
+        })
+    }
+
+    /// Streams that are open, of both ends.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether no stream is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    pub(crate) const fn set_rtt(&mut self, rtt: Micros) {
+        self.window.set_rtt(rtt);
+    }
+
+    pub(crate) const fn urgent(&mut self) -> &mut Vec<u8> {
         &mut self.urgent
     }
-    pub(crate) fn urgent_bytes(&self) -> usize {
+
+    pub(crate) const fn urgent_bytes(&self) -> usize {
         self.urgent.len()
     }
-    pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
-        None
+
+    fn take_chunk(&mut self, id: StreamId, now: Micros) -> Result<Option<Chunk>, ApiMisuse> {
+        let state = Self::state(&mut self.streams, id)?;
+        if state.phase == Phase::Unanswered {
+            return Err(ApiMisuse::StreamNotOpen(id.0));
+        }
+        let Some(chunk) = state.receive.pop() else {
+            return Ok(None);
+        };
+        let cost = chunk.cost();
+        let open = self.own_open + self.theirs_open;
+        if let Some(limit) = state.receive.credit(cost, &mut self.window, open, now) {
+            self.put_credit(id, limit);
+        }
+        self.on_connection_taken(cost);
+        Ok(Some(chunk))
     }
-    pub(crate) fn wants_transmit(&self, _up_to: Class) -> bool {
-        false
+
+    fn state(
+        streams: &mut BTreeMap<StreamId, StreamState>,
+        id: StreamId,
+    ) -> Result<&mut StreamState, ApiMisuse> {
+        streams.get_mut(&id).ok_or(ApiMisuse::StreamNotOpen(id.0))
     }
-    pub(crate) fn transmit(
-        &mut self,
-        _up_to: Class,
-        _budget: usize,
-        _now: Micros,
-        _out: &mut Vec<u8>,
-    ) {
+
+    fn offered_to_us(
+        streams: &mut BTreeMap<StreamId, StreamState>,
+        id: StreamId,
+    ) -> Result<&mut StreamState, ApiMisuse> {
+        match streams.get_mut(&id) {
+            Some(state) if state.phase == Phase::Unanswered => Ok(state),
+            _ => Err(ApiMisuse::StreamNotOpen(id.0)),
+        }
+    }
+
+    fn is_own(&self, id: StreamId) -> bool {
+        id.0 % 2 == self.side.first_id() % 2
+    }
+
+    /// Says that the peer's direction is over once it is, and frees the stream once both are.
+    fn settle(&mut self, id: StreamId) {
+        let Some(state) = self.streams.get_mut(&id) else {
+            return;
+        };
+        if state.phase != Phase::Unanswered && state.receive.finish(&mut self.window) {
+            self.events.push_back(StreamEvent::Ended(id));
+            put_frame(&mut self.urgent, FrameKind::Consumed, id, &[]);
+        }
+        if state.receive.is_done() && state.send.is_done() {
+            self.remove(id);
+        }
+    }
+
+    /// Forgets a stream: its place, its window, and what waits.
+    fn remove(&mut self, id: StreamId) {
+        let Some(mut state) = self.streams.remove(&id) else {
+            return;
+        };
+        if self.is_own(id) {
+            self.own_open -= 1;
+        } else {
+            self.theirs_open -= 1;
+        }
+        self.schedule.forget(id, &state);
+        let unread = state.receive.discard(&mut self.window);
+        self.on_connection_taken(unread);
+    }
+
+    fn on_connection_taken(&mut self, cost: u64) {
+        if let Some(limit) = self.window.on_taken(cost) {
+            self.put_credit(StreamId::CONTROL, limit);
+        }
+    }
+
+    fn put_credit(&mut self, id: StreamId, limit: u64) {
+        let mut payload = Vec::with_capacity(10);
+        put_varint(&mut payload, limit);
+        self.put_urgent(FrameKind::Credit, id, &payload);
+    }
+
+    fn put_farewell(&mut self, kind: FrameKind, id: StreamId, code: u32, reason: &str) {
+        let mut payload = Vec::with_capacity(5 + reason.len());
+        put_varint(&mut payload, u64::from(code));
+        payload.extend_from_slice(clip(reason, REASON_BYTES_MAX).as_bytes());
+        self.put_urgent(kind, id, &payload);
+    }
+
+    fn put_urgent(&mut self, kind: FrameKind, id: StreamId, payload: &[u8]) {
+        put_frame(&mut self.urgent, kind, id, payload);
     }
 }
+
+impl<T: Serialize> Stream<T> {
+    /// Queues one value.
+    ///
+    /// # Errors
+    /// As [`Mux::write`], and [`ApiMisuse::Unencodable`].
+    pub fn write(self, mux: &mut Mux, value: &T, now: Micros) -> Result<Write, ApiMisuse> {
+        mux.write(self.id(), messagepack::to_vec(value)?.into(), now)
+    }
+}
+
+impl<T: DeserializeOwned> Stream<T> {
+    /// Takes the next value, if a whole one came.
+    ///
+    /// # Errors
+    /// As [`Mux::read_record`]; [`ReceiveError::Decode`] when a record is no `T`.
+    pub fn read(self, mux: &mut Mux, now: Micros) -> Result<Option<T>, ReceiveError> {
+        match mux.read_record(self.id(), now)? {
+            Some(record) => Ok(Some(messagepack::from_slice(&record)?)),
+            None => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

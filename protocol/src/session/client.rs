@@ -98,7 +98,9 @@ impl ClientSession {
         }
         let mut snapshot = None;
         while !reader.is_empty() {
+            let before = reader.remaining();
             let frame = Frame::decode(&mut reader)?;
+            self.link.count_in(&frame, before - reader.remaining());
             if frame.stream == StreamId::SNAPSHOT && frame.kind == FrameKind::Data {
                 if snapshot.replace(self.on_snapshot(frame)?).is_some() {
                     return Err(DecodeError::Invalid("a second snapshot").into());
@@ -259,8 +261,7 @@ impl ClientSession {
         }
     }
 
-    fn on_snapshot<'m>(&mut self, frame: Frame<'m>) -> Result<&'m [u8], PeerError> {
-        self.link.count_in(&frame);
+    fn on_snapshot<'m>(&self, frame: Frame<'m>) -> Result<&'m [u8], PeerError> {
         if self.state == State::AwaitingWelcome {
             let stream = frame.stream.0;
             return Err(PeerMisbehaved::BeforeHandshake { stream }.into());
@@ -269,7 +270,6 @@ impl ClientSession {
     }
 
     fn on_frame(&mut self, frame: Frame<'_>, now: Micros) -> Result<(), PeerError> {
-        self.link.count_in(&frame);
         match (self.state, frame.kind, frame.stream) {
             (State::Closing, ..) => Ok(()),
             (_, FrameKind::Data, StreamId::CONTROL) => {

@@ -6,7 +6,7 @@
 
 use crate::{
     error::{ApiMisuse, PeerError, PeerMisbehaved, SendError},
-    frame::{Frame, FrameKind, first_frame_bytes, header_len, put_frame, whole_frames_within},
+    frame::{Frame, FrameKind, first_frame_bytes, put_frame, whole_frames_within},
     id::StreamId,
     limits::{CONTROL_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX},
     mux::{Mux, Side},
@@ -138,13 +138,13 @@ impl Link {
                         .is_some_and(|mux| mux.wants_transmit(up_to))))
     }
 
-    /// Counts a frame that came.
-    pub(crate) fn count_in(&mut self, frame: &Frame<'_>) {
+    /// Counts a frame that came, header included.
+    #[inline]
+    pub(crate) const fn count_in(&mut self, frame: &Frame<'_>, bytes: usize) {
         let stream = match frame.kind {
             FrameKind::Data => frame.stream,
             _ => StreamId::CONTROL,
         };
-        let bytes = header_len(frame.stream, frame.payload.len()) + frame.payload.len();
         self.traffic.of(stream).in_bytes += bytes as u64;
     }
 

@@ -98,7 +98,9 @@ impl ServerSession {
             return Err(DecodeError::Truncated("message").into());
         }
         while !reader.is_empty() {
+            let before = reader.remaining();
             let frame = Frame::decode(&mut reader)?;
+            self.link.count_in(&frame, before - reader.remaining());
             self.on_frame(frame, at)?;
         }
         if self.state == State::Open {
@@ -297,7 +299,6 @@ impl ServerSession {
 
     #[inline]
     fn on_frame(&mut self, frame: Frame<'_>, at: RoomTime) -> Result<(), PeerError> {
-        self.link.count_in(&frame);
         match (self.state, frame.kind, frame.stream) {
             (State::Open, FrameKind::Data, StreamId::INPUT) => {
                 self.inputs.receive(frame.payload, at.next_tick)
