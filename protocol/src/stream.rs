@@ -46,7 +46,7 @@ pub enum StreamKind {
     Live = 2,
     /// A byte stream; how it was cut into writes means nothing.
     Bytes = 3,
-    /// A byte stream from its opener only, which can be opened again from an offset.
+    /// A byte stream that can be opened again from an offset. Who asks opens it and ends its half.
     Asset = 4,
 }
 
@@ -87,14 +87,14 @@ pub struct StreamOptions {
 }
 
 impl StreamOptions {
-    /// A stream of this kind, with the kind's class, the default weight and no metadata.
+    /// A stream of this kind: both ways, with the kind's class, the default weight and no metadata.
     #[must_use]
     pub const fn new(kind: StreamKind) -> Self {
         Self {
             kind,
             class: kind.class(),
             weight: WEIGHT_DEFAULT,
-            one_way: matches!(kind, StreamKind::Asset),
+            one_way: false,
             metadata: Bytes::new(),
         }
     }

@@ -714,7 +714,7 @@ fn misbehaves(mux: &mut Mux, kind: FrameKind, id: u32, payload: &[u8]) -> PeerMi
 #[test]
 fn every_wrong_frame_has_its_own_error() {
     let mut pair = Pair::new();
-    let id = pair.open(StreamKind::Asset);
+    let id = pair.open(StreamKind::Bytes);
     let mux = &mut pair.ends[1];
     let stream = id.0;
     let unknown = |stream| PeerMisbehaved::UnknownStream { stream };
@@ -740,15 +740,28 @@ fn every_wrong_frame_has_its_own_error() {
     let exceeded = PeerMisbehaved::CreditExceeded { stream };
     assert_eq!(misbehaves(mux, FrameKind::Data, stream, &chunk), exceeded);
 
-    let mut pair = Pair::new();
-    let id = pair.open(StreamKind::Asset);
     pair.ends[0].end(id).unwrap();
-    pair.transmit(0, 1000);
-    pair.deliver(1);
+    pair.settle();
     let after_end = PeerMisbehaved::DataAfterEnd { stream };
-    // The reader of a one-way stream may not write: to its opener that is data after the end.
     assert_eq!(
-        misbehaves(&mut pair.ends[0], FrameKind::Data, stream, b"x"),
+        misbehaves(&mut pair.ends[1], FrameKind::Data, stream, b"x"),
+        after_end
+    );
+    assert_eq!(
+        misbehaves(&mut pair.ends[1], FrameKind::End, stream, b""),
+        after_end
+    );
+    // The reader of a one-way stream has nothing to say on it.
+    let mut options = StreamOptions::new(StreamKind::Live);
+    options.one_way = true;
+    let id = pair.ends[1].open(options, pair.now).unwrap();
+    pair.settle();
+    pair.ends[0].accept(id, pair.now).unwrap();
+    assert!(pair.ends[0].write(id, "x".into(), pair.now).is_err());
+    pair.settle();
+    let after_end = PeerMisbehaved::DataAfterEnd { stream: id.0 };
+    assert_eq!(
+        misbehaves(&mut pair.ends[1], FrameKind::Data, id.0, b"x"),
         after_end
     );
 }
