@@ -1,3 +1,5 @@
+//! Assets against a made-up server: order, progress, resumption, and content that is not what it should be.
+
 use super::*;
 use tickwire_protocol::asset::Asset;
 
