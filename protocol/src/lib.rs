@@ -39,6 +39,7 @@ pub mod replicate;
 pub mod entropy;
 
 pub mod delta;
+pub mod snapshot;
 
 pub mod asset;
 pub mod event;

@@ -39,6 +39,16 @@ pub const STREAMS_OPEN_MAX: usize = 512;
 /// the next one; a decoder takes more for a broken message.
 pub const ENTITIES_PER_GROUP_MAX: usize = 100_000;
 
+/// Entities that one player may see at a time. A decoder takes more for a broken message.
+pub const REPLICA_ENTITIES_MAX: usize = 200_000;
+
+/// Groups (cells of the interest grid, blocks of a room) that one player may see at a time. A decoder takes
+/// more for a broken message.
+pub const GROUPS_PER_PLAYER_MAX: usize = 4096;
+
+/// Bytes of an encoded codebook.
+pub const CODEBOOK_BYTES_MAX: usize = 256 * 1024;
+
 /// Replicated components in one schema: a row's components are one `u128` mask.
 pub const COMPONENTS_MAX: usize = 128;
 

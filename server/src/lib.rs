@@ -1,1 +1,5 @@
-//! Tickwire.
+//! Tickwire's server.
+
+pub mod limits;
+
+pub mod replication;

@@ -1,0 +1,200 @@
+//! What each player sees at this tick.
+//!
+//! In: the views of all players and the groups there are. Out: each player's subscriptions. A view that did
+//! not leave its cells costs a few comparisons. Entering is a subscription that holds nothing yet, leaving is
+//! a dropped group; what is sent for either is the encoder's affair.
+
+use super::{
+    entities::Entities,
+    group::{Group, GroupKey, Member, Space},
+    groups::Groups,
+    interest::Positions,
+    markers::{Team, View, ViewCentre, ViewShape},
+    region::{Cell, Region},
+    settings::{Filter, Grid, Viewer},
+    viewer::PlayerView,
+};
+use bevy_ecs::prelude::{Entity, World};
+
+/// Reads a player's view and team from its entity. A view without a position stays where it was.
+pub(super) fn look(view: &mut PlayerView, world: &World, positions: Option<&dyn Positions>) {
+    let Ok(entity) = world.get_entity(view.entity) else {
+        return;
+    };
+    let team = entity.get::<Team>().map(|team| team.0);
+    if view.team != team {
+        view.team = team;
+        view.epoch = None;
+    }
+    let Some(positions) = positions else { return };
+    let Some(wanted) = entity.get::<View>() else {
+        view.region = None;
+        return;
+    };
+    let position = |entity: Entity| {
+        positions
+            .of(world, entity)
+            .filter(|at| at.iter().all(|axis| axis.is_finite()))
+    };
+    let centre = match wanted.centre {
+        ViewCentre::Own => position(view.entity),
+        ViewCentre::Entity(entity) => position(entity),
+        ViewCentre::Point(point) => Some(point),
+    };
+    if let Some(centre) = centre.or(view.region.map(|region| region.centre)) {
+        view.region = Some(Region::new(wanted, centre));
+    }
+}
+
+/// Brings a player's subscriptions in line with its view.
+pub(super) fn choose(view: &mut PlayerView, grid: Option<&Grid>, groups: &mut Groups) {
+    let is_stale = view.epoch != Some(groups.epoch);
+    if is_stale {
+        choose_room(view, groups);
+    }
+    if let Some(grid) = grid {
+        choose_cells(view, is_stale, grid, groups);
+    }
+    // What was made for this player alone is none of the others' affair, and was just seen to.
+    view.epoch = Some(groups.epoch);
+}
+
+/// What a player sees wherever it looks.
+fn choose_room(view: &mut PlayerView, groups: &mut Groups) {
+    let (player, team) = (view.player, view.team);
+    view.retain(groups, |key| match key {
+        GroupKey::Team(_, of) => team == Some(of),
+        _ => true,
+    });
+    for place in 0..groups.room().len() {
+        let key = groups.group(groups.room()[place]).map(|group| group.key);
+        match key {
+            Some(key @ GroupKey::Everyone(_)) => view.subscribe(key, groups),
+            Some(key @ GroupKey::Team(_, of)) if team == Some(of) => view.subscribe(key, groups),
+            _ => {}
+        }
+    }
+    view.subscribe(GroupKey::Owner(player), groups);
+    if groups.has_candidates() {
+        view.subscribe(GroupKey::Picked(player), groups);
+    }
+}
+
+/// What a player sees of the grid.
+fn choose_cells(view: &mut PlayerView, is_stale: bool, grid: &Grid, groups: &mut Groups) {
+    let Some(region) = view.region else {
+        view.chosen = None;
+        view.cells.clear();
+        view.retain(groups, |key| key.cell().is_none());
+        return;
+    };
+    if !is_stale && view.chosen.is_some_and(|(chosen, _)| chosen == region) {
+        return;
+    }
+    let units = grid.cell_units;
+    let range = region.range(units);
+    let stays = |cell: Cell| {
+        region.touches(cell, units) || region.encloses(cell, units, grid.hysteresis_units)
+    };
+    let all_stay = view.cells.iter().all(|&cell| stays(cell));
+    // Every cell in the range of a rectangle touches it.
+    let none_comes = matches!(region.shape, ViewShape::Rectangle { .. })
+        && view.chosen.is_some_and(|(_, chosen)| chosen == range);
+    view.chosen = Some((region, range));
+    if !is_stale && all_stay && none_comes {
+        return;
+    }
+    if !all_stay {
+        view.cells.retain(|&cell| stays(cell));
+        view.retain(groups, |key| key.cell().is_none_or(stays));
+    }
+    for cell in range.cells().filter(|&cell| region.touches(cell, units)) {
+        if let Err(at) = view.cells.binary_search(&cell) {
+            view.cells.insert(at, cell);
+            view.subscribe(GroupKey::Everyone(Space::Cell(cell)), groups);
+            subscribe_team(view, cell, groups);
+        }
+    }
+    if is_stale {
+        // Another team, or the first team at all: cells seen already show more now.
+        for place in 0..view.cells.len() {
+            subscribe_team(view, view.cells[place], groups);
+        }
+    }
+}
+
+/// Subscribes to what a cell shows to the player's team.
+fn subscribe_team(view: &mut PlayerView, cell: Cell, groups: &mut Groups) {
+    if let Some(team) = view.team.filter(|_| groups.has_teams()) {
+        view.subscribe(GroupKey::Team(Space::Cell(cell), team), groups);
+    }
+}
+
+/// Asks the game's filter which candidates a player sees, and puts those into the player's own group.
+pub(super) fn pick(
+    view: &PlayerView,
+    filter: &Filter,
+    world: &World,
+    entities: &Entities,
+    groups: &mut Groups,
+    picked: &mut Vec<(u128, Member)>,
+    frame: u32,
+) {
+    let Some(own) = groups.find(GroupKey::Picked(view.player)) else {
+        return;
+    };
+    picked.clear();
+    let viewer = Viewer {
+        player: view.player,
+        entity: view.entity,
+    };
+    for group in candidates(view, groups) {
+        for table in &group.members {
+            for &member in &table.members {
+                if (filter.0)(world, viewer, entities.slot(member.slot).entity) {
+                    picked.push((table.mask, member));
+                }
+            }
+        }
+    }
+    picked.sort_unstable_by_key(|(mask, member)| (*mask, member.id));
+    let Some(group) = groups.group_mut(own) else {
+        return;
+    };
+    let before = group.members.iter().flat_map(|table| {
+        table
+            .members
+            .iter()
+            .map(move |member| (table.mask, *member))
+    });
+    let is_same = before.eq(picked.iter().copied());
+    let moved = |member: &Member| entities.slot(member.slot).changed == frame;
+    if is_same && !picked.iter().any(|(_, member)| moved(member)) {
+        return;
+    }
+    if !is_same {
+        for table in &mut group.members {
+            table.members.clear();
+        }
+        group.len = 0;
+        for &(mask, member) in picked.iter() {
+            group.join(member, mask, 1.0, frame);
+        }
+        group.restructured = frame;
+    }
+    groups.mark_stale(own);
+}
+
+/// The groups whose members the filter is asked about: those of the spaces the player sees.
+fn candidates<'a>(view: &'a PlayerView, groups: &'a Groups) -> impl Iterator<Item = &'a Group> {
+    let in_room = groups
+        .room()
+        .iter()
+        .filter_map(|&group| groups.group(group));
+    let in_room = in_room.filter(|group| matches!(group.key, GroupKey::Candidates(_)));
+    let in_cells = view
+        .cells
+        .iter()
+        .filter_map(|&cell| groups.find(GroupKey::Candidates(Space::Cell(cell))));
+    in_room.chain(in_cells.filter_map(|group| groups.group(group)))
+}

@@ -1,0 +1,183 @@
+//! One player's snapshot: picks what it needs and can afford, and writes it.
+//!
+//! In: a player's subscriptions, the groups, a budget. Out: bytes, most of them copied from what was encoded
+//! once for everybody. The decision to question: what is picked counts as held by the player from then on,
+//! because a snapshot is only encoded when it will be written, and what is written arrives.
+
+use super::{
+    group::{Group, GroupKey, Sections},
+    groups::Groups,
+    settings::Grid,
+    viewer::{Held, PlayerView, Subscription},
+};
+use crate::limits::URGENT_FRAMES;
+use core::ops::Range;
+use tickwire_protocol::{
+    id::NetworkId,
+    schema::Schema,
+    snapshot::{Preamble, encode_dropped},
+    time::Tick,
+};
+
+/// What the room knows about a player and the snapshot is to carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlayerHeader {
+    /// The newest input of this player that was applied.
+    pub input: Option<Tick>,
+    /// Ticks to spare that inputs had at least since the last snapshot.
+    pub input_margin_ticks: Option<i8>,
+    /// Whether the player asked for a checksum of everything it holds.
+    pub verify: bool,
+}
+
+/// What the encoding of one player's snapshot needs besides the player.
+pub(super) struct Encoding<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) groups: &'a mut Groups,
+    pub(super) sections: &'a mut Sections,
+    pub(super) codebook_bytes: &'a [u8],
+    pub(super) grid: Option<&'a Grid>,
+    /// Scratch memory: the sections that were picked.
+    pub(super) picked: &'a mut Vec<Range<usize>>,
+    /// Scratch memory: what waits, most urgent first.
+    pub(super) waiting: &'a mut Vec<(f32, u32)>,
+}
+
+impl Encoding<'_> {
+    /// Picks every section the player needs.
+    pub(super) fn pick_all(&mut self, view: &mut PlayerView) {
+        self.picked.clear();
+        for subscription in &mut view.subscriptions {
+            if let Some(group) = self.groups.group_mut(subscription.group)
+                && !group.is_known(subscription.held)
+            {
+                let section = group.section(subscription.held, self.schema, self.sections);
+                subscription.held = group.hold(subscription.held);
+                self.picked.push(section);
+            }
+        }
+    }
+
+    /// Picks the most urgent sections up to `budget_bytes` and says whether something must wait.
+    ///
+    /// The most urgent one is picked whatever its size: what never fits would never be sent. So at most one
+    /// section goes beyond the budget.
+    pub(super) fn pick_within(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
+        self.picked.clear();
+        self.weigh(view);
+        let (mut spent, mut is_partial) = (0, false);
+        for &(_, place) in self.waiting.iter() {
+            let subscription = &mut view.subscriptions[place as usize];
+            let Some(group) = self.groups.group_mut(subscription.group) else {
+                continue;
+            };
+            if spent >= budget_bytes && spent > 0 {
+                is_partial = true;
+                break;
+            }
+            let section = group.section(subscription.held, self.schema, self.sections);
+            if spent > 0 && spent + section.len() > budget_bytes {
+                is_partial = true;
+                continue;
+            }
+            spent += section.len();
+            subscription.held = group.hold(subscription.held);
+            subscription.urgency = 0.0;
+            self.picked.push(section);
+        }
+        is_partial
+    }
+
+    /// Adds to the urgency of what waits and sorts it.
+    fn weigh(&mut self, view: &mut PlayerView) {
+        self.waiting.clear();
+        let region = view.region;
+        for (place, subscription) in view.subscriptions.iter_mut().enumerate() {
+            let Some(group) = self.groups.group(subscription.group) else {
+                continue;
+            };
+            if group.is_known(subscription.held) {
+                subscription.urgency = 0.0;
+                continue;
+            }
+            let apart = match (subscription.key.cell(), self.grid, region) {
+                (Some(cell), Some(grid), Some(region)) => {
+                    let [x, y] = cell.centre(grid.cell_units);
+                    (x - region.centre[0]).hypot(y - region.centre[1]) / grid.cell_units
+                }
+                _ => 0.0,
+            };
+            subscription.urgency += rate(subscription, group, apart);
+            subscription.restructured = group.restructured;
+            self.waiting.push((subscription.urgency, place as u32));
+        }
+        self.waiting
+            .sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+    }
+
+    /// Appends the snapshot that was picked.
+    pub(super) fn write(
+        &mut self,
+        view: &mut PlayerView,
+        tick: Tick,
+        own_entity: Option<NetworkId>,
+        header: &PlayerHeader,
+        is_partial: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let version = self.sections.codebook.version();
+        let preamble = Preamble {
+            ticks: tick.0.wrapping_sub(view.wire.tick.0),
+            input: header.input,
+            input_margin_ticks: header.input_margin_ticks,
+            own_entity: (own_entity != view.wire.own_entity).then_some(own_entity),
+            codebook: (version != view.wire.codebook_version).then_some(self.codebook_bytes),
+            checksum: if header.verify {
+                self.checksum(view)
+            } else {
+                None
+            },
+            is_partial,
+        };
+        preamble.encode(tick, out);
+        encode_dropped(&view.dropped, out);
+        for section in self.picked.iter() {
+            out.extend_from_slice(&self.sections.bytes[section.clone()]);
+        }
+        self.sections.written += self.picked.len() as u64;
+        view.dropped.clear();
+        view.wire.tick = tick;
+        view.wire.own_entity = own_entity;
+        view.wire.codebook_version = version;
+    }
+
+    /// The fingerprint of everything the player holds after this snapshot; `None` when a part of it waits for
+    /// so long that the server has forgotten it.
+    fn checksum(&self, view: &PlayerView) -> Option<u64> {
+        view.subscriptions
+            .iter()
+            .try_fold(0u64, |sum, subscription| {
+                let group = self.groups.group(subscription.group)?;
+                Some(sum.wrapping_add(group.checksum(subscription.held)?))
+            })
+    }
+}
+
+/// How much more urgent a waiting group becomes with a snapshot.
+///
+/// Linear in weight, falling with distance in cells. What is new, and what entities came to or went from, is
+/// ahead by as much as [`URGENT_FRAMES`] snapshots of waiting: enough to go first, too little to starve
+/// anything.
+fn rate(subscription: &Subscription, group: &Group, cells_apart: f32) -> f32 {
+    // Even what counts for nothing is sent in the end.
+    let weight = group.weight.max(0.01);
+    let is_private = matches!(subscription.key, GroupKey::Owner(_) | GroupKey::Picked(_));
+    let is_urgent = subscription.restructured != group.restructured;
+    let is_new = subscription.held == Held::Nothing;
+    let ahead = if is_urgent || is_new || is_private {
+        URGENT_FRAMES
+    } else {
+        0.0
+    };
+    (weight + ahead) / (1.0 + cells_apart)
+}

@@ -1,0 +1,380 @@
+//! One group: entities that some players see together, its state at this frame and those older states that
+//! some player still holds.
+//!
+//! In: members, and the newest values of their components. Out: bytes, encoded once for all players with the
+//! same baseline. The decision to question: a state is named by a version that grows only when something
+//! changed. A group at rest stays at its version, so players who hold it need nothing, however long it lasts.
+
+use super::{region::Cell, rows::Rows, viewer::Held};
+use crate::limits::{BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX};
+use core::ops::Range;
+use tickwire_protocol::{
+    delta::{Baseline, Encoder, GroupState},
+    entropy::Codebook,
+    id::{NetworkId, PlayerId},
+    schema::Schema,
+    snapshot::{GroupId, encode_section_front, group_checksum},
+};
+
+/// Which part of a room a group is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Space {
+    /// The whole room; entities are dealt out to blocks so that none grows too large.
+    Room {
+        /// Which block.
+        block: u32,
+    },
+    /// One cell of the grid.
+    Cell(Cell),
+}
+
+/// Who sees a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum GroupKey {
+    /// Everyone who sees that space.
+    Everyone(Space),
+    /// Players of one team who see that space.
+    Team(Space, u8),
+    /// One player, wherever it looks.
+    Owner(PlayerId),
+    /// Nobody: from here the game's filter picks what goes to [`Picked`](Self::Picked).
+    Candidates(Space),
+    /// One player: what the filter let through.
+    Picked(PlayerId),
+}
+
+impl GroupKey {
+    /// The cell it shows; `None` for what is seen wherever a player looks.
+    pub(super) const fn cell(self) -> Option<Cell> {
+        match self {
+            Self::Everyone(Space::Cell(cell))
+            | Self::Team(Space::Cell(cell), _)
+            | Self::Candidates(Space::Cell(cell)) => Some(cell),
+            _ => None,
+        }
+    }
+}
+
+/// One entity of a group: its row's id and where its values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) id: NetworkId,
+    pub(super) slot: u32,
+}
+
+/// The members with the same components.
+#[derive(Clone, Debug)]
+pub(super) struct MemberTable {
+    pub(super) mask: u128,
+    /// By id, ascending.
+    pub(super) members: Vec<Member>,
+}
+
+/// An older state that a player still holds.
+#[derive(Debug)]
+struct Older {
+    version: u32,
+    /// The last frame at which it was the newest.
+    last_frame: u32,
+    state: GroupState,
+    holders: u32,
+    encoded: Encoded,
+}
+
+/// Where in the frame's bytes a section is, if it was encoded at that frame.
+#[derive(Clone, Debug, Default)]
+struct Encoded {
+    frame: u32,
+    range: Range<usize>,
+}
+
+/// What all groups share while sections are encoded.
+#[derive(Debug)]
+pub(super) struct Sections {
+    pub(super) encoder: Encoder,
+    pub(super) codebook: Codebook,
+    /// The sections of this frame, one after the other.
+    pub(super) bytes: Vec<u8>,
+    pub(super) frame: u32,
+    /// Sections encoded since the room began.
+    pub(super) encoded: u64,
+    /// Sections written since the room began; what goes beyond `encoded` cost a copy only.
+    pub(super) written: u64,
+}
+
+/// One group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) id: GroupId,
+    pub(super) key: GroupKey,
+    /// By mask, ascending.
+    pub(super) members: Vec<MemberTable>,
+    pub(super) len: usize,
+    /// Players who see it.
+    pub(super) subscribers: u32,
+    /// Whether a member or a value is another than in `state`.
+    pub(super) is_stale: bool,
+    /// The frame at which an entity came or went last.
+    pub(super) restructured: u32,
+    /// The highest priority of a member, as of the last time one came.
+    pub(super) weight: f32,
+    version: u32,
+    state: GroupState,
+    holders: u32,
+    keyframe: Encoded,
+    /// Oldest first.
+    older: Vec<Older>,
+    spare: Vec<GroupState>,
+}
+
+impl Group {
+    pub(super) fn new(id: GroupId, key: GroupKey) -> Self {
+        Self {
+            id,
+            key,
+            members: Vec::new(),
+            len: 0,
+            subscribers: 0,
+            is_stale: false,
+            restructured: 0,
+            weight: 0.0,
+            version: 0,
+            state: GroupState::new(),
+            holders: 0,
+            keyframe: Encoded::default(),
+            older: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    pub(super) const fn state(&self) -> &GroupState {
+        &self.state
+    }
+
+    /// Adds an entity with those components.
+    pub(super) fn join(&mut self, member: Member, mask: u128, weight: f32, frame: u32) {
+        let at = match self.members.binary_search_by_key(&mask, |table| table.mask) {
+            Ok(at) => at,
+            Err(at) => {
+                self.members.insert(
+                    at,
+                    MemberTable {
+                        mask,
+                        members: Vec::new(),
+                    },
+                );
+                at
+            }
+        };
+        let members = &mut self.members[at].members;
+        if let Err(row) = members.binary_search_by_key(&member.id, |member| member.id) {
+            members.insert(row, member);
+            self.len += 1;
+        }
+        self.weight = if self.len == 1 {
+            weight
+        } else {
+            self.weight.max(weight)
+        };
+        self.restructured = frame;
+    }
+
+    /// Removes an entity that joined with those components.
+    pub(super) fn leave(&mut self, id: NetworkId, mask: u128, frame: u32) {
+        if let Ok(at) = self.members.binary_search_by_key(&mask, |table| table.mask)
+            && let Ok(row) = self.members[at]
+                .members
+                .binary_search_by_key(&id, |member| member.id)
+        {
+            self.members[at].members.remove(row);
+            self.len -= 1;
+        }
+        self.restructured = frame;
+    }
+
+    /// Makes the state of this frame from the members and their newest values, and keeps the one before if
+    /// someone holds it.
+    pub(super) fn rebuild(&mut self, schema: &Schema, rows: &[Rows], frame: u32) {
+        let mut state = self.spare.pop().unwrap_or_default();
+        for table in state.tables_mut() {
+            if self
+                .members
+                .binary_search_by_key(&table.mask(), |members| members.mask)
+                .is_err()
+            {
+                table.clear();
+            }
+        }
+        for table in &self.members {
+            fill(&mut state, table, schema, rows);
+        }
+        let before = core::mem::replace(&mut self.state, state);
+        if self.holders > 0 {
+            self.older.push(Older {
+                version: self.version,
+                last_frame: frame - 1,
+                state: before,
+                holders: core::mem::take(&mut self.holders),
+                encoded: Encoded::default(),
+            });
+        } else {
+            self.spare.push(before);
+        }
+        self.version = self.version.wrapping_add(1);
+        self.is_stale = false;
+    }
+
+    /// Forgets states that nobody holds any more or that are too old to be kept; who holds such a one gets a
+    /// keyframe.
+    pub(super) fn finish(&mut self, frame: u32) {
+        let surplus = self.older.len().saturating_sub(BASELINES_PER_GROUP_MAX);
+        for place in (0..self.older.len()).rev() {
+            let older = &self.older[place];
+            let is_old = frame - older.last_frame > BASELINE_FRAMES_MAX;
+            if older.holders == 0 || is_old || place < surplus {
+                self.spare.push(self.older.remove(place).state);
+            }
+        }
+        // One for the next frame, one because players do not all change over at once.
+        self.spare.truncate(2);
+    }
+
+    /// Whether a player that holds `held` has nothing to learn.
+    #[inline]
+    pub(super) fn is_known(&self, held: Held) -> bool {
+        match held {
+            Held::Version(version) => version == self.version,
+            // What was never sent and has nothing in it is known as it is.
+            Held::Nothing => self.len == 0,
+        }
+    }
+
+    /// The section that brings a player from what it holds to this frame: in the frame's bytes, encoded when
+    /// it is the first to ask.
+    pub(super) fn section(
+        &mut self,
+        held: Held,
+        schema: &Schema,
+        sections: &mut Sections,
+    ) -> Range<usize> {
+        let frame = sections.frame;
+        let older = match held {
+            Held::Nothing => None,
+            Held::Version(version) => self
+                .older
+                .iter_mut()
+                .rev()
+                .find(|older| older.version == version),
+        };
+        let (encoded, baseline) = match older {
+            Some(older) => (
+                &mut older.encoded,
+                Some(Baseline {
+                    state: &older.state,
+                    ticks_since: frame - older.last_frame,
+                }),
+            ),
+            None => (&mut self.keyframe, None),
+        };
+        if encoded.frame != frame {
+            let start = sections.bytes.len();
+            encode_section_front(
+                self.id,
+                baseline.map(|baseline| baseline.ticks_since),
+                &mut sections.bytes,
+            );
+            sections.encoder.encode(
+                schema,
+                &sections.codebook,
+                baseline,
+                &self.state,
+                &mut sections.bytes,
+            );
+            *encoded = Encoded {
+                frame,
+                range: start..sections.bytes.len(),
+            };
+            sections.encoded += 1;
+        }
+        encoded.range.clone()
+    }
+
+    /// Notes that a player who held `held` now holds this frame's state, which is returned.
+    #[inline]
+    pub(super) fn hold(&mut self, held: Held) -> Held {
+        self.release(held);
+        self.holders += 1;
+        Held::Version(self.version)
+    }
+
+    /// Notes that a player does not hold `held` any more.
+    #[inline]
+    pub(super) fn release(&mut self, held: Held) {
+        let Held::Version(version) = held else { return };
+        if version == self.version {
+            self.holders -= 1;
+        } else if let Some(older) = self
+            .older
+            .iter_mut()
+            .rev()
+            .find(|older| older.version == version)
+        {
+            older.holders -= 1;
+        }
+    }
+
+    /// The fingerprint of what a player holds; `None` when that state was forgotten.
+    pub(super) fn checksum(&self, held: Held) -> Option<u64> {
+        Some(match self.held_state(held)? {
+            Some(state) => group_checksum(self.id, state),
+            None => 0,
+        })
+    }
+
+    /// The state a player holds, if any: `None` when it was forgotten, `Some(None)` when it holds nothing.
+    pub(super) fn held_state(&self, held: Held) -> Option<Option<&GroupState>> {
+        match held {
+            Held::Nothing => Some(None),
+            Held::Version(version) if version == self.version => Some(Some(&self.state)),
+            Held::Version(version) => self
+                .older
+                .iter()
+                .find(|older| older.version == version)
+                .map(|older| Some(&older.state)),
+        }
+    }
+
+    /// Older states that are kept.
+    pub(super) fn older_len(&self) -> usize {
+        self.older.len()
+    }
+}
+
+/// Gathers the rows of one table.
+fn fill(state: &mut GroupState, from: &MemberTable, schema: &Schema, rows: &[Rows]) {
+    let members = &from.members;
+    if members.is_empty() && state.table(from.mask).is_none() {
+        return;
+    }
+    let table = state.table_mut(schema, from.mask);
+    table.set_rows(members.iter().map(|member| member.id));
+    for (component, _) in schema.components_in(from.mask) {
+        let Some((columns, blobs)) = table.part(component) else {
+            continue;
+        };
+        let source = rows[component.0 as usize].table();
+        for (column, source) in table.columns[columns].iter_mut().zip(&source.columns) {
+            for (value, member) in column.values.iter_mut().zip(members) {
+                *value = source.values[member.slot as usize];
+            }
+            for (motion, member) in column.motion.iter_mut().zip(members) {
+                *motion = source.motion[member.slot as usize];
+            }
+        }
+        for (blob, source) in table.blobs[blobs].iter_mut().zip(&source.blobs) {
+            for (value, member) in blob.values.iter_mut().zip(members) {
+                value.clone_from(&source.values[member.slot as usize]);
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! All groups of a room: found by what they show, numbered for the wire.
+
+use super::{
+    group::{Group, GroupKey, Sections, Space},
+    rows::Rows,
+};
+use std::collections::HashMap;
+use tickwire_protocol::{schema::Schema, snapshot::GroupId};
+
+/// The groups of a room.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// By number; freed numbers hold `None`.
+    groups: Vec<Option<Group>>,
+    by_key: HashMap<GroupKey, GroupId>,
+    free: Vec<GroupId>,
+    /// Groups that concern the room as a whole, in order of their making.
+    room: Vec<GroupId>,
+    /// Grows whenever players must look anew at which groups there are.
+    pub(super) epoch: u32,
+    has_teams: bool,
+    has_candidates: bool,
+    stale: Vec<GroupId>,
+    /// Groups with older states, and groups that may have become useless.
+    to_finish: Vec<GroupId>,
+}
+
+impl Groups {
+    /// The group with that number.
+    #[inline]
+    pub(super) fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The group with that number, to be changed.
+    #[inline]
+    pub(super) fn group_mut(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    pub(super) fn find(&self, key: GroupKey) -> Option<GroupId> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// Whether anything was ever for one team only.
+    pub(super) const fn has_teams(&self) -> bool {
+        self.has_teams
+    }
+
+    /// Whether anything was ever for the game's filter to decide.
+    pub(super) const fn has_candidates(&self) -> bool {
+        self.has_candidates
+    }
+
+    /// Groups that concern the room as a whole.
+    pub(super) fn room(&self) -> &[GroupId] {
+        &self.room
+    }
+
+    /// The group for that, made when there is none.
+    pub(super) fn ensure(&mut self, key: GroupKey) -> GroupId {
+        if let Some(&id) = self.by_key.get(&key) {
+            return id;
+        }
+        let id = self.free.pop().unwrap_or(GroupId(self.groups.len() as u32));
+        let group = Some(Group::new(id, key));
+        match self.groups.get_mut(id.0 as usize) {
+            Some(place) => *place = group,
+            None => self.groups.push(group),
+        }
+        self.by_key.insert(key, id);
+        self.note_kind(key, id);
+        self.to_finish.push(id);
+        id
+    }
+
+    fn note_kind(&mut self, key: GroupKey, id: GroupId) {
+        let space = match key {
+            GroupKey::Everyone(space) => space,
+            GroupKey::Team(space, _) => {
+                self.epoch += u32::from(!self.has_teams);
+                self.has_teams = true;
+                space
+            }
+            GroupKey::Candidates(space) => {
+                self.epoch += u32::from(!self.has_candidates);
+                self.has_candidates = true;
+                space
+            }
+            GroupKey::Owner(_) | GroupKey::Picked(_) => return,
+        };
+        if matches!(space, Space::Room { .. }) {
+            self.room.push(id);
+            self.epoch += 1;
+        }
+    }
+
+    /// Notes that a member or a value of a group is another.
+    #[inline]
+    pub(super) fn mark_stale(&mut self, id: GroupId) {
+        if let Some(Some(group)) = self.groups.get_mut(id.0 as usize)
+            && !group.is_stale
+        {
+            group.is_stale = true;
+            self.stale.push(id);
+        }
+    }
+
+    /// Brings every group that is not up to date to this frame.
+    pub(super) fn rebuild_stale(&mut self, schema: &Schema, rows: &[Rows], frame: u32) {
+        let mut stale = core::mem::take(&mut self.stale);
+        for id in stale.drain(..) {
+            if let Some(group) = self.group_mut(id) {
+                group.rebuild(schema, rows, frame);
+                self.to_finish.push(id);
+            }
+        }
+        self.stale = stale;
+    }
+
+    /// Notes that a player sees a group.
+    pub(super) fn subscribe(&mut self, id: GroupId) {
+        if let Some(group) = self.group_mut(id) {
+            group.subscribers += 1;
+        }
+    }
+
+    /// Notes that a player sees a group no more.
+    pub(super) fn unsubscribe(&mut self, id: GroupId) {
+        if let Some(group) = self.group_mut(id) {
+            group.subscribers -= 1;
+            self.to_finish.push(id);
+        }
+    }
+
+    /// Forgets what nobody needs any more: older states, and groups without members and players.
+    pub(super) fn finish(&mut self, sections: &Sections) {
+        let mut pending = core::mem::take(&mut self.to_finish);
+        pending.sort_unstable();
+        pending.dedup();
+        pending.retain(|&id| {
+            let Some(group) = self.group_mut(id) else {
+                return false;
+            };
+            group.finish(sections.frame);
+            if group.len == 0 && group.subscribers == 0 {
+                self.remove(id);
+                return false;
+            }
+            self.group(id).is_some_and(|group| group.older_len() > 0)
+        });
+        // A frame may add more on top; they wait their turn at the back.
+        pending.append(&mut self.to_finish);
+        self.to_finish = pending;
+    }
+
+    fn remove(&mut self, id: GroupId) {
+        let Some(group) = self.groups[id.0 as usize].take() else {
+            return;
+        };
+        self.by_key.remove(&group.key);
+        self.room.retain(|&room| room != id);
+        self.free.push(id);
+    }
+
+    /// Groups there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Older states kept, over all groups.
+    pub(super) fn older_len(&self) -> usize {
+        self.groups.iter().flatten().map(Group::older_len).sum()
+    }
+}

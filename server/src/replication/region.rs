@@ -1,0 +1,201 @@
+//! The geometry of interest: cells of the grid and the part of the world a player sees.
+//!
+//! In: positions and views in world units. Out: cells. The decision to question: interest is decided cell by
+//! cell, not entity by entity, because players who see the same cell share its bytes. What a player sees
+//! beyond its view is bounded all the same: a held cell lies within the hysteresis, whole.
+
+use super::markers::{View, ViewShape};
+use crate::limits::{CELL_NUMBER_MAX, VIEW_CELLS_MAX};
+
+/// How far an entity may stand outside its cell before it changes, as a part of the cell: one that trembles
+/// on a border must not enter and leave each tick.
+pub(super) const BORDER: f32 = 1.0 / 16.0;
+
+/// One square of the grid. Ordered by row, then column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Cell {
+    pub(super) y: i32,
+    pub(super) x: i32,
+}
+
+/// Cells from `low` to `high`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CellRange {
+    low: Cell,
+    high: Cell,
+}
+
+/// A view with its centre found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Region {
+    pub(super) centre: [f32; 2],
+    pub(super) shape: ViewShape,
+}
+
+impl Cell {
+    /// The cell of a position, which is the one it had as long as it is not clearly outside.
+    ///
+    /// A position that is not finite stays where it was, or goes to the first cell.
+    pub(super) fn of(position: [f32; 2], before: Option<Self>, cell_units: f32) -> Self {
+        let number = |at: f32, before: Option<i32>| {
+            let cells = at / cell_units;
+            match before {
+                Some(before) if !cells.is_finite() => before,
+                Some(before) if (cells - before as f32 - 0.5).abs() <= 0.5 + BORDER => before,
+                _ => cell_number(cells),
+            }
+        };
+        Self {
+            y: number(position[1], before.map(|cell| cell.y)),
+            x: number(position[0], before.map(|cell| cell.x)),
+        }
+    }
+
+    /// Its middle, in world units.
+    pub(super) fn centre(self, cell_units: f32) -> [f32; 2] {
+        [
+            (self.x as f32 + 0.5) * cell_units,
+            (self.y as f32 + 0.5) * cell_units,
+        ]
+    }
+}
+
+/// The number of the cell at a coordinate, in cells; the outermost one beyond the grid's end.
+fn cell_number(cells: f32) -> i32 {
+    let end = CELL_NUMBER_MAX as f32;
+    // NaN casts to zero.
+    cells.floor().clamp(-end, end) as i32
+}
+
+impl CellRange {
+    pub(super) fn cells(self) -> impl Iterator<Item = Cell> {
+        (self.low.y..=self.high.y)
+            .flat_map(move |y| (self.low.x..=self.high.x).map(move |x| Cell { y, x }))
+    }
+}
+
+impl Region {
+    pub(super) const fn new(view: &View, centre: [f32; 2]) -> Self {
+        Self {
+            centre,
+            shape: view.shape,
+        }
+    }
+
+    /// Half its width and height.
+    fn half(&self) -> [f32; 2] {
+        match self.shape {
+            ViewShape::Rectangle {
+                half_width,
+                half_height,
+            } => [half_width, half_height],
+            ViewShape::Circle { radius } => [radius; 2],
+        }
+    }
+
+    /// The cells it may touch: a box around it. A view of more than [`VIEW_CELLS_MAX`] cells is cut around
+    /// its centre.
+    pub(super) fn range(&self, cell_units: f32) -> CellRange {
+        let half = self.half();
+        let side_max = (VIEW_CELLS_MAX as f32).sqrt();
+        let mut reach =
+            half.map(|half| (half.max(0.0) / cell_units + BORDER).min(CELL_NUMBER_MAX as f32));
+        if (2.0 * reach[0] + 2.0) * (2.0 * reach[1] + 2.0) > VIEW_CELLS_MAX as f32 {
+            reach = reach.map(|reach| reach.min(side_max / 2.0 - 1.0));
+        }
+        let end = |axis: usize, sign: f32| {
+            cell_number(self.centre[axis] / cell_units + sign * reach[axis])
+        };
+        CellRange {
+            low: Cell {
+                y: end(1, -1.0),
+                x: end(0, -1.0),
+            },
+            high: Cell {
+                y: end(1, 1.0),
+                x: end(0, 1.0),
+            },
+        }
+    }
+
+    /// Whether an entity of this cell can be inside the view.
+    pub(super) fn touches(&self, cell: Cell, cell_units: f32) -> bool {
+        let [dx, dy] = self.distances(cell, cell_units).map(|(nearest, _)| nearest);
+        self.holds(dx, dy, 0.0)
+    }
+
+    /// Whether every entity of this cell is at most `reach_units` outside the view.
+    pub(super) fn encloses(&self, cell: Cell, cell_units: f32, reach_units: f32) -> bool {
+        let [dx, dy] = self
+            .distances(cell, cell_units)
+            .map(|(_, farthest)| farthest);
+        self.holds(dx, dy, reach_units)
+    }
+
+    /// Whether a point that far from the centre is at most `reach_units` outside the view.
+    fn holds(&self, dx: f32, dy: f32, reach_units: f32) -> bool {
+        match self.shape {
+            ViewShape::Rectangle {
+                half_width,
+                half_height,
+            } => dx <= half_width + reach_units && dy <= half_height + reach_units,
+            ViewShape::Circle { radius } => dx.hypot(dy) <= radius + reach_units,
+        }
+    }
+
+    /// For each axis, how far the nearest and the farthest place of a cell (border included) are from the
+    /// centre.
+    fn distances(&self, cell: Cell, cell_units: f32) -> [(f32, f32); 2] {
+        let half = (0.5 + BORDER) * cell_units;
+        let middle = cell.centre(cell_units);
+        [0, 1].map(|axis| {
+            let apart = (middle[axis] - self.centre[axis]).abs();
+            ((apart - half).max(0.0), apart + half)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entity_on_a_border_keeps_its_cell() {
+        let cell = Cell::of([99.0, 50.0], None, 100.0);
+        assert_eq!(cell, Cell { y: 0, x: 0 });
+        assert_eq!(Cell::of([105.0, 50.0], Some(cell), 100.0), cell);
+        assert_eq!(
+            Cell::of([107.0, 50.0], Some(cell), 100.0),
+            Cell { y: 0, x: 1 }
+        );
+        assert_eq!(Cell::of([f32::NAN, f32::INFINITY], Some(cell), 100.0), cell);
+        assert_eq!(Cell::of([f32::NAN, f32::NAN], None, 100.0), cell);
+    }
+
+    #[test]
+    fn cells_in_range_that_touch_are_all_that_touch() {
+        let shapes = [View::rectangle(500.0, 200.0), View::circle(260.0)];
+        for view in shapes {
+            let region = Region::new(&view, [-130.0, 77.0]);
+            let in_range: Vec<_> = region
+                .range(100.0)
+                .cells()
+                .filter(|&cell| region.touches(cell, 100.0))
+                .collect();
+            let all = (-20..20).flat_map(|y| (-20..20).map(move |x| Cell { y, x }));
+            assert_eq!(
+                in_range,
+                all.filter(|&cell| region.touches(cell, 100.0))
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn a_view_of_the_whole_universe_is_cut() {
+        for side in [1e9, f32::INFINITY, f32::NAN] {
+            let region = Region::new(&View::rectangle(side, side), [0.0, 0.0]);
+            assert!(region.range(1.0).cells().count() <= VIEW_CELLS_MAX);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The components a game registers, and how each is read out of the world.
+//!
+//! In: types. Out: the schema both ends agree on, and for each component a [`Source`] that hides its type.
+//! The type is hidden around the whole loop over entities, not around one value, so a tick costs one dynamic
+//! call per component.
+
+use super::{entities::Entities, markers::Replicated, rows::Rows};
+use bevy_ecs::{
+    change_detection::{DetectChanges, Tick},
+    component::ComponentId as EcsId,
+    prelude::{Component, Entity, QueryState, Ref, With, World},
+};
+use tickwire_protocol::{
+    error::ApiMisuse,
+    event::GameEvent,
+    replicate::Replicate,
+    schema::{EventDirection, EventSchema, Schema},
+};
+
+/// Makes the source of one component, in the world it will read.
+type MakeSource = fn(&mut World) -> Box<dyn Source>;
+
+/// What a game sends and receives: components, its input and its events, in order of registration.
+///
+/// Both ends must register the same in the same order; the handshake says what differs.
+#[derive(Debug, Default)]
+pub struct Registry {
+    schema: Schema,
+    sources: Vec<MakeSource>,
+}
+
+impl Registry {
+    /// A registry without anything.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends component `T` of entities that are [`Replicated`].
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`] when it is registered already or a limit of the schema is passed.
+    pub fn register<T: Component + Replicate>(&mut self) -> Result<&mut Self, ApiMisuse> {
+        self.schema.add_component(T::schema())?;
+        self.sources
+            .push(|world| Box::new(ComponentSource::<T>::new(world)));
+        Ok(self)
+    }
+
+    /// Makes `T` what players send each tick.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`] when there is an input type already or a limit is passed.
+    pub fn input<T: Replicate>(&mut self) -> Result<&mut Self, ApiMisuse> {
+        self.schema.set_input(T::schema())?;
+        Ok(self)
+    }
+
+    /// Adds an event and says which way it may travel.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`] when its name is taken or there are too many.
+    pub fn event<T: GameEvent>(
+        &mut self,
+        direction: EventDirection,
+    ) -> Result<&mut Self, ApiMisuse> {
+        self.schema.add_event(EventSchema {
+            name: T::NAME.into(),
+            direction,
+        })?;
+        Ok(self)
+    }
+
+    /// What was registered, as both ends must know it.
+    #[must_use]
+    pub const fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(super) fn into_parts(self, world: &mut World) -> (Schema, Vec<Box<dyn Source>>) {
+        let sources = self.sources.into_iter().map(|make| make(world)).collect();
+        (self.schema, sources)
+    }
+}
+
+/// Where one component's values come from.
+pub(super) trait Source: Send + Sync {
+    /// The component's id in the world.
+    fn ecs_id(&self) -> EcsId;
+
+    /// Takes the first value of an entity that newly has the component.
+    fn find(&self, world: &World, slot: u32, entities: &Entities, rows: &mut Rows, frame: u32);
+
+    /// Takes every value that was written after `since`, and appends the slots whose value is another.
+    fn update(
+        &mut self,
+        world: &World,
+        span: Span,
+        entities: &Entities,
+        rows: &mut Rows,
+        changed: &mut Vec<u32>,
+    );
+}
+
+/// The time between two captures, as the world counts it, and the frame it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) since: Tick,
+    pub(super) now: Tick,
+    pub(super) frame: u32,
+}
+
+struct ComponentSource<T: Component> {
+    ecs_id: EcsId,
+    query: QueryState<(Entity, Ref<'static, T>), With<Replicated>>,
+}
+
+impl<T: Component> ComponentSource<T> {
+    fn new(world: &mut World) -> Self {
+        Self {
+            ecs_id: world.register_component::<T>(),
+            query: QueryState::new(world),
+        }
+    }
+}
+
+impl<T: Component + Replicate> Source for ComponentSource<T> {
+    fn ecs_id(&self) -> EcsId {
+        self.ecs_id
+    }
+
+    fn find(&self, world: &World, slot: u32, entities: &Entities, rows: &mut Rows, frame: u32) {
+        if let Some(value) = world.get::<T>(entities.slot(slot).entity) {
+            rows.found(slot, value, entities, frame);
+        }
+    }
+
+    fn update(
+        &mut self,
+        world: &World,
+        span: Span,
+        entities: &Entities,
+        rows: &mut Rows,
+        changed: &mut Vec<u32>,
+    ) {
+        for (entity, value) in self.query.iter(world) {
+            if !value.last_changed().is_newer_than(span.since, span.now) {
+                continue;
+            }
+            // An entity without a slot came after the sweep ran out of ids.
+            let Some(slot) = entities.find(entity) else {
+                continue;
+            };
+            if rows.update(slot, &*value, entities, span.frame) {
+                changed.push(slot);
+            }
+        }
+    }
+}

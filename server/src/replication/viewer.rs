@@ -1,0 +1,119 @@
+//! What the server knows about one player's replica.
+
+use super::{
+    group::GroupKey,
+    groups::Groups,
+    region::{Cell, CellRange, Region},
+};
+use bevy_ecs::prelude::Entity;
+use tickwire_protocol::{
+    id::{NetworkId, PlayerId},
+    snapshot::GroupId,
+    time::Tick,
+};
+
+/// What a player holds of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing was ever sent.
+    Nothing,
+    /// The state of that version.
+    Version(u32),
+}
+
+/// A group that a player sees.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subscription {
+    pub(super) group: GroupId,
+    pub(super) key: GroupKey,
+    pub(super) held: Held,
+    /// What waits adds up, until it is sent.
+    pub(super) urgency: f32,
+    /// The last frame at which coming or going entities were counted into the urgency.
+    pub(super) restructured: u32,
+}
+
+/// One player, as replication sees it.
+#[derive(Debug)]
+pub(super) struct PlayerView {
+    pub(super) player: PlayerId,
+    pub(super) entity: Entity,
+    pub(super) team: Option<u8>,
+    pub(super) region: Option<Region>,
+    /// The cells it sees, ascending.
+    pub(super) cells: Vec<Cell>,
+    /// The region for which they were chosen, and the cells around it.
+    pub(super) chosen: Option<(Region, CellRange)>,
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Groups of which it holds something and is to hold nothing any more.
+    pub(super) dropped: Vec<GroupId>,
+    /// The groups' epoch for which the subscriptions were made.
+    pub(super) epoch: Option<u32>,
+    pub(super) wire: WireState,
+}
+
+/// What a player's connection has been told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WireState {
+    /// The tick of the last snapshot.
+    pub(super) tick: Tick,
+    pub(super) own_entity: Option<NetworkId>,
+    pub(super) codebook_version: u32,
+    /// Bytes the budget allows now; negative when the last snapshot went beyond it.
+    pub(super) credit_bytes: i64,
+    /// The frame up to which credit was given.
+    pub(super) credit_frame: u32,
+}
+
+impl PlayerView {
+    pub(super) fn new(player: PlayerId, entity: Entity) -> Self {
+        Self {
+            player,
+            entity,
+            team: None,
+            region: None,
+            cells: Vec::new(),
+            chosen: None,
+            subscriptions: Vec::new(),
+            dropped: Vec::new(),
+            epoch: None,
+            wire: WireState::default(),
+        }
+    }
+
+    /// Begins to see what a key stands for, unless it does already.
+    pub(super) fn subscribe(&mut self, key: GroupKey, groups: &mut Groups) {
+        if self.subscriptions.iter().any(|known| known.key == key) {
+            return;
+        }
+        let group = groups.ensure(key);
+        groups.subscribe(group);
+        self.subscriptions.push(Subscription {
+            group,
+            key,
+            held: Held::Nothing,
+            urgency: 0.0,
+            restructured: 0,
+        });
+    }
+
+    /// Keeps only the subscriptions that `keep` says yes to.
+    pub(super) fn retain(&mut self, groups: &mut Groups, keep: impl Fn(GroupKey) -> bool) {
+        let dropped = &mut self.dropped;
+        self.subscriptions.retain(|subscription| {
+            let is_kept = keep(subscription.key);
+            if !is_kept {
+                if let Some(group) = groups.group_mut(subscription.group) {
+                    group.release(subscription.held);
+                }
+                groups.unsubscribe(subscription.group);
+                if subscription.held != Held::Nothing
+                    && let Err(at) = dropped.binary_search(&subscription.group)
+                {
+                    dropped.insert(at, subscription.group);
+                }
+            }
+            is_kept
+        });
+    }
+}
