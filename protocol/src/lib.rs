@@ -48,4 +48,3 @@ pub mod event;
 pub mod binaryjs;
 #[cfg(feature = "binaryjs")]
 pub mod binarypack;
-pub mod snapshot;
