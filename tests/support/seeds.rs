@@ -18,28 +18,25 @@ pub fn for_each_seed(count: u64, scenario: impl Fn(u64)) {
         .and_then(|text| text.parse().ok());
     let seeds = only.map_or(0..count, |seed: u64| seed..seed + 1);
     for seed in seeds {
-        let guard = ReplayGuard { seed };
+        let test = std::thread::current().name().unwrap_or("").to_owned();
+        let _replay = Replay {
+            what: format!("{SEED_VARIABLE}={seed} cargo test -p tests {test}"),
+        };
         scenario(seed);
-        drop(guard);
     }
 }
 
-/// Prints how to replay its seed when it is dropped by a panic.
-struct ReplayGuard {
-    seed: u64,
+/// Says what to run again when it is dropped by a panic.
+#[derive(Debug)]
+pub struct Replay {
+    /// The command.
+    pub what: String,
 }
 
-impl Drop for ReplayGuard {
+impl Drop for Replay {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let test = std::thread::current()
-                .name()
-                .unwrap_or("the test")
-                .to_owned();
-            eprintln!(
-                "failed with seed {seed}; replay: {SEED_VARIABLE}={seed} cargo test -p tests {test}",
-                seed = self.seed
-            );
+            eprintln!("to see it again: {}", self.what);
         }
     }
 }
