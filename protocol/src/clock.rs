@@ -2,11 +2,11 @@
 //!
 //! In: the client's clock and the server's pongs. Out: pings, the offset of the two clocks, round trip
 //! and jitter. The decision to question: the server reads its sockets only at its ticks, so a ping
-//! may have waited up to a tick before its first time stamp. Pings are therefore sent at dithered
-//! moments, and the two directions are filtered by their own minima over a window: somewhere in it a
-//! ping came just before a tick, and a pong met an empty link. (The minimum filter is Cristian's, 1989;
-//! four time stamps as in NTP, RFC 5905.) What is left is half the asymmetry of the link and a small
-//! part of a tick.
+//! may have waited up to a tick before its first time stamp. So every other ping is aimed to arrive
+//! just before a tick, the rest come at any phase in case the aim is wrong, and the two directions are
+//! filtered by their own minima over a window: somewhere in it a ping hardly waited, and a pong met an
+//! empty link. (The minimum filter is Cristian's, 1989; four time stamps as in NTP, RFC 5905.) What is
+//! left is half the asymmetry of the link and a small part of a tick.
 
 use crate::{
     limits::PING_PERIOD_MICROS,
@@ -17,12 +17,19 @@ use crate::{
 /// Pongs the filter looks back on: 16 s at the settled rate, in which a quartz drifts below 1 ms.
 const WINDOW: usize = 32;
 
-/// Pings right after the handshake, and the span between two of them: settled within a second.
-const BURST_PINGS: u32 = 10;
-const BURST_PERIOD_MICROS: Micros = Micros::from_millis(80);
+/// Pings right after the handshake.
+const BURST_PINGS: u32 = 12;
 
-/// A correction smaller than this is blended in; a larger one is taken at once, because the room is
-/// another one or the machine slept.
+/// Ticks between two of them: by the golden ratio their phases spread over a tick as evenly as can be,
+/// whatever their number.
+const BURST_TICKS: f64 = 1.618_034;
+
+/// An aimed ping arrives at most this part of a tick too early. Less would miss more ticks for the
+/// link's jitter, more would wait longer.
+const AIM_DIVISOR: f64 = 6.0;
+
+/// Once settled, a correction smaller than this is blended in; a larger one is taken at once, because
+/// the room is another one or the machine slept.
 const STEP_MICROS_MIN: i64 = 100_000;
 
 /// The correction blended in is at most this part of the time that passes: the estimate never goes
@@ -142,18 +149,36 @@ impl ClockSync {
         if now < self.next_ping {
             return None;
         }
-        let period = if self.pings_sent < BURST_PINGS {
-            BURST_PERIOD_MICROS
-        } else {
-            PING_PERIOD_MICROS
-        };
+        self.next_ping = now + self.next_ping_after(now);
         self.pings_sent = self.pings_sent.saturating_add(1);
-        // Half to one and a half periods: no phase of the server's tick is met more often.
-        self.next_ping = now + Micros(period.0 / 2 + self.random_below(period.0));
         Some(Ping {
             client_time: now,
             rtt: self.rtt().unwrap_or_default(),
         })
+    }
+
+    fn next_ping_after(&mut self, now: Micros) -> Micros {
+        if self.pings_sent < BURST_PINGS {
+            return Micros((self.tick_period_micros * BURST_TICKS) as u64);
+        }
+        // Half to one and a half periods: no phase of the server's tick is met more often.
+        let span = PING_PERIOD_MICROS.0 / 2 + self.random_below(PING_PERIOD_MICROS.0);
+        if self.pings_sent.is_multiple_of(2) {
+            self.aim(now + Micros(span)) - now
+        } else {
+            Micros(span)
+        }
+    }
+
+    /// When to send after `soonest` so that it arrives at the server a small part of a tick before
+    /// one. A wrong offset makes the aim wrong by as much, and each hit halves the error.
+    fn aim(&mut self, soonest: Micros) -> Micros {
+        let one_way = Micros(self.rtt().unwrap_or_default().0 / 2);
+        let early_max = (self.tick_period_micros / AIM_DIVISOR) as u64;
+        let early = Micros(self.random_below(early_max.max(1)));
+        let arrival = self.server_tick(soonest + one_way + early);
+        let wait = f64::from(1.0 - arrival.fraction) * self.tick_period_micros;
+        soonest + Micros(wait as u64)
     }
 
     /// Takes an answer that came in at `now`.
@@ -164,7 +189,7 @@ impl ClockSync {
         }
         let up = difference(pong.received, pong.client_time);
         let down = difference(now, pong.sent);
-        let first = self.up.count == 0;
+        let settled = self.is_settled();
         self.up.push(up);
         self.down.push(down);
         self.tick = pong.next_tick;
@@ -181,7 +206,7 @@ impl ClockSync {
 
         let target = (self.up.min() - self.down.min()) / 2;
         let at_now = self.offset.map_or(target, |offset| offset.at(now));
-        let step = first || (target - at_now).abs() > STEP_MICROS_MIN;
+        let step = !settled || (target - at_now).abs() > STEP_MICROS_MIN;
         self.offset = Some(Offset {
             from: if step { target } else { at_now },
             to: target,
@@ -256,4 +281,191 @@ impl ClockSync {
 
 fn difference(a: Micros, b: Micros) -> i64 {
     a.0.wrapping_sub(b.0).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{PlayerId, SessionId},
+        session::control::ResumeToken,
+    };
+
+    const TICK_MICROS: u64 = 50_000;
+
+    /// A server that reads its socket only as it ticks, behind a link with jitter, and a client whose
+    /// clock started elsewhere and runs too fast. The wall clock of this world is the server's.
+    struct Simulation {
+        random: u64,
+        clock: ClockSync,
+        one_way_micros: u64,
+        jitter_micros: u64,
+        client_offset: u64,
+        client_ppm: u64,
+        seen: Micros,
+        was_settled: bool,
+        errors_micros: Vec<i64>,
+    }
+
+    impl Simulation {
+        fn new(seed: u64, one_way_micros: u64, jitter_micros: u64) -> Self {
+            Self {
+                random: seed,
+                clock: ClockSync::new(seed, Micros(0)),
+                one_way_micros,
+                jitter_micros,
+                client_offset: 7_777_777,
+                client_ppm: 50,
+                seen: Micros(0),
+                was_settled: false,
+                errors_micros: vec![],
+            }
+        }
+
+        /// Most packets a little late, few of them a lot: the square of a uniform number.
+        fn delay(&mut self) -> u64 {
+            self.random = self
+                .random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let uniform = (self.random >> 33) as f64 / f64::from(1u32 << 31);
+            self.one_way_micros + (uniform * uniform * self.jitter_micros as f64) as u64
+        }
+
+        /// What the client's clock shows.
+        fn client(&self, world: u64) -> Micros {
+            Micros(self.client_offset + world + world * self.client_ppm / 1_000_000)
+        }
+
+        fn next_tick(world: u64) -> (Tick, Micros) {
+            let number = world.div_ceil(TICK_MICROS);
+            (Tick(number as u32), Micros(number * TICK_MICROS))
+        }
+
+        fn run(&mut self, from: u64, to: u64) {
+            if from == 0 {
+                let arrival = self.delay();
+                self.clock.on_welcome(&welcome_at(0), self.client(arrival));
+            }
+            let mut pongs: Vec<(u64, Pong)> = vec![];
+            let mut world = from.max(1_000_000);
+            while world < to {
+                world += 1_000;
+                let now = self.client(world);
+                if let Some(ping) = self.clock.poll_ping(now) {
+                    let arrived = world + self.delay();
+                    let (_, read) = Self::next_tick(arrived);
+                    // The server works 4 ms on its tick before it writes.
+                    let sent = read + Micros(4_000);
+                    let (next_tick, next_tick_due) = Self::next_tick(sent.0);
+                    let client_time = ping.client_time;
+                    let pong = Pong {
+                        client_time,
+                        received: read,
+                        sent,
+                        next_tick,
+                        next_tick_due,
+                    };
+                    let back = sent.0 + self.delay();
+                    let after = pongs.last().map_or(0, |(at, _)| *at);
+                    pongs.push((back.max(after), pong));
+                }
+                while pongs.first().is_some_and(|(at, _)| *at <= world) {
+                    let (_, pong) = pongs.remove(0);
+                    self.clock.on_pong(&pong, now);
+                }
+                self.look(world, now);
+            }
+        }
+
+        fn look(&mut self, world: u64, now: Micros) {
+            let estimate = self.clock.server_time(now);
+            assert!(estimate >= self.seen || !self.was_settled, "time went back");
+            self.was_settled = self.clock.is_settled();
+            self.seen = estimate;
+            self.errors_micros.push(difference(estimate, Micros(world)));
+            let moment = self.clock.server_tick(now);
+            let believed = f64::from(moment.tick.0) + f64::from(moment.fraction);
+            let from_time = estimate.0 as f64 / TICK_MICROS as f64;
+            assert!((believed - from_time).abs() < 0.001, "tick and time part");
+        }
+    }
+
+    fn welcome_at(server_time: u64) -> Welcome {
+        Welcome {
+            session: SessionId(1),
+            player: PlayerId(1),
+            resume: ResumeToken([0; 16]),
+            resumed: false,
+            tick_rate_millihertz: 20_000,
+            next_tick: Tick(1),
+            next_tick_due: Micros(TICK_MICROS),
+            server_time: Micros(server_time),
+            message_bytes_max: 65_536,
+            silence_micros_max: Micros(30_000_000),
+            schema: None,
+        }
+    }
+
+    /// Micros of error from the ninth second to the end of the second minute: median and worst.
+    fn errors(seed: u64, one_way_micros: u64, jitter_micros: u64) -> (i64, i64) {
+        let mut simulation = Simulation::new(seed, one_way_micros, jitter_micros);
+        simulation.run(0, 120_000_000);
+        let mut errors: Vec<i64> = simulation.errors_micros.iter().map(|e| e.abs()).collect();
+        let settled = &mut errors[8_000..];
+        settled.sort_unstable();
+        let rtt = simulation.clock.rtt().unwrap().0;
+        let base = 2 * one_way_micros..2 * one_way_micros + 20_000;
+        assert!(base.contains(&rtt), "seed {seed}: round trip {rtt}");
+        (settled[settled.len() / 2], settled[settled.len() - 1])
+    }
+
+    #[test]
+    fn the_clock_is_good_to_a_few_millis_on_a_jittery_link() {
+        for seed in 1..=50 {
+            let (median, worst) = errors(seed, 20_000, 10_000);
+            assert!(
+                median < 4_000 && worst < 6_000,
+                "home, seed {seed}: {median}, {worst}"
+            );
+            let (median, worst) = errors(seed, 40_000, 40_000);
+            assert!(
+                median < 6_000 && worst < 12_000,
+                "phone, seed {seed}: {median}, {worst}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_after_the_handshake_the_clock_is_settled() {
+        let mut simulation = Simulation::new(3, 10_000, 5_000);
+        simulation.run(0, 2_200_000);
+        assert!(simulation.clock.is_settled());
+        assert!(simulation.errors_micros.last().unwrap().abs() < 8_000);
+    }
+
+    #[test]
+    fn a_jump_of_the_servers_clock_is_taken_at_once() {
+        let mut clock = ClockSync::new(1, Micros(0));
+        clock.on_welcome(&welcome_at(0), Micros(0));
+        let pong = |at: u64| Pong {
+            client_time: Micros(1_000_000),
+            received: Micros(at),
+            sent: Micros(at),
+            next_tick: Tick(9),
+            next_tick_due: Micros(at),
+        };
+        for _ in 0..BURST_PINGS {
+            clock.on_pong(&pong(5_000_000), Micros(1_000_000));
+        }
+        assert_eq!(clock.server_time(Micros(1_000_000)), Micros(5_000_000));
+        assert_eq!(clock.server_tick(Micros(1_000_000)).tick, Tick(9));
+        // Small corrections are blended in.
+        for _ in 0..WINDOW {
+            clock.on_pong(&pong(5_010_000), Micros(1_000_000));
+        }
+        assert_eq!(clock.server_time(Micros(1_000_000)), Micros(5_000_000));
+        assert_eq!(clock.server_time(Micros(1_100_000)), Micros(5_105_000));
+        assert_eq!(clock.server_time(Micros(2_000_000)), Micros(6_010_000));
+    }
 }
