@@ -1,0 +1,93 @@
+//! Chat: a player's line goes to everyone, cleaned, cut and no faster than one can read.
+
+use bevy_ecs::prelude::*;
+use tickwire_server::game::FromPlayer;
+
+use crate::components::{Ship, Standing};
+use crate::events::{Said, Say};
+use crate::rules::tuning::{CHAT_BURST, CHAT_CHARS_MAX, TICK_RATE_HZ};
+use crate::server::announce::{Announcement, Announcements};
+use crate::server::pilot::Pilot;
+
+/// Ticks until a speaker regains one line.
+const LINE_TICKS: u16 = 2 * TICK_RATE_HZ;
+
+/// How many lines a player may say right now.
+#[derive(Component, Debug)]
+pub struct Breath {
+    lines: u8,
+    ticks: u16,
+}
+
+impl Default for Breath {
+    fn default() -> Self {
+        Self {
+            lines: CHAT_BURST,
+            ticks: 0,
+        }
+    }
+}
+
+/// Gives speakers their breath back.
+pub fn breathe(mut speakers: Query<'_, '_, &mut Breath>) {
+    for mut breath in &mut speakers {
+        breath.ticks += 1;
+        if breath.ticks >= LINE_TICKS {
+            breath.ticks = 0;
+            breath.lines = (breath.lines + 1).min(CHAT_BURST);
+        }
+    }
+}
+
+/// Passes on what players say. Lines said without breath are dropped: chat must not drown the game.
+pub fn pass_on(
+    mut said: MessageReader<'_, '_, FromPlayer<Say>>,
+    mut speakers: Query<'_, '_, (&Ship, &Pilot, &mut Breath)>,
+    standings: Query<'_, '_, &Standing>,
+    mut announcements: ResMut<'_, Announcements>,
+) {
+    for line in said.read() {
+        let Ok((ship, pilot, mut breath)) = speakers.get_mut(line.entity) else {
+            continue;
+        };
+        let Some(text) = tidy_line(&line.event.text) else {
+            continue;
+        };
+        if breath.lines == 0 {
+            continue;
+        }
+        breath.lines -= 1;
+        let name = standings
+            .get(pilot.standing)
+            .map(|standing| standing.name.clone());
+        announcements.0.push(Announcement::Said(Said {
+            pilot: ship.pilot,
+            name: name.unwrap_or_default(),
+            text,
+        }));
+    }
+}
+
+/// A line fit to show; nothing when nothing is left of it.
+fn tidy_line(text: &str) -> Option<String> {
+    let line: String = text
+        .trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(CHAT_CHARS_MAX)
+        .collect();
+    (!line.trim().is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_and_empty_ones_are_dropped() {
+        assert_eq!(tidy_line(" \n\t "), None);
+        assert_eq!(tidy_line("hi\u{0}\n"), Some("hi".into()));
+        let long = tidy_line(&"ä".repeat(500)).expect("something is left");
+        assert_eq!(long.chars().count(), CHAT_CHARS_MAX);
+    }
+}

@@ -1,0 +1,87 @@
+//! The arena as a game of the server's: what is replicated, who joins and leaves, and the tick's frame.
+
+use bevy_ecs::prelude::*;
+use tickwire_server::game::{CurrentInput, FromPlayer, Game, Joining, Leaving, Player, RoomRandom};
+use tickwire_server::replication::{Grid, View};
+
+use crate::components::{
+    Drive, Heading, Hull, Obstacle, Pickup, Position, Radar, Round, Ship, Shot, Standing, Steer,
+    Weapons,
+};
+use crate::events::{Destroyed, Hit, Look, RoundOver, Said, Say, Taken};
+use crate::rules::tuning::{INTEREST_CELL, TICK_RATE_HZ, VIEW};
+use crate::server::bots::Opponents;
+use crate::server::chat::Breath;
+use crate::server::pilot::{Helm, dismiss, enlist};
+use crate::server::{announce, chat, open, steps};
+
+/// The game of one room, filled up to `population` ships by computer opponents.
+pub fn game(population: usize) -> Game {
+    let game = Game::new("arena")
+        .tick_rate_hz(u32::from(TICK_RATE_HZ))
+        .interest(Grid::new::<Position>(INTEREST_CELL, |position| [position.x, position.y]));
+    registered(game)
+        .on_start(move |world| {
+            let seed = world.resource_mut::<RoomRandom>().bits();
+            open(world, seed);
+            world.insert_resource(Opponents { population });
+        })
+        .on_join(join)
+        .on_leave(leave)
+        .add_systems(
+            ((take_inputs, take_looks, chat::breathe, chat::pass_on).chain(), steps(), announce::deliver)
+                .chain(),
+        )
+}
+
+/// Registers everything in the order of [`schema`](crate::schema::schema).
+fn registered(game: Game) -> Game {
+    game.replicate::<Position>()
+        .replicate::<Heading>()
+        .replicate::<Ship>()
+        .replicate::<Hull>()
+        .replicate::<Drive>()
+        .replicate::<Weapons>()
+        .replicate::<Shot>()
+        .replicate::<Pickup>()
+        .replicate::<Obstacle>()
+        .replicate::<Standing>()
+        .replicate::<Radar>()
+        .replicate::<Round>()
+        .input::<Steer>()
+        .event::<Say>()
+        .event::<Said>()
+        .event::<Destroyed>()
+        .event::<Hit>()
+        .event::<Taken>()
+        .event::<RoundOver>()
+        .event::<Look>()
+}
+
+fn join(world: &mut World, joining: &Joining<'_>) -> Entity {
+    let ship = enlist(world, joining.name, Some(joining.player));
+    world.entity_mut(ship).insert((View::rectangle(VIEW.0, VIEW.1), Breath::default()));
+    ship
+}
+
+fn leave(world: &mut World, leaving: &Leaving<'_>) {
+    dismiss(world, leaving.entity);
+}
+
+/// Puts each player's input to its helm. Who has lost the connection lets go of everything: a ship that
+/// flew on by its last input would be a gift to its rivals.
+fn take_inputs(mut helms: Query<'_, '_, (&mut Helm, &CurrentInput<Steer>, &Player)>) {
+    for (mut helm, input, player) in &mut helms {
+        helm.0 = if player.connected { input.value } else { Steer::default() };
+    }
+}
+
+/// Fits each player's view to its screen.
+fn take_looks(mut looks: MessageReader<'_, '_, FromPlayer<Look>>, mut views: Query<'_, '_, &mut View>) {
+    for look in looks.read() {
+        if let Ok(mut view) = views.get_mut(look.entity) {
+            let allowed = look.event.allowed();
+            *view = View::rectangle(allowed.width, allowed.height);
+        }
+    }
+}
