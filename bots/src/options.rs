@@ -2,10 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::target::Target;
-
-/// Connections that one run may ask for: two descriptors each stay below the common hard limit.
-pub const BOTS_MAX: usize = 200_000;
+use crate::{limits::BOTS_MAX, target::Target};
 
 /// Load-tests a Tickwire server with bots that speak its real protocol.
 ///

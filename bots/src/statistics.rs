@@ -9,8 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hdrhistogram::Histogram;
 use tickwire_protocol::time::Micros;
 
-/// The longest time a histogram tells apart from a longer one.
-const SPAN_MICROS_MAX: u64 = 120_000_000;
+use crate::limits::{COMPLAINTS_MAX, SPAN_MICROS_MAX};
 
 /// Times in micros, each to three digits.
 #[derive(Clone, Debug)]
@@ -21,7 +20,7 @@ impl Spans {
     #[must_use]
     pub fn new() -> Self {
         Self(
-            Histogram::new_with_bounds(1, SPAN_MICROS_MAX, 3)
+            Histogram::new_with_bounds(1, SPAN_MICROS_MAX.0, 3)
                 .expect("the bounds are constants and valid"),
         )
     }
@@ -97,9 +96,6 @@ pub struct Slice {
     pub complaints: Vec<String>,
 }
 
-/// Complaints kept of a whole run: the first show the cause, the rest repeat it.
-pub const COMPLAINTS_MAX: usize = 10;
-
 impl Slice {
     /// Takes in what another thread, or a later second, counted.
     pub fn add(&mut self, other: &Self) {
@@ -141,7 +137,8 @@ impl Slice {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMPLAINTS_MAX, Slice, Spans};
+    use super::{Slice, Spans};
+    use crate::limits::COMPLAINTS_MAX;
     use tickwire_protocol::time::Micros;
 
     #[test]

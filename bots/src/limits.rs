@@ -1,0 +1,26 @@
+//! Every bound of a load test, with what happens when it is reached.
+
+use tickwire_protocol::time::Micros;
+
+/// Connections that one run may ask for. More are refused before the run.
+pub const BOTS_MAX: usize = 200_000;
+
+/// Bytes that may wait for a socket that does not take them. Beyond it the server counts as one that
+/// does not read, and the connection as lost.
+pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Inputs whose effect has not been seen yet. Beyond it the oldest are given up: a server that never
+/// says which input it took is measured by nothing.
+pub const PRESSED_MAX: usize = 256;
+
+/// Sentences kept about what went wrong: the first show the cause, the rest repeat it.
+pub const COMPLAINTS_MAX: usize = 10;
+
+/// The longest time that is told apart from a longer one.
+pub const SPAN_MICROS_MAX: Micros = Micros::from_millis(120_000);
+
+/// How long after the run's end bots may wait for their comparison. Then they count as not compared.
+pub const COMPARISON_MICROS_MAX: Micros = Micros::from_millis(10_000);
+
+/// Readiness taken from the system at once; the rest is taken by the next call.
+pub const EVENTS_MAX: usize = 1024;

@@ -1,0 +1,381 @@
+//! A bot's end of the protocol, without IO: messages and the time in, messages and counts out.
+//!
+//! The decision to question: it holds the session and the replica themselves, not the whole client
+//! core. Interpolation and prediction draw pictures; thousands of players that nobody watches would
+//! spend the machine's time on them that the server under test needs.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use tickwire_protocol::{
+    coding::Reader,
+    error::{CloseCode, DecodeError, PeerError},
+    event,
+    input::InputLead,
+    mux::StreamEvent,
+    schema::Schema,
+    session::{ClientEvent, ClientSession, Farewell, Hello, ResumeToken},
+    snapshot::{Preamble, Replica, SnapshotHeader},
+    time::{Micros, Tick},
+};
+
+use crate::{
+    bot::{Bot, Eyes},
+    conduct::Conduct,
+    limits::PRESSED_MAX,
+    statistics::Slice,
+};
+
+/// Makes the bot for a player, once its game's schema is known.
+pub type MakeBot = dyn Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync;
+
+/// What outlives a connection: the player's bot, its seat, and the game it plays.
+pub struct Person {
+    /// The bot's number in the run.
+    pub number: usize,
+    /// How it behaves.
+    pub conduct: Conduct,
+    /// The seat it had, to come back to.
+    pub resume: Option<ResumeToken>,
+    /// The schema, once a server has said it.
+    pub schema: Option<Arc<Schema>>,
+    bot: Option<Box<dyn Bot>>,
+}
+
+impl Person {
+    /// A person who has not met the game yet.
+    #[must_use]
+    pub const fn new(number: usize, conduct: Conduct) -> Self {
+        Self {
+            number,
+            conduct,
+            resume: None,
+            schema: None,
+            bot: None,
+        }
+    }
+}
+
+/// Where a player stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The handshake is under way.
+    Joining,
+    /// In the room.
+    Playing,
+    /// The checksum that ends the run has been asked for.
+    Comparing,
+    /// The replica was the server's.
+    Equal,
+    /// The replica was not the server's.
+    Different,
+    /// The server said goodbye.
+    SentAway,
+}
+
+/// One connection's player.
+pub struct Player {
+    session: ClientSession,
+    standing: Standing,
+    farewell: Option<Farewell>,
+    replica: Option<Replica>,
+    lead: InputLead,
+    /// Ticks and arrival of the newest snapshot.
+    newest: Option<(Tick, Micros)>,
+    pressed: VecDeque<(Tick, Micros)>,
+    last_input: Option<Tick>,
+    next_press: Micros,
+    press_period: Option<Micros>,
+    input: Vec<u8>,
+}
+
+impl Player {
+    /// A player on a socket that has just opened. `press_period` overrides one input per tick.
+    #[must_use]
+    pub fn new(
+        person: &Person,
+        room: &str,
+        press_period: Option<Micros>,
+        seed: u64,
+        now: Micros,
+    ) -> Self {
+        let hello = Hello {
+            schema_hash: person.schema.as_ref().map_or(0, |schema| schema.hash()),
+            resume: person.resume,
+            name: format!("Bot {}", person.number),
+            room: room.to_owned(),
+            join: Default::default(),
+        };
+        Self {
+            session: ClientSession::new(hello, seed, now),
+            standing: Standing::Joining,
+            farewell: None,
+            replica: None,
+            lead: InputLead::default(),
+            newest: None,
+            pressed: VecDeque::new(),
+            last_input: None,
+            next_press: now,
+            press_period,
+            input: Vec::new(),
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// What the server said when it sent the player away.
+    #[must_use]
+    pub const fn farewell(&self) -> Option<&Farewell> {
+        self.farewell.as_ref()
+    }
+
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// When it does not decode or is not allowed; the connection is of no more use.
+    pub fn handle_message(
+        &mut self,
+        message: &[u8],
+        now: Micros,
+        person: &mut Person,
+        make_bot: &MakeBot,
+        slice: &mut Slice,
+    ) -> Result<(), PeerError> {
+        let snapshot = self.session.handle_message(message, now)?;
+        while let Some(event) = self.session.poll_event() {
+            self.on_event(event, now, person, make_bot, slice)?;
+        }
+        match snapshot {
+            Some(snapshot) => self.on_snapshot(snapshot, now, person.conduct.is_player(), slice),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the passing of time: presses what is due.
+    ///
+    /// # Errors
+    /// When the server has been silent for too long.
+    pub fn handle_timeout(
+        &mut self,
+        now: Micros,
+        person: &mut Person,
+        slice: &mut Slice,
+    ) -> Result<(), PeerError> {
+        self.session.handle_timeout(now)?;
+        if self.standing != Standing::Joining && self.session.is_open() && now >= self.next_press {
+            self.press(now, person, slice);
+        }
+        Ok(())
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Micros {
+        let session = self.session.poll_timeout();
+        if self.session.is_open() {
+            session.min(self.next_press)
+        } else {
+            session
+        }
+    }
+
+    /// Appends the next message to send, if there is one.
+    pub fn poll_message(&mut self, now: Micros, out: &mut Vec<u8>) -> bool {
+        self.session.poll_transmit(usize::MAX, now, out)
+    }
+
+    /// Asks that the next snapshot says what the replica must add up to.
+    pub fn ask_checksum(&mut self) {
+        // Refused only while there is no room to compare with.
+        let _ = self.session.send_verify();
+    }
+
+    /// Asks the same for the last time: the answer ends the run for this player.
+    pub fn compare(&mut self) {
+        if self.session.send_verify().is_ok() {
+            self.standing = Standing::Comparing;
+        }
+    }
+
+    /// Says goodbye.
+    pub fn leave(&mut self) {
+        self.session
+            .close(CloseCode::Normal, "the load test is over");
+    }
+
+    fn on_event(
+        &mut self,
+        event: ClientEvent,
+        now: Micros,
+        person: &mut Person,
+        make_bot: &MakeBot,
+        slice: &mut Slice,
+    ) -> Result<(), PeerError> {
+        match event {
+            ClientEvent::Welcomed(welcome) => {
+                person.resume = Some(welcome.resume);
+                if let Some(bytes) = &welcome.schema {
+                    person.schema = Some(Arc::new(Schema::decode(bytes)?));
+                }
+                let Some(schema) = &person.schema else {
+                    return Err(DecodeError::Invalid("a welcome without a schema").into());
+                };
+                if person.bot.is_none() {
+                    match make_bot(person.number, schema) {
+                        Ok(bot) => person.bot = Some(bot),
+                        Err(complaint) => slice.complain(&complaint),
+                    }
+                }
+                // Only a bot in full looks inside; the rest check what surrounds a snapshot.
+                self.replica =
+                    (person.conduct == Conduct::Full).then(|| Replica::new(Arc::clone(schema)));
+                self.standing = Standing::Playing;
+                self.next_press = now;
+            }
+            ClientEvent::Refused(farewell) | ClientEvent::Goodbye(farewell) => {
+                self.standing = Standing::SentAway;
+                self.farewell = Some(farewell);
+            }
+            ClientEvent::Event(bytes) => {
+                let (kind, _) = event::split(&bytes)?;
+                if person
+                    .schema
+                    .as_ref()
+                    .is_some_and(|schema| kind >= schema.events().len())
+                {
+                    return Err(DecodeError::OutOfRange("event kind").into());
+                }
+            }
+            ClientEvent::Stream(StreamEvent::Opened(offer)) => {
+                if let Ok(streams) = self.session.streams() {
+                    // A stream that is gone already needs no refusal.
+                    let _ = streams.refuse(offer.id, 0, "a bot takes no streams");
+                }
+            }
+            ClientEvent::Stream(_) => {}
+        }
+        Ok(())
+    }
+
+    fn on_snapshot(
+        &mut self,
+        snapshot: &[u8],
+        now: Micros,
+        is_measured: bool,
+        slice: &mut Slice,
+    ) -> Result<(), PeerError> {
+        let before = self.newest.map(|(tick, _)| tick);
+        let header = match &mut self.replica {
+            Some(replica) => replica.apply(snapshot)?.header,
+            None => peek(snapshot, before.unwrap_or_default())?,
+        };
+        if before.is_some_and(|before| !header.tick.is_after(before)) {
+            return Err(DecodeError::Invalid("a snapshot of an old tick").into());
+        }
+        if let (Some(replica), Some(checksum)) = (&self.replica, header.checksum) {
+            let is_equal = replica.checksum() == checksum;
+            if !is_equal {
+                slice.diverged += 1;
+                slice.complain(&format!(
+                    "a replica differs from the server's at tick {}",
+                    header.tick
+                ));
+            } else if self.standing == Standing::Comparing {
+                slice.verified += 1;
+            }
+            if self.standing == Standing::Comparing {
+                self.standing = if is_equal {
+                    Standing::Equal
+                } else {
+                    Standing::Different
+                };
+            }
+        }
+        if let Some(margin) = header.input_margin_ticks {
+            let rtt = self.session.clock().rtt_smoothed().unwrap_or_default();
+            let round_trip_ticks = rtt.0 as f64 / self.session.clock().tick_period_micros();
+            self.lead
+                .on_margin_ticks(margin, round_trip_ticks.ceil() as u32);
+        }
+        if is_measured {
+            slice.snapshots += 1;
+            if let Some((_, arrived)) = self.newest {
+                slice.interval.record(now.since(arrived));
+            }
+        }
+        self.newest = Some((header.tick, now));
+        if let Some(taken) = header.input {
+            self.on_input_taken(taken, now, is_measured, slice);
+        }
+        Ok(())
+    }
+
+    /// The newest state holds the effect of every input up to this one.
+    fn on_input_taken(&mut self, taken: Tick, now: Micros, is_measured: bool, slice: &mut Slice) {
+        while let Some(&(tick, pressed_at)) = self.pressed.front()
+            && !tick.is_after(taken)
+        {
+            self.pressed.pop_front();
+            if is_measured {
+                slice.input_to_effect.record(now.since(pressed_at));
+            }
+        }
+    }
+
+    fn press(&mut self, now: Micros, person: &mut Person, slice: &mut Slice) {
+        let clock = self.session.clock();
+        let half_way = Micros(clock.rtt().unwrap_or_default().0 / 2);
+        // Where the room will stand when this arrives; the input is for the first tick after that.
+        let moment = clock.server_tick(now + half_way);
+        let to_next_tick = f64::from(1.0 - moment.fraction) * clock.tick_period_micros();
+        let period = self
+            .press_period
+            .unwrap_or(Micros(to_next_tick.max(1000.0) as u64));
+        self.next_press = now + period;
+
+        let tick = moment.tick + 1 + u32::from(self.lead.ticks());
+        if self.last_input.is_some_and(|last| !tick.is_after(last)) {
+            return;
+        }
+        let (Some(bot), Some(schema)) = (&mut person.bot, &person.schema) else {
+            return;
+        };
+        self.input.clear();
+        bot.press(
+            &Eyes {
+                tick,
+                schema,
+                replica: self.replica.as_ref(),
+            },
+            &mut self.input,
+        );
+        if self.input.is_empty() {
+            return;
+        }
+        if let Err(misuse) = self.session.push_input(tick, &self.input) {
+            slice.complain(&misuse.to_string());
+            return;
+        }
+        self.last_input = Some(tick);
+        slice.inputs += 1;
+        if self.pressed.len() == PRESSED_MAX {
+            self.pressed.pop_front();
+        }
+        self.pressed.push_back((tick, now));
+    }
+}
+
+/// What stands at the front of a snapshot that is not decoded further.
+fn peek(snapshot: &[u8], before: Tick) -> Result<SnapshotHeader, PeerError> {
+    let preamble = Preamble::decode(&mut Reader::new(snapshot), before)?;
+    Ok(SnapshotHeader {
+        tick: before + preamble.ticks,
+        input: preamble.input,
+        input_margin_ticks: preamble.input_margin_ticks,
+        checksum: preamble.checksum,
+        ..SnapshotHeader::default()
+    })
+}

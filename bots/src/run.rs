@@ -1,0 +1,135 @@
+//! A whole run: options in, threads started and joined, the report out.
+
+use std::{
+    fs,
+    process::ExitCode,
+    sync::{Arc, mpsc},
+    thread,
+    time::Instant,
+};
+
+use clap::Parser as _;
+use tickwire_protocol::schema::Schema;
+
+use crate::{
+    bot::Bot,
+    conduct, html,
+    live::Live,
+    options::Options,
+    report::Report,
+    statistics::Slice,
+    worker::{Plan, Worker},
+};
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The figures.
+    pub report: Report,
+    /// The same by second, for plots.
+    pub seconds: Vec<Slice>,
+}
+
+/// Descriptors that a run needs besides its sockets.
+const DESCRIPTORS_SPARE: u64 = 64;
+
+/// Plays a load test and waits for its end.
+///
+/// `make_bot` is called once per player, with its number and the game's schema, on the thread that
+/// plays it.
+///
+/// # Errors
+/// With a sentence for the user when the run cannot begin: wrong options, an unknown host, no
+/// descriptors, no threads.
+pub fn run(
+    options: Options,
+    make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
+) -> Result<Outcome, String> {
+    options.check()?;
+    let address = options.url.resolve()?;
+    let wanted = options.bots as u64 + DESCRIPTORS_SPARE;
+    let allowed = rlimit::increase_nofile_limit(wanted).map_err(|error| error.to_string())?;
+    if allowed < wanted {
+        return Err(format!(
+            "{} bots need {wanted} descriptors, the system allows {allowed}: ulimit -n",
+            options.bots
+        ));
+    }
+
+    let threads = options.thread_count();
+    let conducts = conduct::assign(&options);
+    let crew = conduct::count(&conducts);
+    let mut live = Live::new(options.bots, threads, options.duration, options.quiet);
+    let plan = Arc::new(Plan {
+        options,
+        address,
+        conducts,
+        make_bot: Box::new(make_bot),
+        started: Instant::now(),
+    });
+    let (sender, slices) = mpsc::channel();
+    let workers = (0..threads).map(|thread| {
+        let worker = Worker::new(Arc::clone(&plan), thread, threads, sender.clone())?;
+        thread::Builder::new()
+            .name(format!("bots {thread}"))
+            .spawn(move || worker.run())
+    });
+    let workers: Vec<_> = workers
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    drop(sender);
+
+    for (second, slice) in slices {
+        live.handle_slice(second, &slice);
+    }
+    for worker in workers {
+        let result = worker
+            .join()
+            .map_err(|_| "a thread of bots panicked".to_owned())?;
+        result.map_err(|error| error.to_string())?;
+    }
+    let seconds = live.finish();
+    let mut whole = Slice::default();
+    seconds.iter().for_each(|second| whole.add(second));
+    let report = Report::new(crew, &whole, plan.started.elapsed().as_secs_f64());
+    Ok(Outcome { report, seconds })
+}
+
+/// The command: reads the options, runs, shows the result and writes the files asked for.
+///
+/// The exit status is 1 when a player was not served, 2 when the run could not begin.
+#[must_use]
+pub fn main(
+    make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
+) -> ExitCode {
+    let options = Options::parse();
+    let (json, html) = (options.json.clone(), options.html.clone());
+    let target = options.url.to_string();
+    let outcome = match run(options, make_bot) {
+        Ok(outcome) => outcome,
+        Err(why) => {
+            eprintln!("tickwire-bots: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    print!("{}", outcome.report);
+    let json = json.map(|path| {
+        (
+            path,
+            serde_json::to_string_pretty(&outcome.report).unwrap_or_default(),
+        )
+    });
+    let html = html.map(|path| (path, html::page(&target, &outcome.report, &outcome.seconds)));
+    for (path, text) in json.into_iter().chain(html) {
+        if let Err(error) = fs::write(&path, text) {
+            eprintln!("tickwire-bots: {}: {error}", path.display());
+            return ExitCode::from(2);
+        }
+    }
+    let failures = outcome.report.failures();
+    if failures.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("failed: {}", failures.join(", "));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,188 @@
+//! One thread's share of the bots: sockets and timers in, one slice of counts a second out.
+//!
+//! One poll, one read buffer and one heap of timers serve all its connections. A bot's own thread would
+//! cost more than its work.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Poll, Token};
+use tickwire_protocol::time::Micros;
+
+use crate::{
+    conduct::Conduct,
+    limits::{COMPARISON_MICROS_MAX, EVENTS_MAX},
+    options::Options,
+    player::MakeBot,
+    seat::{Scene, Seat},
+    statistics::Slice,
+};
+
+/// The thread's one read buffer: a snapshot of the reference world with 1000 entities fits many times.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// What every thread of a run shares.
+pub struct Plan {
+    /// The command line.
+    pub options: Options,
+    /// Where the server is.
+    pub address: SocketAddr,
+    /// Who behaves how, by number.
+    pub conducts: Vec<Conduct>,
+    /// Makes the bots.
+    pub make_bot: Box<MakeBot>,
+    /// The run's first moment.
+    pub started: Instant,
+}
+
+/// One thread's share of a run.
+pub struct Worker {
+    plan: Arc<Plan>,
+    poll: Poll,
+    buffer: Vec<u8>,
+    seats: Vec<Seat>,
+    timers: BinaryHeap<Reverse<(Micros, usize)>>,
+    slice: Slice,
+    second: u64,
+    slices: mpsc::Sender<(u64, Slice)>,
+}
+
+impl Worker {
+    /// The share of thread `thread` of `threads`: every bot whose number leaves that remainder.
+    ///
+    /// # Errors
+    /// When the system gives no poll.
+    pub fn new(
+        plan: Arc<Plan>,
+        thread: usize,
+        threads: usize,
+        slices: mpsc::Sender<(u64, Slice)>,
+    ) -> io::Result<Self> {
+        let numbers = (thread..plan.conducts.len()).step_by(threads);
+        let seats: Vec<Seat> = numbers.map(|number| Seat::new(number, &plan)).collect();
+        let timers = seats
+            .iter()
+            .enumerate()
+            .map(|(index, seat)| Reverse((seat.wake_at(), index)))
+            .collect();
+        Ok(Self {
+            poll: Poll::new()?,
+            buffer: vec![0; READ_BUFFER_BYTES],
+            seats,
+            timers,
+            slice: Slice::default(),
+            second: 0,
+            slices,
+            plan,
+        })
+    }
+
+    /// Plays until the run is over and every bot has been compared, or had its time for it.
+    ///
+    /// # Errors
+    /// When the poll fails.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let end = Micros::from(self.plan.options.duration);
+        let mut is_ending = false;
+        loop {
+            let now = self.now();
+            if now >= end && !is_ending {
+                is_ending = true;
+                self.for_each_seat(Seat::end);
+            }
+            let is_over = is_ending
+                && (self.seats.iter().all(Seat::is_done) || now >= end + COMPARISON_MICROS_MAX);
+            if is_over {
+                self.for_each_seat(Seat::abandon);
+                self.hand_over(now);
+                return Ok(());
+            }
+            self.poll
+                .poll(&mut events, Some(self.span_to_next(now, end, is_ending)))?;
+            for event in &events {
+                let Token(index) = event.token();
+                self.with_seat(index, Seat::handle_ready);
+            }
+            self.wake_due();
+            let now = self.now();
+            if now.0 / Micros::PER_SECOND > self.second {
+                self.hand_over(now);
+            }
+        }
+    }
+
+    fn now(&self) -> Micros {
+        self.plan.started.elapsed().into()
+    }
+
+    /// How long the poll may sleep: until a timer, the end of this second, or the end of the run.
+    fn span_to_next(&self, now: Micros, end: Micros, is_ending: bool) -> Duration {
+        let next_second = Micros((self.second + 1) * Micros::PER_SECOND);
+        let timer = self
+            .timers
+            .peek()
+            .map_or(next_second, |Reverse((at, _))| *at);
+        let run_end = if is_ending {
+            end + COMPARISON_MICROS_MAX
+        } else {
+            end
+        };
+        timer.min(next_second).min(run_end).since(now).into()
+    }
+
+    fn wake_due(&mut self) {
+        let now = self.now();
+        while let Some(&Reverse((at, index))) = self.timers.peek()
+            && at <= now
+        {
+            self.timers.pop();
+            // An entry that is not the seat's newest is left over from before.
+            if self.seats[index].wake_at() == at {
+                self.with_seat(index, Seat::handle_timeout);
+            }
+        }
+    }
+
+    fn for_each_seat(&mut self, act: impl Fn(&mut Seat, &mut Scene<'_>)) {
+        for index in 0..self.seats.len() {
+            self.with_seat(index, &act);
+        }
+    }
+
+    /// Lets a seat act, and keeps its timer.
+    fn with_seat(&mut self, index: usize, act: impl FnOnce(&mut Seat, &mut Scene<'_>)) {
+        let seat = &mut self.seats[index];
+        let before = seat.wake_at();
+        let mut scene = Scene {
+            plan: &self.plan,
+            registry: self.poll.registry(),
+            token: Token(index),
+            buffer: &mut self.buffer,
+            slice: &mut self.slice,
+            now: self.plan.started.elapsed().into(),
+        };
+        act(seat, &mut scene);
+        let after = seat.wake_at();
+        if after != before {
+            self.timers.push(Reverse((after, index)));
+        }
+    }
+
+    /// Closes the second: counts the time that was played in it and hands the slice over.
+    fn hand_over(&mut self, now: Micros) {
+        for seat in &mut self.seats {
+            self.slice.players += u64::from(seat.count_time(now, &mut self.slice));
+        }
+        let slice = std::mem::take(&mut self.slice);
+        // Nobody listens only when the whole run is being torn down.
+        let _ = self.slices.send((self.second, slice));
+        self.second = now.0 / Micros::PER_SECOND;
+    }
+}
