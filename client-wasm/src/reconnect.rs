@@ -43,11 +43,6 @@ impl Backoff {
         self.random ^= self.random << 17;
         Micros(wait / 2 + self.random % (wait / 2 + 1))
     }
-
-    /// Attempts that failed since the last success.
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
-    }
 }
 
 /// Whether to come back by itself after this close code.

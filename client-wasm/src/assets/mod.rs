@@ -177,6 +177,14 @@ impl Assets {
         self.streams.insert(stream, wanted.target);
     }
 
+    /// The stream could not be opened now.
+    pub(crate) fn put_back(&mut self, wanted: Wanted) {
+        match wanted.target {
+            Target::Manifest => self.manifest_wanted = true,
+            Target::Content(index) => self.contents[index].state = State::Wanted,
+        }
+    }
+
     /// Whether a stream is one of ours.
     pub(crate) fn owns(&self, stream: StreamId) -> bool {
         self.streams.contains_key(&stream)

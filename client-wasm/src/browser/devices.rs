@@ -77,7 +77,7 @@ impl Devices {
         let mut listen = |target: &EventTarget, name, react: fn(&mut State, &Event)| {
             let state = Rc::clone(&state);
             let listener = Listener::new(target, name, move |event| {
-                react(&mut state.borrow_mut(), &event)
+                react(&mut state.borrow_mut(), &event);
             })?;
             listeners.push(listener);
             Ok::<(), JsValue>(())
@@ -86,21 +86,11 @@ impl Devices {
         listen(&window, "keyup", State::on_key_up)?;
         listen(&window, "blur", |state, _| state.let_go())?;
         listen(&document, "visibilitychange", |state, _| state.let_go())?;
-        listen(canvas, "pointerdown", |state, event| {
-            state.on_pointer(event, Some(true))
-        })?;
-        listen(canvas, "pointermove", |state, event| {
-            state.on_pointer(event, None)
-        })?;
-        listen(canvas, "pointerup", |state, event| {
-            state.on_pointer(event, Some(false))
-        })?;
-        listen(canvas, "pointercancel", |state, event| {
-            state.on_pointer(event, Some(false))
-        })?;
-        listen(canvas, "pointerleave", |state, event| {
-            state.on_pointer(event, Some(false))
-        })?;
+        listen(canvas, "pointerdown", State::on_pointer_down)?;
+        listen(canvas, "pointermove", State::on_pointer_move)?;
+        for name in ["pointerup", "pointercancel", "pointerleave"] {
+            listen(canvas, name, State::on_pointer_up)?;
+        }
         listen(canvas, "contextmenu", |_, event| event.prevent_default())?;
         Ok(Self {
             state,
@@ -178,6 +168,18 @@ impl State {
         if let Some(key) = event.dyn_ref::<KeyboardEvent>() {
             self.held.remove(&key.code());
         }
+    }
+
+    fn on_pointer_down(&mut self, event: &Event) {
+        self.on_pointer(event, Some(true));
+    }
+
+    fn on_pointer_move(&mut self, event: &Event) {
+        self.on_pointer(event, None);
+    }
+
+    fn on_pointer_up(&mut self, event: &Event) {
+        self.on_pointer(event, Some(false));
     }
 
     fn on_pointer(&mut self, event: &Event, goes_down: Option<bool>) {

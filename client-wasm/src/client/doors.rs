@@ -4,7 +4,6 @@ use bytes::Bytes;
 use tickwire_protocol::{
     asset::AssetHash,
     error::{CloseCode, DecodeError, PeerError, PeerMisbehaved},
-    mux::StreamEvent,
     schema::Schema,
     session::{self, ClientSession, Farewell, Hello, Welcome},
     time::Micros,
@@ -12,7 +11,7 @@ use tickwire_protocol::{
 
 use std::sync::Arc;
 
-use super::{AssetPolicy, Client, ClientEvent, Connection, ReceivedEvent};
+use super::{AssetPolicy, Client, ClientEvent, Connection, ReceivedEvent, streams};
 use crate::{
     limits::{CONNECT_MICROS_MAX, EVENTS_WAITING_MAX},
     reconnect,
@@ -114,7 +113,7 @@ impl Client {
                 self.disconnected(code, &reason, now);
             }
             session::ClientEvent::Event(bytes) => self.on_game_event(bytes)?,
-            session::ClientEvent::Stream(event) => self.on_stream_event(session, event),
+            session::ClientEvent::Stream(event) => self.on_stream_event(session, event, now),
         }
         Ok(())
     }
@@ -226,11 +225,11 @@ impl Client {
     /// Appends the next message to send to `out` and says whether there was one; call it until there is
     /// none. Bulk is bounded by `budget_bytes`: what the socket can take without queueing.
     pub fn poll_message(&mut self, budget_bytes: usize, now: Micros, out: &mut Vec<u8>) -> bool {
-        self.open_asset_streams(now);
-        match &mut self.session {
-            Some(session) => session.poll_transmit(budget_bytes, now, out),
-            None => false,
-        }
+        let Some(session) = &mut self.session else {
+            return false;
+        };
+        streams::open_wanted(&mut self.assets, session, now);
+        session.poll_transmit(budget_bytes, now, out)
     }
 
     /// The code and the reason to close the socket with, once.
@@ -291,11 +290,4 @@ impl Client {
             self.events.push_back(ClientEvent::Ended { message });
         }
     }
-
-    fn on_stream_event(&mut self, session: &mut ClientSession, event: StreamEvent) {
-        let _ = session;
-        self.events.push_back(ClientEvent::Stream(event));
-    }
-
-    fn open_asset_streams(&mut self, _now: Micros) {}
 }

@@ -16,6 +16,7 @@
 
 mod doors;
 mod event;
+mod streams;
 
 use std::{collections::VecDeque, sync::Arc};
 

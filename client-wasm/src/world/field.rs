@@ -4,8 +4,8 @@
 //! typed read would mix them. A JavaScript game draws from these.
 
 use tickwire_protocol::{
-    delta::{Column, Table},
-    replicate::{mix_angles, mix_floats},
+    delta::Table,
+    replicate::{mix_angles, mix_floats, number},
     schema::{ColumnKind, ColumnSchema, ComponentId},
 };
 
@@ -58,12 +58,9 @@ impl View<'_> {
                 }
                 (to.ids.get(next_to) == Some(entity)).then(|| to.columns[place].values[next_to])
             });
-            let upper = if high {
-                table.columns[place + 1].values[row]
-            } else {
-                0
-            };
-            let here = value(&columns[place], &table.columns[place], row, upper);
+            let integer = |column: usize| table.columns[column].values[row].cast_unsigned();
+            let upper = if high { integer(place + 1) } else { 0 };
+            let here = number(&columns[place], integer(place), upper);
             out.push(match toward {
                 Some(there) => self.mix(&columns[place], here, there),
                 None => here,
@@ -93,45 +90,15 @@ impl View<'_> {
     }
 
     fn mix(&self, schema: &ColumnSchema, here: f64, there: i32) -> f64 {
-        let number = |raw: i32| number(schema, raw, 0);
+        let there = number(schema, there.cast_unsigned(), 0);
         match schema.kind {
-            ColumnKind::Float { min, step, span } => {
-                let _ = min;
+            ColumnKind::Float { step, span, .. } => {
                 let width = f64::from(span) * f64::from_bits(step);
-                mix_floats(here, number(there), self.fraction, width)
+                mix_floats(here, there, self.fraction, width)
             }
-            ColumnKind::FloatBits => mix_floats(here, number(there), self.fraction, f64::INFINITY),
-            ColumnKind::Angle => {
-                f64::from(mix_angles(here as f32, number(there) as f32, self.fraction))
-            }
+            ColumnKind::FloatBits => mix_floats(here, there, self.fraction, f64::INFINITY),
+            ColumnKind::Angle => mix_angles(here, there, self.fraction),
             _ => here,
-        }
-    }
-}
-
-fn value(schema: &ColumnSchema, column: &Column, row: usize, upper: i32) -> f64 {
-    number(schema, column.values[row], upper)
-}
-
-/// An integer of a column as the number it stands for.
-fn number(schema: &ColumnSchema, raw: i32, upper: i32) -> f64 {
-    let raw = raw.cast_unsigned();
-    match &schema.kind {
-        ColumnKind::Float { min, step, span } => {
-            f64::from_bits(*min) + f64::from(raw.min(*span)) * f64::from_bits(*step)
-        }
-        ColumnKind::Angle => f64::from(tickwire_protocol::replicate::restore_angle(
-            raw,
-            schema.bits,
-        )),
-        ColumnKind::FloatBits => f64::from(f32::from_bits(raw)),
-        ColumnKind::Integer { min, span } => {
-            let wide = u64::from(upper.cast_unsigned()) << 32 | u64::from(raw);
-            min.wrapping_add(wide.min(*span).cast_signed()) as f64
-        }
-        ColumnKind::Entity => f64::from(raw) - 1.0,
-        ColumnKind::High | ColumnKind::Bool | ColumnKind::Some | ColumnKind::Variant { .. } => {
-            f64::from(raw)
         }
     }
 }

@@ -102,7 +102,8 @@ impl World {
     /// Moves the drawing on to `now`.
     pub(crate) fn advance(&mut self, now: Micros) {
         self.spare.extend(self.before.take());
-        (self.entered.clear(), self.left.clear());
+        self.entered.clear();
+        self.left.clear();
         let Some(time) = self.playout.advance(now) else {
             return;
         };

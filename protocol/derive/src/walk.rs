@@ -145,7 +145,7 @@ pub(crate) fn restore(kind: &Kind) -> TokenStream {
             let (columns, blobs) = size(inner);
             let inner = restore(inner);
             quote! {
-                if row.bool()? { Some(#inner) } else { row.absent_columns(#columns, #blobs)?; None }
+                if row.some()? { Some(#inner) } else { row.absent_columns(#columns, #blobs)?; None }
             }
         }
         // An array that is filled in place would need a value to start with, which `T` may not have.

@@ -4,7 +4,7 @@
 //! to draw, at the full precision of a float: quantised steps are for the wire, and on a screen they would
 //! be seen.
 
-use core::f32::consts::{PI, TAU};
+use core::f64::consts::{PI, TAU};
 
 /// A value that crosses more than this part of its range from one state to the next has jumped (a
 /// respawn, a teleport): drawn halfway it would be where nothing ever was.
@@ -26,10 +26,10 @@ pub fn mix_floats(from: f64, to: f64, fraction: f32, width: f64) -> f64 {
 /// `fraction` of the shorter way round from one angle to another, in radians, in `-π..=π`.
 #[inline]
 #[must_use]
-pub fn mix_angles(from: f32, to: f32, fraction: f32) -> f32 {
+pub fn mix_angles(from: f64, to: f64, fraction: f32) -> f64 {
     let way = to - from;
     let way = way - TAU * (way / TAU).round();
-    let angle = from + way * fraction;
+    let angle = from + way * f64::from(fraction);
     if angle > PI {
         angle - TAU
     } else if angle < -PI {
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn angles_take_the_shorter_way() {
-        let close = |a: f32, b: f32| (a - b).abs() < 1e-5;
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-6;
         assert!(close(mix_angles(3.0, -3.0, 0.0), 3.0));
         assert!(close(mix_angles(3.0, -3.0, 1.0), -3.0));
         assert!(close(mix_angles(3.0, -3.0, 0.5).abs(), PI));

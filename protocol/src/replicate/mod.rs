@@ -5,12 +5,14 @@
 //! bytes. The decision to question: describing, quantising and restoring are three mirrored walks over the
 //! fields, written by the derive. One generic walk would need dynamic dispatch per field in the hot path.
 
+mod by_name;
 mod describe;
 mod mix;
 mod quantise;
 mod reader;
 mod writer;
 
+pub use by_name::{encode_by_name, integer, number};
 pub use describe::ShapeWriter;
 pub use mix::{mix_angles, mix_floats};
 pub use quantise::{FloatRange, IntegerRange, quantise_angle, restore_angle};

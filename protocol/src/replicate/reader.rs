@@ -187,10 +187,7 @@ impl<'a> RowReader<'a> {
     pub fn angle(&mut self, bits: u8) -> Result<f64, DecodeError> {
         let here = restore_angle(self.take(bits)?, bits);
         Ok(match self.there() {
-            Some((there, fraction)) => {
-                let there = restore_angle(there, bits) as f32;
-                mix_angles(here as f32, there, fraction).into()
-            }
+            Some((there, fraction)) => mix_angles(here, restore_angle(there, bits), fraction),
             None => here,
         })
     }

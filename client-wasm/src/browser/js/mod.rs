@@ -1,1 +1,377 @@
-//! x
+//! The JavaScript API: any game of any server, from the schema alone.
+//!
+//! In come a page's calls; out come numbers, texts and events. The decision to question: a page asks for
+//! fields once and gets handles, whose arrays lie in WASM memory and are filled by `frame()`. Reading
+//! them then neither copies nor allocates, so that nothing can move that memory while a page draws.
+
+mod field;
+mod input;
+mod object;
+mod schema;
+mod types;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::{Rc, Weak},
+};
+
+use js_sys::{Function, Uint8Array};
+use tickwire_protocol::{id::NetworkId, time::Micros};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+
+use super::{
+    driver::{Arrival, Driver, now, random_seed, socket_url},
+    every_millis, is_hidden, message_pack,
+};
+use crate::{
+    assets::AssetEvent,
+    client::{AssetPolicy, ClientEvent, Config, Connection},
+};
+use field::{Field, FieldState};
+use object::{field as option, object};
+
+/// How often a page that is not shown still keeps its seat.
+const HIDDEN_PERIOD_MILLIS: i32 = super::HIDDEN_PERIOD_MILLIS;
+
+/// One player's end of a game.
+#[wasm_bindgen]
+pub struct Tickwire(Rc<RefCell<Page>>);
+
+struct Page {
+    driver: Driver,
+    listeners: HashMap<String, Vec<Function>>,
+    fields: Vec<Weak<RefCell<FieldState>>>,
+    is_over: bool,
+}
+
+#[wasm_bindgen]
+impl Tickwire {
+    /// Connects; what happens comes to the listeners of `on`.
+    ///
+    /// # Errors
+    /// An `Error` for options that make no sense.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(unchecked_param_type = "TickwireOptions")] options: &JsValue,
+    ) -> Result<Self, JsValue> {
+        let text = |name| option(options, name).and_then(|value| value.as_string());
+        let url = text("url").unwrap_or_else(|| "/play".to_owned());
+        let mut join = vec![];
+        if let Some(value) = option(options, "join") {
+            message_pack::encode(&value, &mut join)?;
+        }
+        let fetches = option(options, "assets").is_none_or(|wish| wish.is_truthy());
+        let config = Config {
+            name: text("name").unwrap_or_default(),
+            room: text("room").unwrap_or_default(),
+            schema: None,
+            join,
+            assets: if fetches {
+                AssetPolicy::LookUpThenFetch
+            } else {
+                AssetPolicy::None
+            },
+            seed: random_seed(),
+        };
+        let page = Page {
+            driver: Driver::new(config, socket_url(&url)?),
+            listeners: HashMap::new(),
+            fields: vec![],
+            is_over: false,
+        };
+        let page = Rc::new(RefCell::new(page));
+        pump(&page, now());
+        let hidden = Rc::downgrade(&page);
+        every_millis(HIDDEN_PERIOD_MILLIS, move || {
+            if let Some(page) = hidden.upgrade().filter(|_| is_hidden()) {
+                advance(&page, now());
+            }
+        })?;
+        Ok(Self(page))
+    }
+
+    /// Calls `listener` whenever that happens. The names and what they bring are in `TickwireEvents`.
+    pub fn on(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "keyof TickwireEvents")] name: &str,
+        #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] listener: Function,
+    ) {
+        self.0
+            .borrow_mut()
+            .listeners
+            .entry(name.to_owned())
+            .or_default()
+            .push(listener);
+    }
+
+    /// Moves the game on to now and fills all fields. Call it at the start of every animation frame.
+    pub fn frame(&self) {
+        advance(&self.0, now());
+        let page = self.0.borrow();
+        let Some(view) = page.driver.client.view() else {
+            return;
+        };
+        for field in page.fields.iter().filter_map(Weak::upgrade) {
+            field.borrow_mut().fill(&view);
+        }
+    }
+
+    /// A field of all entities that have a component. Ask once and keep it; `frame()` fills it.
+    pub fn field(&self, component: String, path: String) -> Field {
+        let mut page = self.0.borrow_mut();
+        page.fields.retain(|field| field.strong_count() > 0);
+        let mut state = FieldState::new(component, path);
+        if let Some(view) = page.driver.client.view() {
+            state.fill(&view);
+        }
+        let state = Rc::new(RefCell::new(state));
+        page.fields.push(Rc::downgrade(&state));
+        Field::new(state)
+    }
+
+    /// What the server's game consists of: components, fields, input, events. `undefined` before the
+    /// handshake.
+    #[wasm_bindgen(getter, unchecked_return_type = "TickwireSchema | undefined")]
+    #[must_use]
+    pub fn schema(&self) -> JsValue {
+        let page = self.0.borrow();
+        page.driver
+            .client
+            .schema()
+            .map_or(JsValue::UNDEFINED, |schema| schema::to_js(schema))
+    }
+
+    /// The number this player has in the room.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn player(&self) -> Option<u32> {
+        self.0
+            .borrow()
+            .driver
+            .client
+            .player()
+            .map(|player| player.0)
+    }
+
+    /// This player's own entity, while it has one.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn own(&self) -> Option<u32> {
+        self.0
+            .borrow()
+            .driver
+            .client
+            .view()?
+            .own()
+            .map(|NetworkId(id)| id)
+    }
+
+    /// The moment being drawn, in ticks.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn tick(&self) -> f64 {
+        let page = self.0.borrow();
+        page.driver.client.view().map_or(0.0, |view| {
+            let time = view.time();
+            f64::from(time.tick.0) + f64::from(time.fraction)
+        })
+    }
+
+    /// Where the connection stands.
+    #[wasm_bindgen(
+        getter,
+        unchecked_return_type = "\"connecting\" | \"joining\" | \"playing\" | \"waiting\" | \"ended\""
+    )]
+    #[must_use]
+    pub fn status(&self) -> JsValue {
+        match self.0.borrow().driver.client.connection() {
+            Connection::Connecting => "connecting",
+            Connection::Joining => "joining",
+            Connection::Playing => "playing",
+            Connection::Waiting { .. } => "waiting",
+            Connection::Ended { .. } => "ended",
+        }
+        .into()
+    }
+
+    /// What to tell the player while there is no connection.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        match self.0.borrow().driver.client.connection() {
+            Connection::Waiting { message, .. } | Connection::Ended { message } => {
+                Some(message.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets what the player holds down: numbers, booleans and variants' names by the fields of the
+    /// schema's `input`. It is sent once per tick.
+    ///
+    /// # Errors
+    /// An `Error` for a field the input does not have.
+    #[wasm_bindgen(js_name = setInput)]
+    pub fn set_input(&self, input: &JsValue) -> Result<(), JsValue> {
+        let mut page = self.0.borrow_mut();
+        let client = &mut page.driver.client;
+        let Some(schema) = client.schema().cloned() else {
+            return Ok(());
+        };
+        let definition = schema
+            .input()
+            .ok_or_else(|| js_sys::Error::new("this game takes no input"))?;
+        let mut bytes = vec![];
+        input::encode(&definition.shape, input, &mut bytes)?;
+        client.set_input_bytes(&bytes);
+        Ok(())
+    }
+
+    /// Sends one of the game's events.
+    ///
+    /// # Errors
+    /// An `Error` while there is no connection, or when the game has no such event.
+    #[wasm_bindgen(js_name = sendEvent)]
+    pub fn send_event(&self, name: &str, value: &JsValue) -> Result<(), JsValue> {
+        let mut payload = vec![];
+        message_pack::encode(value, &mut payload)?;
+        let sent = self
+            .0
+            .borrow_mut()
+            .driver
+            .client
+            .send_event_payload(name, &payload);
+        sent.map_err(|error| js_sys::Error::new(&error.to_string()).into())
+    }
+
+    /// Figures for an overlay.
+    #[wasm_bindgen(getter, unchecked_return_type = "TickwireStats")]
+    #[must_use]
+    pub fn stats(&self) -> JsValue {
+        object::stats(&self.0.borrow().driver.client.stats(now()))
+    }
+
+    /// How far the assets are.
+    #[wasm_bindgen(getter, unchecked_return_type = "TickwireProgress")]
+    #[must_use]
+    pub fn progress(&self) -> JsValue {
+        object::progress(&self.0.borrow().driver.client.asset_progress())
+    }
+
+    /// Tries to connect again now.
+    pub fn retry(&self) {
+        self.0.borrow_mut().driver.client.retry(now());
+        pump(&self.0, now());
+    }
+
+    /// Leaves the game for good.
+    pub fn leave(&self) {
+        let mut page = self.0.borrow_mut();
+        page.driver.client.leave();
+        page.is_over = true;
+        drop(page);
+        pump(&self.0, now());
+    }
+}
+
+fn advance(page: &Rc<RefCell<Page>>, now: Micros) {
+    if let Ok(mut page) = page.try_borrow_mut()
+        && let Err(error) = page.driver.client.handle_frame(now)
+    {
+        web_sys::console::warn_1(&format!("tickwire: {error}").into());
+    }
+    pump(page, now);
+}
+
+/// Sends what is to be sent and tells what happened.
+fn pump(page: &Rc<RefCell<Page>>, now: Micros) {
+    if let Ok(mut borrowed) = page.try_borrow_mut() {
+        let weak = Rc::downgrade(page);
+        borrowed.driver.pump(now, move |arrival| {
+            if let Some(page) = weak.upgrade() {
+                arrive(&page, arrival);
+            }
+        });
+    }
+    tell(page);
+}
+
+fn arrive(page: &Rc<RefCell<Page>>, arrival: Arrival<'_>) {
+    let now = now();
+    if let Ok(mut page) = page.try_borrow_mut() {
+        page.driver.on_arrival(arrival, now);
+    }
+    pump(page, now);
+}
+
+/// Calls listeners with the page let go, so that they may call back into it.
+fn tell(page: &Rc<RefCell<Page>>) {
+    loop {
+        let Ok(mut borrowed) = page.try_borrow_mut() else {
+            return;
+        };
+        let Some(event) = borrowed.driver.poll_event() else {
+            return;
+        };
+        let (name, value) = describe(&event);
+        let listeners = borrowed.listeners.get(name).cloned().unwrap_or_default();
+        drop(borrowed);
+        for listener in listeners {
+            if let Err(error) = listener.call1(&JsValue::UNDEFINED, &value) {
+                web_sys::console::error_1(&error);
+            }
+        }
+    }
+}
+
+/// An event's name in `TickwireEvents` and what its listeners get.
+fn describe(event: &ClientEvent) -> (&'static str, JsValue) {
+    match event {
+        ClientEvent::Joined { player, resumed } => (
+            "joined",
+            object(&[("player", player.0.into()), ("resumed", (*resumed).into())]),
+        ),
+        ClientEvent::Disconnected { message, retry_in } => {
+            let retry_in_seconds = retry_in.as_seconds().into();
+            (
+                "disconnected",
+                object(&[
+                    ("message", message.into()),
+                    ("retryInSeconds", retry_in_seconds),
+                ]),
+            )
+        }
+        ClientEvent::Ended { message } => ("ended", object(&[("message", message.into())])),
+        ClientEvent::Event(event) => {
+            let value = message_pack::decode(event.payload()).unwrap_or(JsValue::NULL);
+            (
+                "event",
+                object(&[("name", event.name().into()), ("value", value)]),
+            )
+        }
+        ClientEvent::Asset(AssetEvent::Ready {
+            name, mime, bytes, ..
+        }) => {
+            let bytes = Uint8Array::from(&bytes[..]).into();
+            (
+                "asset",
+                object(&[
+                    ("name", name.into()),
+                    ("mime", mime.into()),
+                    ("bytes", bytes),
+                ]),
+            )
+        }
+        ClientEvent::Asset(AssetEvent::Failed { name, reason }) => (
+            "assetfailed",
+            object(&[("name", name.into()), ("reason", reason.into())]),
+        ),
+        ClientEvent::Asset(AssetEvent::Complete) => ("assets", JsValue::UNDEFINED),
+        ClientEvent::Stream(_) => ("stream", JsValue::UNDEFINED),
+        ClientEvent::Verified { tick, is_equal } => (
+            "verified",
+            object(&[("tick", tick.0.into()), ("isEqual", (*is_equal).into())]),
+        ),
+    }
+}

@@ -1,0 +1,94 @@
+//! What the generated `.d.ts` says of plain objects.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What a client is told before it connects. */
+export interface TickwireOptions {
+  /** The server's address, or a path on the page's own server. Default: "/play". */
+  url?: string;
+  /** The player's name, as others will see it. */
+  name?: string;
+  /** The room to join. Default: whichever the server picks. */
+  room?: string;
+  /** The game's own payload for its join hook. */
+  join?: unknown;
+  /** Whether the game's assets are fetched (and kept in the browser's cache). Default: true. */
+  assets?: boolean;
+}
+
+/** What `on` listens to. */
+export interface TickwireEvents {
+  /** The player is in the room; `resumed` when the seat from before a cut was kept. */
+  joined: { player: number; resumed: boolean };
+  /** The connection was lost and is tried again. */
+  disconnected: { message: string; retryInSeconds: number };
+  /** The connection ended for good. */
+  ended: { message: string };
+  /** One of the game's events. */
+  event: { name: string; value: any };
+  /** An asset is here, whole and checked. */
+  asset: { name: string; mime: string; bytes: Uint8Array };
+  /** An asset cannot be had. */
+  assetfailed: { name: string; reason: string };
+  /** All assets are here or failed. */
+  assets: undefined;
+}
+
+/** A field of a component or of the input. */
+export interface TickwireField {
+  path: string;
+  kind: "float" | "angle" | "integer" | "bool" | "entity" | "variant" | "text" | "value" | "list";
+  /** The names of a variant's numbers. */
+  variants?: string[];
+}
+
+/** A component, or the input. */
+export interface TickwireComponent {
+  name: string;
+  fields: TickwireField[];
+}
+
+/** What a server's game consists of. */
+export interface TickwireSchema {
+  components: TickwireComponent[];
+  input: TickwireComponent | null;
+  events: { name: string; direction: "down" | "up" | "both" }[];
+}
+
+/** Bytes of a stream since the connection began. */
+export interface TickwireTraffic {
+  down: number;
+  up: number;
+}
+
+/** Figures for an overlay. */
+export interface TickwireStats {
+  pingMillis: number;
+  jitterMillis: number;
+  interpolationDelayMillis: number;
+  tick: number;
+  inputLeadTicks: number;
+  snapshotsPerSecond: number;
+  snapshotBytesPerSecond: number;
+  entities: number;
+  bytes: {
+    control: TickwireTraffic;
+    input: TickwireTraffic;
+    snapshot: TickwireTraffic;
+    event: TickwireTraffic;
+    opened: TickwireTraffic;
+  };
+}
+
+/** How far the assets are. */
+export interface TickwireProgress {
+  bytes: number;
+  bytesTotal: number;
+  bytesFetched: number;
+  assets: number;
+  assetsTotal: number;
+  fraction: number;
+}
+"#;
