@@ -44,17 +44,31 @@ pub struct View {
     pub(super) centre: ViewCentre,
 }
 
+/// The outline of a view.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum ViewShape {
-    Rectangle { half_width: f32, half_height: f32 },
-    Circle { radius: f32 },
+pub enum ViewShape {
+    /// A rectangle.
+    Rectangle {
+        /// Half its width, in units.
+        half_width: f32,
+        /// Half its height, in units.
+        half_height: f32,
+    },
+    /// A circle.
+    Circle {
+        /// Its radius, in units.
+        radius: f32,
+    },
 }
 
+/// What a view is around.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum ViewCentre {
+pub enum ViewCentre {
     /// The entity the view sits on.
     Own,
+    /// Another entity.
     Entity(Entity),
+    /// A point, in units.
     Point([f32; 2]),
 }
 
@@ -79,6 +93,18 @@ impl View {
             shape: ViewShape::Circle { radius },
             centre: ViewCentre::Own,
         }
+    }
+
+    /// Its outline.
+    #[must_use]
+    pub const fn shape(&self) -> ViewShape {
+        self.shape
+    }
+
+    /// What it is around.
+    #[must_use]
+    pub const fn centre(&self) -> ViewCentre {
+        self.centre
     }
 
     /// The same view around a point.

@@ -31,7 +31,9 @@ mod settings;
 mod viewer;
 
 pub use encode::PlayerHeader;
-pub use markers::{AlwaysRelevant, Owner, Priority, Replicated, Team, View, VisibleTo};
+pub use markers::{
+    AlwaysRelevant, Owner, Priority, Replicated, Team, View, ViewCentre, ViewShape, VisibleTo,
+};
 pub use registry::Registry;
 pub use settings::{Filter, Grid, HYSTERESIS_CELLS, Settings, Viewer};
 

@@ -82,6 +82,12 @@ impl Grid {
         self.hysteresis_units = units.max(HYSTERESIS_CELLS * self.cell_units);
         self
     }
+
+    /// The hysteresis it has.
+    #[must_use]
+    pub const fn hysteresis_units(&self) -> f32 {
+        self.hysteresis_units
+    }
 }
 
 impl fmt::Debug for Grid {
