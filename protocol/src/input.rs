@@ -23,7 +23,7 @@ const TICK_BYTES: usize = 2;
 const ENTRY_HEADER_BYTES: usize = 4 + 2;
 
 /// What is kept allocated when nothing waits; a player in the usual rhythm never needs more.
-const KEPT_BYTES_MAX: usize = 1024;
+const KEPT_BYTES: usize = 1024;
 
 /// The server's end: inputs that wait for their tick.
 ///
@@ -95,7 +95,7 @@ impl InputInbox {
         out.clear();
         out.extend_from_slice(&self.entries[ENTRY_HEADER_BYTES..end]);
         self.entries.drain(..end);
-        if self.entries.is_empty() && self.entries.capacity() > KEPT_BYTES_MAX {
+        if self.entries.is_empty() && self.entries.capacity() > KEPT_BYTES {
             self.entries = Vec::new();
         }
         self.taken = Some(tick);

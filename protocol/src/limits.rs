@@ -21,6 +21,9 @@ pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// A keyframe of 100,000 entities at 10 bytes each fits.
 pub const SERVER_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// The smallest limit for messages that a server may announce: a handshake and an event must fit.
+pub const MESSAGE_BYTES_MIN: usize = 32 * 1024;
+
 /// The largest piece of a byte stream in one frame: 6.4 ms of a 20 Mbit/s link stand at most between a
 /// snapshot and the wire.
 pub const CHUNK_BYTES_MAX: usize = 16 * 1024;

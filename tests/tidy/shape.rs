@@ -12,8 +12,7 @@ const LONGER: [(&str, usize); 0] = [];
 const BOUNDED: [&str; 2] = ["protocol/src/", "server/src/"];
 
 /// Largest sizes that follow from our own encoding, which no peer can reach or move.
-const FACTS: [&str; 3] = [
-    "protocol/src/mux/transmit.rs HEADER_BYTES_MAX",
+const FACTS: [&str; 2] = [
     "protocol/src/replicate/writer.rs COUNT_BYTES_MAX",
     "protocol/src/websocket/upgrade.rs ANSWER_BYTES_MAX",
 ];

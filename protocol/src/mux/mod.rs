@@ -77,7 +77,7 @@ pub const REFUSE_CODE_TOO_MANY: u32 = 1;
 pub const REFUSE_CODE_GAME_MIN: u32 = 256;
 
 /// Places for events that an emptied queue keeps.
-const EVENTS_KEPT_MAX: usize = 64;
+const EVENTS_KEPT: usize = 64;
 
 /// Something that happened to an opened stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,7 +329,7 @@ impl Mux {
     /// What happened next, in order.
     pub fn poll_event(&mut self) -> Option<StreamEvent> {
         let event = self.events.pop_front();
-        if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT_MAX {
+        if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT {
             self.events = VecDeque::new();
         }
         event

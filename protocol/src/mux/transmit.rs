@@ -22,10 +22,10 @@ use crate::{
 const TURN_BYTES_PER_WEIGHT: u64 = CHUNK_BYTES_MAX as u64 / 16;
 
 /// The largest header that a data frame can have.
-const HEADER_BYTES_MAX: usize = header_len(StreamId(u32::MAX), CHUNK_BYTES_MAX);
+const HEADER_ROOM: usize = header_len(StreamId(u32::MAX), CHUNK_BYTES_MAX);
 
 /// A budget that would cut a record into less than this is left unused.
-const PIECE_BYTES_MIN: usize = 128;
+const PIECE_WORTHWHILE: usize = 128;
 
 /// The sending side of the connection's flow control, and the rows of streams that want to send.
 #[derive(Debug)]
@@ -200,8 +200,8 @@ impl Mux {
         let turn = loop {
             schedule.unsent -= send.drop_old(now);
             let budget = end.saturating_sub(out.len());
-            let worthwhile = send.next_len().unwrap_or(0).min(PIECE_BYTES_MIN);
-            if budget <= HEADER_BYTES_MAX + worthwhile {
+            let worthwhile = send.next_len().unwrap_or(0).min(PIECE_WORTHWHILE);
+            if budget <= HEADER_ROOM + worthwhile {
                 break Turn::Stop;
             }
             if send.end_is_next() {
@@ -219,9 +219,7 @@ impl Mux {
                 break Turn::Stop;
             }
             let credit = send.credit().min(schedule.credit()) - CHUNK_COST_BYTES;
-            let most = credit
-                .min(send.deficit)
-                .min((budget - HEADER_BYTES_MAX) as u64);
+            let most = credit.min(send.deficit).min((budget - HEADER_ROOM) as u64);
             let len = left.min(schedule.chunk_bytes_max).min(most as usize);
             let Some((piece, more, freed)) = send.take(len) else {
                 break Turn::Idle;

@@ -15,7 +15,10 @@ use crate::{
     frame::{Frame, FrameKind},
     id::StreamId,
     input::InputOutbox,
-    limits::{EVENT_BYTES_MAX, HANDSHAKE_MICROS_MAX, SILENCE_MICROS_MAX},
+    limits::{
+        CLIENT_MESSAGE_BYTES_MAX, EVENT_BYTES_MAX, HANDSHAKE_MICROS_MAX, MESSAGE_BYTES_MIN,
+        SILENCE_MICROS_MAX,
+    },
     mux::{Mux, Side, StreamEvent},
     session::{
         control::{Control, Farewell, Hello, Welcome},
@@ -76,7 +79,7 @@ impl ClientSession {
             clock: ClockSync::new(seed, now),
             inputs: InputOutbox::default(),
             events: VecDeque::new(),
-            message_bytes_max: crate::limits::CLIENT_MESSAGE_BYTES_MAX,
+            message_bytes_max: CLIENT_MESSAGE_BYTES_MAX,
             link,
         }
     }
@@ -333,6 +336,3 @@ impl ClientSession {
 ///
 /// [`INPUTS_UNSENT_MAX`]: crate::limits::INPUTS_UNSENT_MAX
 const INPUTS_RESERVED_BYTES: usize = 4 * 1024;
-
-/// The smallest message limit a server may have: a handshake and an event must fit.
-const MESSAGE_BYTES_MIN: usize = 32 * 1024;

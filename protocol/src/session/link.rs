@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What an emptied queue keeps allocated.
-const KEPT_BYTES_MAX: usize = 256;
+const KEPT_BYTES: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -175,7 +175,7 @@ fn flush(queue: &mut Vec<u8>, budget: Budget, out: &mut Vec<u8>) -> u64 {
     }
     out.extend_from_slice(&queue[..fitting]);
     queue.drain(..fitting);
-    if queue.is_empty() && queue.capacity() > KEPT_BYTES_MAX {
+    if queue.is_empty() && queue.capacity() > KEPT_BYTES {
         *queue = Vec::new();
     }
     fitting as u64

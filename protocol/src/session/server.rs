@@ -135,7 +135,7 @@ impl ServerSession {
     /// What happened next, in order.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
         if let Some(event) = self.events.pop_front() {
-            if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT_MAX {
+            if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT {
                 self.events = VecDeque::new();
             }
             return Some(event);
@@ -360,4 +360,4 @@ impl ServerSession {
 }
 
 /// Places for events that an emptied queue keeps.
-const EVENTS_KEPT_MAX: usize = 8;
+const EVENTS_KEPT: usize = 8;

@@ -1,0 +1,29 @@
+//! The bytes of every `hex` block in `WIRE.md`, from the real encoders and checked by the real
+//! decoders. One file for each part of the page.
+
+mod control;
+mod primitives;
+mod sessions;
+mod streams;
+
+/// A block's name and its bytes.
+pub(crate) type Example = (&'static str, Vec<u8>);
+
+pub(crate) fn all() -> Vec<Example> {
+    [
+        primitives::all(),
+        control::all(),
+        sessions::all(),
+        streams::all(),
+    ]
+    .concat()
+}
+
+/// The hello and the welcome of the examples.
+pub(crate) fn hello() -> tickwire_protocol::session::Hello {
+    control::hello(None)
+}
+
+pub(crate) fn welcome() -> tickwire_protocol::session::Welcome {
+    control::welcome()
+}
