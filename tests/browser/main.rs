@@ -6,3 +6,5 @@
 
 mod driver;
 mod harness;
+mod play;
+mod server;

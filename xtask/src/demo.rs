@@ -4,8 +4,9 @@
 //! became this program before: one process is left, and Ctrl-C reaches it directly.
 
 use std::{
-    io,
+    env, io,
     net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
     process::Command,
 };
 
@@ -46,27 +47,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         only: None,
     })?;
     say("building the server");
-    let mut build = cargo();
-    build.args([
-        "build",
-        "--package",
-        "tickwire-demo",
-        "--bin",
-        "tickwire-demo",
-    ]);
-    if options.release {
-        build.arg("--release");
-    }
-    command::run(&mut build).context("the demo's server could not be built")?;
-
-    let profile = if options.release { "release" } else { "debug" };
-    let file = format!("tickwire-demo{}", std::env::consts::EXE_SUFFIX);
-    let mut server = program(target_dir()?.join(profile).join(file));
+    let mut server = program(build_server(options.release)?);
     server.arg("--port").arg(options.port.to_string());
     server.arg("--dist").arg(dist);
     server.arg("--assets").arg(root().join("assets"));
     server.args(&options.rest);
     become_program(server)
+}
+
+/// Builds the demo's server and gives the program.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build_server(release: bool) -> Result<PathBuf> {
+    let mut build = cargo();
+    // The whole workspace is named for the features it asks of shared dependencies: what the tests
+    // compiled serves here too.
+    build.args(["build", "--workspace", "--bin", "tickwire-demo"]);
+    if release {
+        build.arg("--release");
+    }
+    command::run(&mut build).context("the demo's server could not be built")?;
+    let profile = if release { "release" } else { "debug" };
+    let file = format!("tickwire-demo{}", env::consts::EXE_SUFFIX);
+    Ok(target_dir()?.join(profile).join(file))
 }
 
 /// Fails early: to hear of a taken port after minutes of building would be a pity.

@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::{
     command::{self, cargo, find, say, shown},
-    install,
+    demo, install,
     summary::{Count, Summary},
     wasm,
 };
@@ -95,12 +95,12 @@ fn browser(summary: &mut Summary, filter: &[String]) {
     if !step(summary, "Chromium and ChromeDriver", browser_ready) {
         return;
     }
-    let built = step(summary, "the page", || {
+    let built = step(summary, "the page and its server", || {
         wasm::build(&wasm::Options {
             dev: false,
             only: None,
-        })
-        .map(|_| ())
+        })?;
+        demo::build_server(false).map(|_| ())
     });
     if built {
         // `--ignored`: a plain `cargo test` leaves them out, because it cannot build the page.

@@ -1,0 +1,99 @@
+//! The demo's server as a process of its own, as a player would start it, so that it can be killed.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::driver::scratch;
+
+/// A running demo server. Dropping it kills it, without a farewell to anyone.
+pub(crate) struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts a server on `port`, or on a free one when it is 0, and waits until it serves.
+    pub(crate) fn start(port: u16) -> Result<Self> {
+        let target = target_dir()?;
+        let program = target.join(format!("tickwire-demo{}", std::env::consts::EXE_SUFFIX));
+        let dist = target.parent().context("the target folder")?.join("dist");
+        ensure!(
+            program.exists() && dist.exists(),
+            "the demo is not built: `cargo xtask test` builds it"
+        );
+        let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let log = File::create(scratch().join(format!("server-{}.txt", std::process::id())))?;
+        let mut process = Command::new(&program)
+            .arg("--port")
+            .arg(port.to_string())
+            .arg("--dist")
+            .arg(dist)
+            .arg("--assets")
+            .arg(repository.join("assets"))
+            // Nobody shoots at the players, and they see each other.
+            .args(["--opponents", "0", "--gather"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", program.display()))?;
+        let stdout = process.stdout.take().context("its output was piped")?;
+        let mut server = Self {
+            process,
+            address: String::new(),
+        };
+        let mut lines = BufReader::new(stdout).lines();
+        server.address = loop {
+            let line = lines
+                .next()
+                .context("the server ended before it said its address")??;
+            if let Some((_, rest)) = line.split_once("http://") {
+                let address = rest
+                    .split(|it: char| it == '/' || it.is_whitespace())
+                    .next()
+                    .unwrap_or_default();
+                break address.to_owned();
+            }
+        };
+        thread::spawn(move || lines.for_each(drop));
+        Ok(server)
+    }
+
+    /// Where its page is.
+    pub(crate) fn url(&self, query: &str) -> String {
+        format!("http://{}/?{query}", self.address)
+    }
+
+    /// The port it serves on.
+    pub(crate) fn port(&self) -> Result<u16> {
+        let (_, port) = self
+            .address
+            .rsplit_once(':')
+            .context("an address with a port")?;
+        Ok(port.parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `target/debug`: this test lies in its folder `deps`.
+fn target_dir() -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    Ok(this
+        .ancestors()
+        .nth(2)
+        .context("a test lies in target/PROFILE/deps")?
+        .to_path_buf())
+}
