@@ -52,6 +52,12 @@ pub const GROUPS_PER_PLAYER_MAX: usize = 4096;
 /// Bytes of an encoded codebook.
 pub const CODEBOOK_BYTES_MAX: usize = 256 * 1024;
 
+/// Integers in one group's state, all tables and columns together: 48 MB at most with their motion.
+pub const VALUES_PER_GROUP_MAX: usize = 1 << 22;
+
+/// Sets of components in use in one group.
+pub const TABLES_PER_GROUP_MAX: usize = 1024;
+
 /// Replicated components in one schema: a row's components are one `u128` mask.
 pub const COMPONENTS_MAX: usize = 128;
 

@@ -135,6 +135,11 @@ impl Table {
     pub fn set_rows(&mut self, ids: impl IntoIterator<Item = NetworkId>) {
         self.ids.clear();
         self.ids.extend(ids);
+        self.fit_rows();
+    }
+
+    /// Gives every column as many rows as there are ids.
+    pub(super) fn fit_rows(&mut self) {
         let rows = self.ids.len();
         for column in &mut self.columns {
             column.values.resize(rows, 0);
@@ -340,6 +345,14 @@ impl GroupState {
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.tables.iter_mut().for_each(Table::clear);
+    }
+
+    /// Drops tables without rows when there are more than so many: a peer that makes up ever new sets of
+    /// components must not fill the memory.
+    pub(super) fn forget_empty_tables_beyond(&mut self, tables_max: usize) {
+        if self.tables.len() > tables_max {
+            self.tables.retain(|table| !table.is_empty());
+        }
     }
 
     /// Works out every row's motion from this group's state one tick earlier.

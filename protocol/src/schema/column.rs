@@ -170,7 +170,7 @@ impl Shape {
 /// All ones below 2^bits.
 #[must_use]
 pub(crate) const fn mask(bits: u8) -> i32 {
-    if bits >= 32 { -1 } else { (1 << bits) - 1 }
+    (u32::MAX >> (32 - bits)).cast_signed()
 }
 
 #[cfg(test)]

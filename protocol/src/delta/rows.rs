@@ -1,0 +1,161 @@
+//! Who left a table, who entered it, and which row of the baseline each row was before.
+
+use super::codec::{Budget, Reading, Writing};
+use crate::{entropy::shared, error::DecodeError, id::NetworkId};
+
+/// How the rows of one table relate to those of its baseline.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// Rows that stay: their places before, ascending.
+    pub(super) before: Vec<u32>,
+    /// Rows that stay: their places now, ascending.
+    pub(super) after: Vec<u32>,
+    /// Rows that enter: their places now, ascending.
+    pub(super) entered: Vec<u32>,
+    /// Rows that leave: their places before, ascending.
+    left: Vec<u32>,
+}
+
+impl Rows {
+    /// Whether every row is where it was.
+    pub(super) fn are_same(&self) -> bool {
+        self.left.is_empty() && self.entered.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.before.clear();
+        self.after.clear();
+        self.entered.clear();
+        self.left.clear();
+    }
+
+    fn stay_all(&mut self, len: usize) {
+        self.before.extend(0..len as u32);
+        self.after.extend(0..len as u32);
+    }
+
+    /// Compares two ascending lists of ids.
+    pub(super) fn compare(&mut self, before: &[NetworkId], after: &[NetworkId]) {
+        self.clear();
+        if before == after {
+            self.stay_all(after.len());
+            return;
+        }
+        let (mut old, mut new) = (0, 0);
+        while old < before.len() || new < after.len() {
+            let order = match (before.get(old), after.get(new)) {
+                (Some(before), Some(after)) => before.cmp(after),
+                (Some(_), None) => core::cmp::Ordering::Less,
+                _ => core::cmp::Ordering::Greater,
+            };
+            match order {
+                core::cmp::Ordering::Less => self.left.push(old as u32),
+                core::cmp::Ordering::Greater => self.entered.push(new as u32),
+                core::cmp::Ordering::Equal => {
+                    self.before.push(old as u32);
+                    self.after.push(new as u32);
+                }
+            }
+            old += usize::from(order.is_le());
+            new += usize::from(order.is_ge());
+        }
+    }
+
+    /// Notes who left and who entered.
+    pub(super) fn encode(&self, before: &[NetworkId], after: &[NetworkId], to: &mut Writing<'_>) {
+        to.number(shared::ROWS, self.left.len() as u32);
+        if self.left.len() < before.len() {
+            let mut next = 0;
+            for &row in &self.left {
+                to.number(shared::LEAVE, row - next);
+                next = row + 1;
+            }
+        }
+        to.number(shared::ROWS, self.entered.len() as u32);
+        let mut next = 0u32;
+        for &row in &self.entered {
+            let id = after[row as usize].0;
+            to.number(shared::ENTER, id.wrapping_sub(next));
+            next = id.wrapping_add(1);
+        }
+    }
+
+    /// Reads what [`encode`](Self::encode) noted, and the ids as they are now.
+    pub(super) fn decode(
+        &mut self,
+        before: &[NetworkId],
+        columns: usize,
+        after: &mut Vec<NetworkId>,
+        budget: &mut Budget,
+        from: &mut Reading<'_, '_>,
+    ) -> Result<(), DecodeError> {
+        self.clear();
+        let left = from.number(shared::ROWS) as usize;
+        if left > before.len() {
+            return Err(DecodeError::OutOfRange("rows that leave"));
+        }
+        if left == before.len() {
+            self.left.extend(0..left as u32);
+        } else {
+            let mut next = 0u32;
+            for _ in 0..left {
+                let row = next.saturating_add(from.number(shared::LEAVE));
+                if row as usize >= before.len() {
+                    return Err(DecodeError::OutOfRange("a row that leaves"));
+                }
+                self.left.push(row);
+                next = row + 1;
+            }
+        }
+        let entered = from.number(shared::ROWS) as usize;
+        budget.take(before.len() - left + entered, columns)?;
+        if left == 0 && entered == 0 {
+            after.extend_from_slice(before);
+            self.stay_all(before.len());
+            return Ok(());
+        }
+        self.merge(before, entered, after, from)
+    }
+
+    /// Runs through those who stay and those who enter in order of their ids.
+    fn merge(
+        &mut self,
+        before: &[NetworkId],
+        entered: usize,
+        after: &mut Vec<NetworkId>,
+        from: &mut Reading<'_, '_>,
+    ) -> Result<(), DecodeError> {
+        let mut left = self.left.iter().copied().peekable();
+        let mut old = 0;
+        let mut next = Some(0u32);
+        for place in 0..=entered {
+            let id = if place == entered {
+                None
+            } else {
+                let id = next.and_then(|next| next.checked_add(from.number(shared::ENTER)));
+                Some(id.ok_or(DecodeError::OutOfRange("an id that enters"))?)
+            };
+            while let Some(&stays) = before
+                .get(old)
+                .filter(|stays| id.is_none_or(|id| stays.0 < id))
+            {
+                if left.next_if_eq(&(old as u32)).is_none() {
+                    self.before.push(old as u32);
+                    self.after.push(after.len() as u32);
+                    after.push(stays);
+                }
+                old += 1;
+            }
+            if let Some(id) = id {
+                let twice = before.get(old).is_some_and(|stays| stays.0 == id);
+                if twice && left.peek() != Some(&(old as u32)) {
+                    return Err(DecodeError::Invalid("an entity that enters twice"));
+                }
+                self.entered.push(after.len() as u32);
+                after.push(NetworkId(id));
+                next = id.checked_add(1);
+            }
+        }
+        Ok(())
+    }
+}
