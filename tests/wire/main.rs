@@ -6,6 +6,7 @@
 //! [`examples`] gets from the real encoder, and what the real decoder takes. To describe something
 //! new: write the block in the page and a function of the same name here.
 
+mod allocation;
 mod examples;
 mod golden;
 mod page;

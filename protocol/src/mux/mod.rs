@@ -23,16 +23,17 @@
 //! credit never blocks a stream because the program leaves another one unread, which in HTTP/2 it
 //! does.
 
+mod event;
 mod handle;
 mod receive;
 mod send;
 mod transmit;
+mod typed;
 mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     coding::{clip, put_varint},
@@ -40,15 +41,15 @@ use crate::{
     frame::{FrameKind, put_frame},
     id::StreamId,
     limits::{REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN, STREAMS_OPEN_MAX},
-    messagepack,
     session::StreamTraffic,
-    stream::{Class, Offer, Stream, StreamOptions, encode_open},
+    stream::{Class, StreamOptions, encode_open},
     time::Micros,
 };
 use receive::ReceiveHalf;
 use send::SendHalf;
 use window::Window;
 
+pub use event::{REFUSE_CODE_GAME_MIN, REFUSE_CODE_TOO_MANY, StreamEvent, Write};
 pub use receive::Chunk;
 
 /// Which end this is: it decides whose ids are even.
@@ -69,60 +70,8 @@ impl Side {
     }
 }
 
-/// The code of a refusal that the other end's mux gave by itself. A game's own codes start above
-/// [`REFUSE_CODE_GAME_MIN`].
-pub const REFUSE_CODE_TOO_MANY: u32 = 1;
-
-/// The first code of refusals and resets that is a game's own to give meaning to.
-pub const REFUSE_CODE_GAME_MIN: u32 = 256;
-
 /// Places for events that an emptied queue keeps.
 const EVENTS_KEPT: usize = 64;
-
-/// Something that happened to an opened stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StreamEvent {
-    /// The peer opened a stream: accept or refuse it. Data may have come with it; it is kept.
-    Opened(Box<Offer>),
-    /// The peer took a stream of ours.
-    Accepted(StreamId),
-    /// The peer declined a stream of ours. It is gone.
-    Refused {
-        /// The stream.
-        id: StreamId,
-        /// [`REFUSE_CODE_TOO_MANY`], or the game's own number.
-        code: u32,
-        /// For a person.
-        reason: Box<str>,
-    },
-    /// There is something to read. Comes once; read until there is no more.
-    Readable(StreamId),
-    /// The peer's data was read to its end.
-    Ended(StreamId),
-    /// A write that was put off may be tried again.
-    Writable(StreamId),
-    /// The peer's program has taken all we wrote, up to the end.
-    Consumed(StreamId),
-    /// The peer gave the stream up. It is gone.
-    Reset {
-        /// The stream.
-        id: StreamId,
-        /// The game's own number.
-        code: u32,
-        /// For a person.
-        reason: Box<str>,
-    },
-}
-
-/// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Write {
-    /// It will be sent.
-    Taken,
-    /// Too much waits already. Try again at [`StreamEvent::Writable`].
-    Full,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -462,29 +411,6 @@ impl Mux {
 
     fn put_urgent(&mut self, kind: FrameKind, id: StreamId, payload: &[u8]) {
         put_frame(&mut self.urgent, kind, id, payload);
-    }
-}
-
-impl<T: Serialize> Stream<T> {
-    /// Queues one value.
-    ///
-    /// # Errors
-    /// As [`Mux::write`], and [`ApiMisuse::Unencodable`].
-    pub fn write(self, mux: &mut Mux, value: &T, now: Micros) -> Result<Write, ApiMisuse> {
-        mux.write(self.id(), messagepack::to_vec(value)?.into(), now)
-    }
-}
-
-impl<T: DeserializeOwned> Stream<T> {
-    /// Takes the next value, if a whole one came.
-    ///
-    /// # Errors
-    /// As [`Mux::read_record`]; [`ReceiveError::Decode`] when a record is no `T`.
-    pub fn read(self, mux: &mut Mux, now: Micros) -> Result<Option<T>, ReceiveError> {
-        match mux.read_record(self.id(), now)? {
-            Some(record) => Ok(Some(messagepack::from_slice(&record)?)),
-            None => Ok(None),
-        }
     }
 }
 

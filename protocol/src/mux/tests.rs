@@ -13,7 +13,7 @@ use crate::{
         CHUNK_BYTES_MAX, CONNECTION_WINDOW_BYTES, LIVE_AGE_MICROS_MAX, STREAM_EVENTS_MAX,
         STREAM_UNSENT_BYTES_MAX, STREAM_WINDOW_BYTES_INITIAL,
     },
-    stream::StreamKind,
+    stream::{Stream, StreamKind},
 };
 
 impl Mux {
@@ -472,6 +472,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_checks_notice_a_credit_frame_that_is_lost() {
+    let mut pair = Pair::new();
+    let id = pair.open(StreamKind::Bytes);
+    let (mut written, mut read) = (0, 0);
+    for _ in 0..20 {
+        if pair.ends[0].write(id, vec![0; CHUNK_BYTES_MAX].into(), pair.now) == Ok(Write::Taken) {
+            written += CHUNK_BYTES_MAX;
+        }
+        pair.transmit(0, 50_000);
+        while pair.deliver(1) {}
+        while let Ok(Some(chunk)) = pair.ends[1].read(id, pair.now) {
+            read += chunk.bytes.len();
+        }
+        pair.ends[1].urgent.clear();
+    }
+    assert!(read < written, "the writer went on without credit");
+    assert!(read <= STREAM_WINDOW_BYTES_INITIAL as usize);
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod primitives;
 mod sessions;
 mod streams;
 
+pub(crate) use sessions::{NOW, Pair, at};
+
 /// A block's name and its bytes.
 pub(crate) type Example = (&'static str, Vec<u8>);
 

@@ -74,11 +74,16 @@ impl Pair {
     }
 }
 
-const AT: RoomTime = RoomTime {
-    now: NOW,
-    next_tick: Tick(0x1234),
-    next_tick_due: NOW,
-};
+const AT: RoomTime = at(Tick(0x1234));
+
+/// The room's time as it is about to step `next_tick`.
+pub(crate) const fn at(next_tick: Tick) -> RoomTime {
+    RoomTime {
+        now: NOW,
+        next_tick,
+        next_tick_due: NOW,
+    }
+}
 
 fn input() -> Vec<u8> {
     let mut pair = Pair::open();
