@@ -248,6 +248,12 @@ impl CloseCode {
         self as u16
     }
 
+    /// The code with that number, if it is one of ours.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
+    }
+
     /// Whether a client does right to try again by itself.
     #[must_use]
     pub const fn is_worth_retrying(self) -> bool {

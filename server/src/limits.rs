@@ -2,6 +2,80 @@
 //!
 //! What both ends hold each other to is in [`tickwire_protocol::limits`].
 
+use tickwire_protocol::time::Micros;
+
+/// Ticks per second of a room that does not say otherwise.
+pub const TICK_RATE_HZ_DEFAULT: u32 = 20;
+
+/// The fastest a room may tick.
+pub const TICK_RATE_HZ_MAX: u32 = 240;
+
+/// Players in one room. The next one is refused with `Full`.
+pub const PLAYERS_PER_ROOM_MAX: usize = 10_000;
+
+/// How long a seat and its entity wait for a player whose connection broke.
+pub const RECONNECT_GRACE: Micros = Micros::from_millis(10_000);
+
+/// Bytes of snapshots per player and second. What does not fit waits, the most important goes first.
+pub const SNAPSHOT_BYTES_PER_SECOND_MAX: u32 = 1_000_000;
+
+/// The least a game may set that to: below it not even headers fit at 240 Hz.
+pub const SNAPSHOT_BYTES_PER_SECOND_MIN: u32 = 4_000;
+
+/// Characters of a player's name. A longer one is cut.
+pub const PLAYER_NAME_CHARS_MAX: usize = 32;
+
+/// Rooms in one process. A player who asks for one more is refused with `Full`.
+pub const ROOMS_MAX: usize = 20_000;
+
+/// How long a room without players is kept before it is dropped.
+pub const EMPTY_ROOM_KEPT: Micros = Micros::from_millis(30_000);
+
+/// Ticks that a late room simulates without snapshots to catch up; behind by more, it slows its own
+/// clock and says so. Three ticks of 50 ms are what a client's interpolation hides.
+pub const CATCH_UP_TICKS_MAX: u32 = 3;
+
+/// Events of one player between two ticks. More is misbehaviour: `RateLimited`.
+pub const EVENTS_PER_TICK_MAX: u32 = 64;
+
+/// Bytes of control and event frames that may stand before one snapshot in a message.
+pub const BYTES_BEFORE_SNAPSHOT_MAX: usize = 16 * 1024;
+
+/// Bytes of opened streams in one message: one chunk, so that nothing waits long behind it.
+pub const BULK_MESSAGE_BYTES_MAX: usize = tickwire_protocol::limits::CHUNK_BYTES_MAX + 64;
+
+/// Messages of opened streams that one connection may be given in one go, between two looks at others.
+pub const BULK_MESSAGES_PER_PUMP_MAX: usize = 8;
+
+/// Unsent bytes that the kernel may hold in front of a snapshot, where the system can bound them
+/// (`TCP_NOTSENT_LOWAT`): 6.4 ms of a 20 Mbit/s link.
+pub const UNSENT_BYTES_MAX: u32 = 16 * 1024;
+
+/// How often connections with something under way (a handshake, a transfer, a farewell) are served
+/// between ticks.
+pub const PUMP_PERIOD: Micros = Micros::from_millis(4);
+
+/// How often time-outs are looked for and traffic is counted.
+pub const SWEEP_PERIOD: Micros = Micros::from_millis(1000);
+
+/// One read takes at most this; the buffer is one per worker.
+pub const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a closing connection is kept for the peer's own close frame.
+pub const CLOSE_WAIT: Micros = Micros::from_millis(2000);
+
+/// Bytes that a closing connection may still send before it is cut: enough for what was under way.
+pub const CLOSING_BYTES_MAX: usize = 4 * READ_BYTES_MAX;
+
+/// How long a shutdown waits for farewells to be read.
+pub const SHUTDOWN_WAIT: Micros = Micros::from_millis(3000);
+
+/// Time for the head of an HTTP request. Slower ones are dropped.
+pub const HTTP_HEAD_WAIT: Micros = Micros::from_millis(10_000);
+
+/// Bytes of the head of an HTTP request.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+
 /// How many ticks a group's state is kept for a player who holds it. Who is further behind gets the group
 /// whole.
 pub const BASELINE_FRAMES_MAX: u32 = 32;
@@ -26,3 +100,42 @@ pub const CODEBOOK_FRAMES_FIRST: u32 = 20;
 
 /// The longest time between two attempts to learn a better codebook.
 pub const CODEBOOK_FRAMES_MAX: u32 = 1200;
+
+/// What an operator may set. Every limit has a close code and a counter in `/metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of the whole process; 20,000 by default. The next one is closed with `Full`.
+    pub connections_max: usize,
+    /// Connections of one address; 64 by default, which leaves room for a school behind one router.
+    /// Loopback addresses are not counted. The next one is closed with `RateLimited`.
+    pub connections_per_address_max: usize,
+    /// HTTP connections that have not been upgraded or answered yet; 1,024 by default. New ones wait.
+    pub http_connections_max: usize,
+    /// Messages of less than 1 KiB per second and player; 150 by default, twice that in a burst. More
+    /// closes with `RateLimited`. Larger messages count by their bytes alone.
+    pub messages_per_second_max: u32,
+    /// Bytes per second and player; 4 MiB by default, twice that in a burst. More closes with
+    /// `RateLimited`.
+    pub bytes_per_second_max: u32,
+    /// How long a socket may refuse to take anything; 10 s by default. Longer closes with `TooSlow`.
+    pub stall_max: Micros,
+    /// Time from the upgrade to a complete handshake; 10 s by default. Longer closes with `Timeout`.
+    pub handshake_max: Micros,
+    /// Rooms of the process; 20,000 by default. The next one is refused with `Full`.
+    pub rooms_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 20_000,
+            connections_per_address_max: 64,
+            http_connections_max: 1024,
+            messages_per_second_max: 150,
+            bytes_per_second_max: 4 * 1024 * 1024,
+            stall_max: Micros::from_millis(10_000),
+            handshake_max: tickwire_protocol::limits::HANDSHAKE_MICROS_MAX,
+            rooms_max: ROOMS_MAX,
+        }
+    }
+}

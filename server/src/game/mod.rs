@@ -1,0 +1,243 @@
+//! How a game plugs in: a builder that collects what one room needs, once per room.
+//!
+//! A game's types, systems and hooks come in; a [`Game`] comes out, which [`Room::new`] consumes. The
+//! choice to question: a `Game` is one room's, not every room's. bevy's systems carry state and cannot
+//! be cloned, so [`Server::new`](crate::net::Server::new) takes the *function* that builds a `Game` and
+//! calls it for every room; in exchange anything can be moved into a room's systems and hooks.
+//!
+//! [`Room::new`]: crate::room::Room::new
+
+mod event;
+mod hook;
+mod input;
+mod random;
+mod world;
+
+use bevy_ecs::{
+    component::Component,
+    resource::Resource,
+    schedule::{IntoScheduleConfigs, Schedule, SingleThreadedExecutor},
+    system::ScheduleSystem,
+    world::World,
+};
+use tickwire_protocol::{
+    error::ApiMisuse, event::GameEvent, replicate::Replicate, schema::EventDirection, time::Micros,
+};
+
+pub(crate) use self::{event::EventDoors, hook::Hooks, input::InputDoor, world::Recipient};
+pub use self::{
+    hook::{Joining, LeaveReason, Leaving, Refusal},
+    random::RoomRandom,
+    world::{CurrentInput, FromPlayer, Outbox, Player, TickClock},
+};
+use crate::{
+    limits,
+    replication::{Filter, Grid, Registry, Settings as ReplicationSettings, Viewer},
+};
+
+/// What one room needs to know about its game.
+///
+/// See the [crate's page](crate) for a whole game.
+pub struct Game {
+    pub(crate) name: String,
+    pub(crate) settings: Settings,
+    pub(crate) world: World,
+    pub(crate) schedule: Schedule,
+    pub(crate) events: EventDoors,
+    pub(crate) input: Option<InputDoor>,
+    pub(crate) hooks: Hooks,
+    pub(crate) registry: Registry,
+    pub(crate) replication: ReplicationSettings,
+    /// The first registration that the schema could not hold.
+    pub(crate) misuse: Option<ApiMisuse>,
+}
+
+/// The numbers of a game.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) tick_rate_hz: u32,
+    pub(crate) players_max: usize,
+    pub(crate) grace: Micros,
+}
+
+impl Game {
+    /// Starts an empty game of that name: 20 ticks a second, up to
+    /// [`PLAYERS_PER_ROOM_MAX`](limits::PLAYERS_PER_ROOM_MAX) players.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        let mut schedule = Schedule::default();
+        // Rooms run side by side on the workers; threads inside one schedule would only contend.
+        schedule.set_executor(SingleThreadedExecutor::new());
+        let mut world = World::new();
+        world.init_resource::<Outbox>();
+        Self {
+            name: name.into(),
+            settings: Settings {
+                tick_rate_hz: limits::TICK_RATE_HZ_DEFAULT,
+                players_max: limits::PLAYERS_PER_ROOM_MAX,
+                grace: limits::RECONNECT_GRACE,
+            },
+            world,
+            schedule,
+            events: EventDoors::default(),
+            input: None,
+            hooks: Hooks::default(),
+            registry: Registry::new(),
+            replication: ReplicationSettings {
+                player_bytes_per_second: Some(limits::SNAPSHOT_BYTES_PER_SECOND_MAX),
+                ..ReplicationSettings::default()
+            },
+            misuse: None,
+        }
+    }
+
+    /// Sets how often the room steps, in ticks per second: 1 to
+    /// [`TICK_RATE_HZ_MAX`](limits::TICK_RATE_HZ_MAX), 20 by default. Values outside are brought in.
+    #[must_use]
+    pub fn tick_rate_hz(mut self, hz: u32) -> Self {
+        self.settings.tick_rate_hz = hz.clamp(1, limits::TICK_RATE_HZ_MAX);
+        self.replication.tick_rate_hz = self.settings.tick_rate_hz;
+        self
+    }
+
+    /// Sets how many players a room takes; the next one is told that it is full.
+    #[must_use]
+    pub fn players_max(mut self, players: usize) -> Self {
+        self.settings.players_max = players.clamp(1, limits::PLAYERS_PER_ROOM_MAX);
+        self
+    }
+
+    /// Sets how long a player whose connection broke keeps its seat and its entity, 10 s by default.
+    /// Zero means that it leaves at once.
+    #[must_use]
+    pub fn reconnect_grace(mut self, grace: core::time::Duration) -> Self {
+        self.settings.grace = grace.into();
+        self
+    }
+
+    /// Sets how many bytes of snapshots a player gets per second at most; what does not fit comes
+    /// later, the most important first. 1 MB by default.
+    #[must_use]
+    pub fn snapshot_bytes_per_second_max(mut self, bytes: u32) -> Self {
+        let bytes = bytes.max(limits::SNAPSHOT_BYTES_PER_SECOND_MIN);
+        self.replication.player_bytes_per_second = Some(bytes);
+        self
+    }
+
+    /// Shows players the component `T` of every entity marked
+    /// [`Replicated`](crate::replication::Replicated).
+    ///
+    /// Both ends must name the same components in the same order: the handshake says what differs.
+    #[must_use]
+    pub fn replicate<T: Component + Replicate>(mut self) -> Self {
+        let result = self.registry.register::<T>().err();
+        self.misuse = self.misuse.or(result);
+        self
+    }
+
+    /// Makes `I` what a player sends for each tick. It arrives as [`CurrentInput<I>`] on the player's
+    /// entity, and is `I::default()` until the first one comes.
+    #[must_use]
+    pub fn input<I: Replicate + Default>(mut self) -> Self {
+        let result = self.registry.input::<I>().err();
+        self.misuse = self.misuse.or(result);
+        self.input = Some(InputDoor::new::<I>());
+        self
+    }
+
+    /// Adds an event of the game, in both directions.
+    ///
+    /// From players it arrives as the bevy message [`FromPlayer<E>`]; to players it goes through the
+    /// [`Outbox`] resource. Both ends must add the same events in the same order: the handshake says
+    /// what differs.
+    #[must_use]
+    pub fn event<E: GameEvent>(mut self) -> Self {
+        match self.registry.event::<E>(EventDirection::Both) {
+            Ok(_) => self.events.add::<E>(&mut self.world),
+            Err(misuse) => self.misuse = self.misuse.or(Some(misuse)),
+        }
+        self
+    }
+
+    /// Shows each player only what is near: see [`Grid`]. Without it everyone sees everything.
+    #[must_use]
+    pub fn interest(mut self, grid: Grid) -> Self {
+        self.replication.grid = Some(grid);
+        self
+    }
+
+    /// Decides who sees what the game marked as filtered: see [`Filter`].
+    #[must_use]
+    pub fn filter(
+        mut self,
+        may_see: impl Fn(&World, Viewer, bevy_ecs::entity::Entity) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.replication.filter = Some(Filter::new(may_see));
+        self
+    }
+
+    /// Adds systems that run once a tick, after the inputs are in and before the state is captured.
+    #[must_use]
+    pub fn add_systems<M>(mut self, systems: impl IntoScheduleConfigs<ScheduleSystem, M>) -> Self {
+        self.schedule.add_systems(systems);
+        self
+    }
+
+    /// Puts a resource into the room's world.
+    #[must_use]
+    pub fn insert_resource<R: Resource>(mut self, resource: R) -> Self {
+        self.world.insert_resource(resource);
+        self
+    }
+
+    /// Runs once when the room opens, to fill its world. [`RoomRandom`] and [`TickClock`] are there.
+    #[must_use]
+    pub fn on_start(mut self, hook: impl FnMut(&mut World) + Send + Sync + 'static) -> Self {
+        self.hooks.start = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs before a player takes a seat and may refuse it with a reason that the player reads.
+    #[must_use]
+    pub fn on_knock(
+        mut self,
+        hook: impl FnMut(&mut World, &Joining<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.knock = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs when a player takes a seat and returns the player's entity. Without it the room spawns an
+    /// empty one. The room adds [`Player`], the owner's marker and [`CurrentInput`] to it.
+    #[must_use]
+    pub fn on_join(
+        mut self,
+        hook: impl FnMut(&mut World, &Joining<'_>) -> bevy_ecs::entity::Entity + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.join = Some(Box::new(hook));
+        self
+    }
+
+    /// Runs when a player's seat is given up: it left, or did not come back in time. The room despawns
+    /// the entity afterwards.
+    #[must_use]
+    pub fn on_leave(
+        mut self,
+        hook: impl FnMut(&mut World, &Leaving<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.leave = Some(Box::new(hook));
+        self
+    }
+
+    /// The most players one room takes.
+    #[must_use]
+    pub const fn players_max_set(&self) -> usize {
+        self.settings.players_max
+    }
+
+    /// The game's name, as players see it in the handshake.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}

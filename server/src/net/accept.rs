@@ -1,0 +1,118 @@
+//! The accept loop: from a listener to HTTP connections, as many at a time as allowed.
+//!
+//! In: a listener and the router. Out: nothing; connections live in their tasks. The choice to question:
+//! why not `axum::serve`? It has no time-out for a request's head and no bound on connections, and
+//! wraps the stream so that it could not be taken out of tokio after the upgrade.
+
+use core::{net::SocketAddr, pin::pin, time::Duration};
+use std::{io, sync::Arc};
+
+use axum::{Router, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+
+use super::metrics::Metrics;
+use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT};
+
+/// How long to wait when accepting fails, most likely for want of file descriptors.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// Errors in a row after which the listener counts as broken.
+const ERRORS_MAX: u32 = 200;
+
+/// Accepts connections until `shutdown` is done. Those under way finish their request.
+pub(super) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    connections_max: usize,
+    metrics: Arc<Metrics>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let mut shutdown = pin!(shutdown);
+    let places = Arc::new(Semaphore::new(connections_max));
+    let (ending, is_ending) = watch::channel(false);
+    let mut errors = 0;
+    loop {
+        let next = async {
+            // Never closed, so never an error; a full house waits in the kernel's queue.
+            let place = places.clone().acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = &mut shutdown => break,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                errors = 0;
+                let connection = Connection {
+                    router: router.clone(),
+                    address,
+                    _place: place,
+                };
+                tokio::spawn(connection.serve(stream, metrics.clone(), is_ending.clone()));
+            }
+            Err(error) if errors >= ERRORS_MAX => return Err(error),
+            Err(error) => {
+                errors += 1;
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+            }
+        }
+    }
+    // Idle connections close at once, others after their answer.
+    let _ = ending.send(true);
+    Ok(())
+}
+
+struct Connection {
+    router: Router,
+    address: SocketAddr,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// Answers the requests of one connection; an upgraded one leaves for its worker.
+    async fn serve(
+        self,
+        stream: TcpStream,
+        metrics: Arc<Metrics>,
+        mut ending: watch::Receiver<bool>,
+    ) {
+        metrics.http_connections.add(1);
+        let address = self.address;
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(address));
+            hyper::service::Service::call(&router, request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from(HTTP_HEAD_WAIT))
+            .max_buf_size(HTTP_HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let mut is_ending = false;
+        let result = loop {
+            tokio::select! {
+                result = &mut connection => break result,
+                _ = ending.changed(), if !is_ending => {
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        };
+        metrics.http_connections.add(-1);
+        if let Err(error) = result {
+            tracing::debug!(%error, %address, "an HTTP connection ended");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The shell: HTTP, the upgrade, and the worker threads that own rooms and sockets. The only code of
+//! this crate that knows tokio, axum and mio.
+//!
+//! In: a game, a listener, a shutdown. Out: a server. The choice to question: two kinds of threads. tokio
+//! accepts, answers HTTP and upgrades; then the socket leaves it for the worker of its room, which
+//! reads and writes thousands of them once per tick without a task, a lock or a wake-up for any.
+
+mod accept;
+mod clock;
+mod directory;
+mod gate;
+mod metrics;
+mod upgrade;
+mod worker;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    http::header,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tickwire_protocol::limits::SUBPROTOCOL;
+use tokio::net::TcpListener;
+use tower_http::services::ServeDir;
+
+pub use self::upgrade::answer as answer_upgrade;
+use self::{
+    clock::Clock,
+    directory::Directory,
+    gate::Gate,
+    metrics::Metrics,
+    worker::{Command, Newcomer, Shared, Worker},
+};
+use crate::{game::Game, limits::Limits};
+
+/// A server about to start.
+///
+/// See the [crate's page](crate) for a whole one.
+pub struct Server {
+    make_game: Arc<dyn Fn() -> Game + Send + Sync>,
+    limits: Limits,
+    workers: usize,
+    router: Router,
+    files: Option<PathBuf>,
+}
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A worker could not be started.
+    #[error("a worker thread could not be started: {0}")]
+    Worker(#[source] io::Error),
+    /// The listener is broken.
+    #[error("the listener failed: {0}")]
+    Listener(#[source] io::Error),
+    /// A game that no room can hold.
+    #[error("the game cannot be served: {0}")]
+    Game(#[from] tickwire_protocol::error::ApiMisuse),
+}
+
+impl Server {
+    /// Serves the game that `make_game` builds, once for every room.
+    #[must_use]
+    pub fn new(make_game: impl Fn() -> Game + Send + Sync + 'static) -> Self {
+        Self {
+            make_game: Arc::new(make_game),
+            limits: Limits::default(),
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            router: Router::new(),
+            files: None,
+        }
+    }
+
+    /// Sets what the server holds its peers to.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how many threads run rooms; one per core by default, at least one.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Adds the game's own HTTP routes. `/play`, `/healthz` and `/metrics` are taken. Handlers may ask
+    /// for `ConnectInfo<SocketAddr>`.
+    #[must_use]
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = router;
+        self
+    }
+
+    /// Serves the files below a directory for every path that no route takes: the game's page.
+    #[must_use]
+    pub fn files(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.files = Some(directory.into());
+        self
+    }
+
+    /// Starts the workers, without a listener: for programs that accept connections themselves, for
+    /// example with TLS. Needs to be called on a tokio runtime only by what later uses the router.
+    ///
+    /// # Errors
+    ///
+    /// The game does not fit a schema, or a thread cannot be started.
+    pub fn start(self) -> Result<Running, ServeError> {
+        // Once, so that a mistake in the game shows now and not when the first player comes.
+        let game = (self.make_game)();
+        let players_max = game.players_max_set();
+        crate::room::Room::new(game, "", 0, tickwire_protocol::time::Micros(0))?;
+
+        let metrics = Arc::new(Metrics::new(self.workers));
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..self.workers).map(|_| mpsc::channel()).unzip();
+        let directory = Directory::new(self.workers, self.limits.rooms_max, players_max);
+        let shared = Shared {
+            clock: Clock::start(),
+            limits: Arc::new(self.limits.clone()),
+            directory: Arc::new(directory),
+            make_game: self.make_game,
+            workers: senders.into(),
+        };
+        let door = Arc::new(Door {
+            gate: Arc::new(Gate::new(&self.limits, metrics.clone())),
+            metrics,
+            shared,
+        });
+        let mut running = Running {
+            door,
+            threads: Vec::new(),
+            router: Router::new(),
+        };
+        for (index, commands) in receivers.into_iter().enumerate() {
+            let door = &running.door;
+            let metrics = door.metrics.worker(index).clone();
+            let worker = Worker::new(index, door.shared.clone(), metrics, commands);
+            let worker = worker.map_err(ServeError::Worker)?;
+            let thread = thread::Builder::new().name(format!("tickwire-{index}"));
+            let thread = thread
+                .spawn(move || worker.run())
+                .map_err(ServeError::Worker)?;
+            running.threads.push(thread);
+        }
+        running.router = routes(self.router, self.files, running.door.clone());
+        Ok(running)
+    }
+
+    /// Serves until `shutdown` is done, then tells the players, waits for their farewells for a few
+    /// seconds, and ends every thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), or the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let http_connections_max = self.limits.http_connections_max;
+        let running = self.start()?;
+        let metrics = running.door.metrics.clone();
+        let router = running.router();
+        let result =
+            accept::accept(listener, router, http_connections_max, metrics, shutdown).await;
+        running.shut_down().await;
+        result.map_err(ServeError::Listener)
+    }
+}
+
+/// A server whose workers run. Dropping it ends them without waiting.
+pub struct Running {
+    door: Arc<Door>,
+    threads: Vec<JoinHandle<()>>,
+    router: Router,
+}
+
+impl Running {
+    /// The HTTP side: `/play`, `/healthz`, `/metrics`, the game's own routes and files.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// What `/metrics` says now.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.door.metrics.to_text()
+    }
+
+    /// Tells every player, waits for their farewells for a few seconds, and ends every thread.
+    pub async fn shut_down(mut self) {
+        self.tell_workers();
+        let threads = core::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A worker that panicked has said so already.
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+        let (rooms, seats) = self.door.shared.directory.counts();
+        let connections = self.door.gate.connections();
+        tracing::info!(rooms, seats, connections, "the server has ended");
+    }
+
+    fn tell_workers(&self) {
+        for worker in &*self.door.shared.workers {
+            let _ = worker.send(Command::ShutDown);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tell_workers();
+    }
+}
+
+/// What the HTTP side needs to bring a player in.
+struct Door {
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    shared: Shared,
+}
+
+fn routes(game: Router, files: Option<PathBuf>, door: Arc<Door>) -> Router {
+    let router = Router::new()
+        .route("/play", get(play))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/metrics", get(show_metrics))
+        .with_state(door)
+        .merge(game);
+    match files {
+        Some(directory) => router.fallback_service(ServeDir::new(directory)),
+        None => router,
+    }
+}
+
+async fn show_metrics(State(door): State<Arc<Door>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        door.metrics.to_text(),
+    )
+        .into_response()
+}
+
+/// Upgrades a player's connection and hands it to the least loaded worker.
+async fn play(State(door): State<Arc<Door>>, mut request: Request) -> Response {
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<std::net::SocketAddr>>();
+    let address = address.map(|ConnectInfo(address)| address.ip());
+    let (response, upgrade) = match answer_upgrade(&mut request, Some(SUBPROTOCOL)) {
+        Ok(answer) => answer,
+        Err(refusal) => return refusal,
+    };
+    let permit = match door.gate.enter(address) {
+        Ok(permit) => permit,
+        Err(code) => {
+            // The client learns the code, so that it can tell its player and come back later.
+            tokio::spawn(upgrade::refuse(upgrade, code));
+            return response;
+        }
+    };
+    tokio::spawn(async move {
+        let newcomer = upgrade
+            .await
+            .map_err(io::Error::other)
+            .and_then(upgrade::take_socket);
+        match newcomer {
+            Ok((socket, read_ahead)) => {
+                let worker = door.shared.directory.least_loaded();
+                let newcomer = Newcomer {
+                    socket,
+                    read_ahead,
+                    permit,
+                };
+                // Fails only while the server ends: then the connection ends with it.
+                let _ = door.shared.workers[worker].send(Command::Accept(newcomer));
+            }
+            Err(error) => tracing::debug!(%error, "an upgrade failed"),
+        }
+    });
+    response
+}

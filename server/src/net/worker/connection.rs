@@ -1,0 +1,197 @@
+//! One connection as its worker sees it: a socket, the WebSocket framing of both directions, and where
+//! in its life it is.
+//!
+//! ```text
+//!   Greeting ──hello, seat──▶ Seated ──goodbye, error, dismissal──▶ Closing ──▶ (dropped)
+//!      └────────────────refusal, error, time-out───────────────────▶┘
+//! ```
+
+use std::io;
+
+use tickwire_protocol::{
+    error::{CloseCode, PeerError},
+    limits::CLIENT_MESSAGE_BYTES_MAX,
+    session::{ServerSession, Traffic},
+    time::Micros,
+    websocket::{Opcode, Reader, Role, Writer},
+};
+
+use super::{rates::Rates, socket::Socket};
+use crate::{limits::Limits, net::gate::Permit, room::SeatIndex};
+
+/// Pongs that may wait behind a full socket, in bytes: only the newest ping needs an answer.
+const PONG_BYTES_WAITING_MAX: usize = 1024;
+
+/// What an emptied queue of unsent bytes may keep.
+const PENDING_BYTES_KEPT: usize = 1024;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(super) socket: Socket,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) phase: Phase,
+    pub(super) rates: Rates,
+    pub(super) readiness: Readiness,
+    /// Whole frames, and the rest of one, that the socket has not taken.
+    pending: Vec<u8>,
+    /// Since when the socket refuses to take all. Nothing is tried again until the poll says so.
+    blocked_since: Option<Micros>,
+    is_writable: bool,
+    /// What of the session's traffic is in the metrics already.
+    pub(super) counted: Traffic,
+    /// Dropped with the connection: gives its place in the process back.
+    _permit: Permit,
+}
+
+/// Where in its life a connection is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// It has not said hello, or its hello has no answer yet.
+    Greeting {
+        session: Box<ServerSession>,
+        until: Micros,
+    },
+    /// A player of a room.
+    Seated { room: usize, seat: SeatIndex },
+    /// We have sent our last frame and wait for the peer's.
+    Closing { until: Micros, bytes_left: usize },
+}
+
+/// What the poll has said and the worker has not acted on. Edges are reported once, so they are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Readiness {
+    pub(super) readable: bool,
+    /// The peer sends no more: a short read does not mean that all was read.
+    pub(super) read_closed: bool,
+    /// The connection stands in the list of those served between ticks.
+    pub(super) is_busy: bool,
+}
+
+impl Connection {
+    pub(super) fn new(socket: Socket, permit: Permit, limits: &Limits, now: Micros) -> Self {
+        Self {
+            socket,
+            reader: Reader::new(Role::Server, CLIENT_MESSAGE_BYTES_MAX),
+            writer: Writer::server(),
+            phase: Phase::Greeting {
+                session: Box::new(ServerSession::new(now)),
+                until: now + limits.handshake_max,
+            },
+            rates: Rates::new(limits, now),
+            // Bytes may have come before the poll watches.
+            readiness: Readiness {
+                readable: true,
+                ..Readiness::default()
+            },
+            pending: Vec::new(),
+            blocked_since: None,
+            is_writable: true,
+            counted: Traffic::default(),
+            _permit: permit,
+        }
+    }
+
+    /// Whether nothing waits in front of a new message, after writing what does.
+    pub(super) fn clear_the_way(&mut self, now: Micros) -> io::Result<bool> {
+        match self.blocked_since {
+            None => Ok(true),
+            Some(_) => self.flush(now),
+        }
+    }
+
+    /// Since when the socket has refused to take all.
+    pub(super) fn blocked_for(&self, now: Micros) -> Micros {
+        self.blocked_since
+            .map_or(Micros(0), |since| now.since(since))
+    }
+
+    /// The poll says that the socket takes bytes again.
+    pub(super) const fn set_writable(&mut self) {
+        self.is_writable = true;
+    }
+
+    /// Writes whole frames. What the socket does not take waits; says whether it took all.
+    pub(super) fn write(&mut self, frames: &[u8], now: Micros) -> io::Result<bool> {
+        if !self.pending.is_empty() {
+            self.pending.extend_from_slice(frames);
+            return self.flush(now);
+        }
+        let written = write_all(&mut self.socket, frames)?;
+        if written < frames.len() {
+            self.pending.extend_from_slice(&frames[written..]);
+            self.blocked_since = Some(now);
+            self.is_writable = false;
+        }
+        Ok(written == frames.len())
+    }
+
+    /// Writes what waits; says whether nothing waits any more.
+    pub(super) fn flush(&mut self, now: Micros) -> io::Result<bool> {
+        if self.pending.is_empty() || !self.is_writable {
+            return Ok(self.pending.is_empty());
+        }
+        let written = write_all(&mut self.socket, &self.pending)?;
+        if written < self.pending.len() {
+            self.pending.drain(..written);
+            self.blocked_since.get_or_insert(now);
+            self.is_writable = false;
+            return Ok(false);
+        }
+        self.pending.clear();
+        self.pending.shrink_to(PENDING_BYTES_KEPT);
+        self.blocked_since = None;
+        Ok(true)
+    }
+
+    /// Whether anything waits to be written.
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Answers a ping with the next write.
+    pub(super) fn queue_pong(&mut self, payload: &[u8]) {
+        if self.pending.len() < PONG_BYTES_WAITING_MAX {
+            self.writer
+                .message(Opcode::Pong, payload, &mut self.pending);
+        }
+    }
+
+    /// Queues the session's last message and the close frame, and begins to wait for the peer's.
+    pub(super) fn begin_closing(
+        &mut self,
+        farewell: &[u8],
+        code: CloseCode,
+        reason: &str,
+        now: Micros,
+    ) {
+        if !farewell.is_empty() {
+            self.writer
+                .message(Opcode::Binary, farewell, &mut self.pending);
+        }
+        self.writer.close(code.number(), reason, &mut self.pending);
+        self.phase = Phase::Closing {
+            until: now + crate::limits::CLOSE_WAIT,
+            bytes_left: crate::limits::CLOSING_BYTES_MAX,
+        };
+    }
+}
+
+/// Writes until all is written or the socket takes no more. Only then does the poll report when it does
+/// again.
+fn write_all(socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = socket.try_write(bytes)?;
+    while written < bytes.len() {
+        match socket.try_write(&bytes[written..])? {
+            0 => break,
+            more => written += more,
+        }
+    }
+    Ok(written)
+}
+
+/// The code and the line of a close frame for what a peer did.
+pub(super) fn verdict(error: &PeerError) -> (CloseCode, String) {
+    (CloseCode::from(error), error.to_string())
+}

@@ -1,0 +1,362 @@
+//! Bytes in and out of a worker's sockets.
+
+use tickwire_protocol::{
+    error::{CloseCode, PeerError, PeerMisbehaved},
+    limits::CLIENT_MESSAGE_BYTES_MAX,
+    mux::StreamEvent,
+    time::Micros,
+    websocket::{Item, Opcode, PeerClose},
+};
+
+use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded};
+use crate::{limits::BULK_MESSAGES_PER_PUMP_MAX, room::SeatIndex};
+
+/// What reading one item of a connection asks for.
+enum Next {
+    /// Read on.
+    Item,
+    /// Everything was read.
+    Done,
+    /// The connection said hello; what is left of the bytes is its room's.
+    Hello(Box<tickwire_protocol::session::Hello>),
+    /// The peer closed.
+    Closed(PeerClose),
+    /// The peer broke a rule.
+    Broke(PeerError),
+    /// The game panicked.
+    Panicked(usize),
+}
+
+impl Worker {
+    /// Reads a socket that is ready, through the worker's one buffer.
+    pub(super) fn read(&mut self, key: usize, now: Micros) {
+        let mut buffer = core::mem::take(&mut self.read_buffer);
+        for _ in 0..READS_AT_A_TIME {
+            let Some(connection) = self.connections.get_mut(key) else {
+                break;
+            };
+            match connection.socket.try_read(&mut buffer) {
+                Ok(Some(0)) | Err(_) => {
+                    self.on_broken(key, now);
+                    break;
+                }
+                Ok(None) => {
+                    connection.readiness.readable = false;
+                    break;
+                }
+                Ok(Some(bytes)) => {
+                    // A short read means drained, unless the end stands behind the bytes.
+                    let is_drained = bytes < buffer.len() && !connection.readiness.read_closed;
+                    connection.readiness.readable = !is_drained;
+                    self.feed(key, &mut buffer[..bytes], now);
+                    if is_drained {
+                        break;
+                    }
+                }
+            }
+        }
+        self.read_buffer = buffer;
+        // What is left waits for the next turn.
+        if let Some(connection) = self.connections.get(key)
+            && connection.readiness.readable
+            && let Phase::Seated { room, .. } = connection.phase
+        {
+            self.rooms[room].readable.push(key);
+        }
+    }
+
+    /// Takes bytes of a connection, item by item, until they are used up or the connection is over.
+    pub(super) fn feed(&mut self, key: usize, bytes: &mut [u8], now: Micros) {
+        let mut input = bytes;
+        loop {
+            match self.take_item(key, &mut input, now) {
+                Next::Item => {}
+                Next::Done => return,
+                Next::Hello(hello) => return self.route(key, *hello, input, now),
+                Next::Closed(close) => return self.on_peer_close(key, &close, now),
+                Next::Broke(error) => return self.condemn(key, &error, now),
+                Next::Panicked(room) => return self.on_room_panicked(room, now),
+            }
+        }
+    }
+
+    fn take_item(&mut self, key: usize, input: &mut &mut [u8], now: Micros) -> Next {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Next::Done;
+        };
+        let Connection {
+            reader,
+            phase,
+            rates,
+            ..
+        } = connection;
+        if let Phase::Closing { bytes_left, .. } = phase {
+            *bytes_left = bytes_left.saturating_sub(input.len());
+            if *bytes_left == 0 {
+                self.drop_connection(key);
+                return Next::Done;
+            }
+        }
+        let item = match reader.read(input) {
+            Ok(Some(item)) => item,
+            Ok(None) => return Next::Done,
+            Err(error) => return Next::Broke(error.into()),
+        };
+        let is_over = matches!(phase, Phase::Closing { .. });
+        let bytes = match &item {
+            Item::Binary(payload) | Item::Ping(payload) | Item::Pong(payload) => payload.len(),
+            Item::Text(text) => text.len(),
+            Item::Close(_) => 0,
+        };
+        self.metrics.messages_in.add(1);
+        if !is_over && let Err(error) = rates.spend(bytes, &self.shared.limits, now) {
+            return Next::Broke(error.into());
+        }
+        match (item, phase) {
+            (Item::Close(close), _) => return Next::Closed(close),
+            (_, Phase::Closing { .. }) | (Item::Pong(_), _) => {}
+            (Item::Text(_), _) => return Next::Broke(PeerMisbehaved::TextMessage.into()),
+            (Item::Ping(payload), _) => {
+                let mut pong = [0; tickwire_protocol::websocket::CONTROL_BYTES_MAX];
+                let length = payload.len();
+                pong[..length].copy_from_slice(payload);
+                connection.queue_pong(&pong[..length]);
+            }
+            (Item::Binary(message), Phase::Seated { room, seat }) => {
+                let (key, seat) = (*room, *seat);
+                let room = &mut self.rooms[key].room;
+                match guarded(|| room.handle_message(seat, message, now)) {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return Next::Broke(error),
+                    None => return Next::Panicked(key),
+                }
+            }
+            (Item::Binary(message), Phase::Greeting { session, .. }) => {
+                match Self::greet(session, message, now) {
+                    Ok(Some(hello)) => return Next::Hello(hello),
+                    Ok(None) => {}
+                    Err(error) => return Next::Broke(error),
+                }
+            }
+        }
+        Next::Item
+    }
+
+    /// Writes each player of a room its message of this tick.
+    pub(super) fn deliver(&mut self, room: usize, started: Micros) {
+        let mut broken = Vec::new();
+        let (mut messages, mut snapshots, mut skipped, mut blocked) = (0, 0, 0, 0);
+        for place in 0..self.rooms[room].places() {
+            let Some(key) = self.rooms[room].member(place) else {
+                continue;
+            };
+            let connection = &mut self.connections[key];
+            let Phase::Seated { seat, .. } = connection.phase else {
+                continue;
+            };
+            match connection.clear_the_way(started) {
+                Ok(true) => {}
+                Ok(false) => {
+                    skipped += 1;
+                    continue;
+                }
+                Err(_) => {
+                    broken.push(key);
+                    continue;
+                }
+            }
+            self.out.clear();
+            let begun = connection.writer.begin(&mut self.out);
+            let slot = &mut self.rooms[room];
+            let transmitted = slot.room.poll_transmit(seat, started, &mut self.out);
+            if transmitted.any {
+                connection
+                    .writer
+                    .finish(begun, Opcode::Binary, &mut self.out);
+            } else {
+                connection.writer.abandon(begun, &mut self.out);
+                if !connection.has_pending() {
+                    continue;
+                }
+            }
+            messages += u64::from(transmitted.any);
+            snapshots += u64::from(transmitted.snapshot);
+            match connection.write(&self.out, started) {
+                Ok(true) => {}
+                Ok(false) => blocked += 1,
+                Err(_) => broken.push(key),
+            }
+            if slot.room.wants_transmit(seat) {
+                self.mark_busy(key);
+            }
+        }
+        self.metrics.messages_out.add(messages);
+        self.metrics.snapshots_written.add(snapshots);
+        self.metrics.snapshots_skipped_socket.add(skipped);
+        self.metrics.would_block.add(blocked);
+        let age = self.now().since(started);
+        self.metrics.snapshot_age.observe_many(age, snapshots);
+        for key in broken {
+            self.on_broken(key, started);
+        }
+    }
+
+    /// Writes what a player's streams have, as far as the socket takes it. Says whether more is to come.
+    pub(super) fn transmit_bulk(
+        &mut self,
+        key: usize,
+        room: usize,
+        seat: SeatIndex,
+        now: Micros,
+    ) -> bool {
+        for _ in 0..BULK_MESSAGES_PER_PUMP_MAX {
+            let (Some(slot), Some(connection)) =
+                (self.rooms.get_mut(room), self.connections.get_mut(key))
+            else {
+                return false;
+            };
+            match connection.clear_the_way(now) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.metrics.would_block.add(1);
+                    break;
+                }
+                Err(_) => {
+                    self.on_broken(key, now);
+                    return false;
+                }
+            }
+            self.out.clear();
+            let begun = connection.writer.begin(&mut self.out);
+            if !slot.room.poll_transmit_bulk(seat, now, &mut self.out) {
+                connection.writer.abandon(begun, &mut self.out);
+                return false;
+            }
+            connection
+                .writer
+                .finish(begun, Opcode::Binary, &mut self.out);
+            self.metrics.messages_out.add(1);
+            if connection.write(&self.out, now).is_err() {
+                self.on_broken(key, now);
+                return false;
+            }
+        }
+        self.rooms
+            .get(room)
+            .is_some_and(|slot| slot.room.wants_transmit(seat))
+    }
+
+    pub(super) fn on_stream_event(
+        &mut self,
+        room: usize,
+        seat: SeatIndex,
+        event: StreamEvent,
+        _now: Micros,
+    ) {
+        let _ = (room, seat, event);
+    }
+
+    /// The peer has sent its close frame: answer it, unless it is the answer to ours.
+    fn on_peer_close(&mut self, key: usize, close: &PeerClose, now: Micros) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if let Phase::Closing { .. } = connection.phase {
+            return self.drop_connection(key);
+        }
+        let code = close
+            .code
+            .and_then(CloseCode::from_number)
+            .unwrap_or(CloseCode::Normal);
+        if let Phase::Seated { room, seat } = connection.phase {
+            self.leave_seat(room, seat, now);
+        }
+        self.close(key, &[], code, "", now);
+        // Both have said it: nothing more will come. What the socket takes now is all it gets.
+        self.drop_connection(key);
+    }
+
+    /// The connection is gone without a close frame.
+    pub(super) fn on_broken(&mut self, key: usize, now: Micros) {
+        let Some(connection) = self.connections.get(key) else {
+            return;
+        };
+        match connection.phase {
+            Phase::Seated { room, seat } => {
+                self.leave_seat(room, seat, now);
+                self.metrics.count_close(None);
+            }
+            Phase::Greeting { .. } => self.metrics.count_close(None),
+            Phase::Closing { .. } => {}
+        }
+        self.drop_connection(key);
+    }
+
+    fn leave_seat(&mut self, room: usize, seat: SeatIndex, now: Micros) {
+        let Some(slot) = self.rooms.get_mut(room) else {
+            return;
+        };
+        slot.set_member(seat, None);
+        if guarded(|| slot.room.handle_disconnect(seat, now)).is_none() {
+            return self.on_room_panicked(room, now);
+        }
+        self.act_on_room_events(room, now);
+    }
+
+    /// Sends the last message and the close frame, and waits for the peer's.
+    pub(super) fn close(
+        &mut self,
+        key: usize,
+        farewell: &[u8],
+        code: CloseCode,
+        reason: &str,
+        now: Micros,
+    ) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        connection.begin_closing(farewell, code, reason, now);
+        self.metrics.count_close(Some(code));
+        if connection.flush(now).is_err() {
+            self.drop_connection(key);
+        } else {
+            self.mark_busy(key);
+        }
+    }
+
+    pub(super) fn drop_connection(&mut self, key: usize) {
+        if let Some(mut connection) = self.connections.try_remove(key) {
+            self.metrics.connections.add(-1);
+            // The socket closes as it is dropped, and leaves the poll with it.
+            let _ = connection.socket.deregister(self.poll.registry());
+        }
+    }
+
+    /// Ends connections that say nothing or take nothing, and counts what the others have carried.
+    pub(super) fn sweep_connections(&mut self, now: Micros) {
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
+            if connection.blocked_for(now) > self.shared.limits.stall_max {
+                self.condemn(key, &PeerMisbehaved::TooSlow("its socket").into(), now);
+                // It takes no farewell either.
+                self.drop_connection(key);
+                continue;
+            }
+            match connection.phase {
+                Phase::Greeting { until, .. } if until <= now => self.condemn_overdue(key, now),
+                Phase::Seated { room, seat } => {
+                    if let Some(traffic) = self.rooms[room].room.traffic(seat) {
+                        self.metrics.count_traffic(&traffic, &connection.counted);
+                        connection.counted = traffic;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+const _: () = assert!(CLIENT_MESSAGE_BYTES_MAX <= crate::limits::CLOSING_BYTES_MAX);

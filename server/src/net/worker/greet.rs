@@ -1,0 +1,263 @@
+//! From a new connection to a player with a seat: who reads the hello, who has the room, who gets in.
+
+use std::sync::Arc;
+
+use tickwire_protocol::{
+    error::{CloseCode, PeerError, PeerMisbehaved},
+    limits::CLIENT_MESSAGE_BYTES_MAX,
+    session::{Hello, ResumeToken, ServerEvent, ServerSession},
+    stream::Class,
+    time::{Micros, RoomTime},
+};
+
+use super::{
+    Arrival, Command, Connection, Newcomer, Phase, Token, Worker, connection::verdict, guarded,
+    rooms::RoomSlot,
+};
+use crate::{
+    net::directory::Place,
+    room::{Room, TurnedAway},
+};
+
+impl Worker {
+    pub(super) fn on_newcomer(&mut self, newcomer: Newcomer) {
+        let now = self.now();
+        let Newcomer {
+            socket,
+            read_ahead,
+            permit,
+        } = newcomer;
+        let connection = Connection::new(socket, permit, &self.shared.limits, now);
+        let Some(key) = self.adopt(connection) else {
+            return;
+        };
+        if self.ending.is_some() {
+            self.close(key, &[], CloseCode::GoingAway, "the server shuts down", now);
+        } else if !read_ahead.is_empty() {
+            let mut bytes = read_ahead.to_vec();
+            self.feed(key, &mut bytes, now);
+        }
+    }
+
+    /// Puts a connection under this worker's poll, and among those served between ticks.
+    fn adopt(&mut self, mut connection: Connection) -> Option<usize> {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        if let Err(error) = connection.socket.register(self.poll.registry(), Token(key)) {
+            // Nothing can be said to a socket that cannot be watched; dropping it closes it.
+            tracing::warn!(%error, "a socket cannot be watched");
+            return None;
+        }
+        connection.readiness.is_busy = true;
+        entry.insert(connection);
+        self.busy.push(key);
+        self.metrics.connections.add(1);
+        Some(key)
+    }
+
+    /// Takes a message of a connection that has no seat. Gives its hello, when it is one.
+    pub(super) fn greet(
+        session: &mut ServerSession,
+        message: &[u8],
+        now: Micros,
+    ) -> Result<Option<Box<Hello>>, PeerError> {
+        // There is no room yet, and no tick; nothing before the hello's answer depends on one.
+        session.handle_message(
+            message,
+            RoomTime {
+                now,
+                ..RoomTime::default()
+            },
+        )?;
+        Ok(match session.poll_event() {
+            Some(ServerEvent::Hello(hello)) => Some(hello),
+            _ => None,
+        })
+    }
+
+    /// Finds the room a hello asks for, here or with another worker.
+    pub(super) fn route(&mut self, key: usize, hello: Hello, unread: &mut [u8], now: Micros) {
+        match self.shared.directory.place(&hello) {
+            None => self.turn_away(key, CloseCode::Full, "the server has no room left", now),
+            Some(place) => self.send_to(key, hello, place, unread, now),
+        }
+    }
+
+    fn send_to(&mut self, key: usize, hello: Hello, place: Place, unread: &mut [u8], now: Micros) {
+        if place.worker == self.index {
+            self.seat(key, &hello, &place, now);
+            if self.connections.contains(key) && !unread.is_empty() {
+                self.feed(key, unread, now);
+            }
+            return;
+        }
+        let Some(mut connection) = self.release(key) else {
+            return;
+        };
+        connection.readiness.readable = true;
+        let worker = place.worker;
+        let unread = unread.to_vec();
+        let arrival = Box::new(Arrival {
+            connection,
+            hello,
+            place,
+            unread,
+        });
+        // Fails only while the server ends: then the connection ends with it.
+        let _ = self.shared.workers[worker].send(Command::Welcome(arrival));
+    }
+
+    /// Takes a connection out of this worker without closing it.
+    fn release(&mut self, key: usize) -> Option<Connection> {
+        let mut connection = self.connections.try_remove(key)?;
+        self.metrics.connections.add(-1);
+        if let Err(error) = connection.socket.deregister(self.poll.registry()) {
+            tracing::warn!(%error, "a socket could not be let go");
+        }
+        Some(connection)
+    }
+
+    pub(super) fn on_arrival(&mut self, arrival: Arrival) {
+        let now = self.now();
+        let Arrival {
+            connection,
+            hello,
+            mut place,
+            mut unread,
+        } = arrival;
+        let Some(key) = self.adopt(connection) else {
+            return;
+        };
+        if self.ending.is_some() {
+            self.close(key, &[], CloseCode::GoingAway, "the server shuts down", now);
+            return;
+        }
+        // The room may have been dropped while the connection was on its way.
+        if !self.room_by_name.contains_key(&place.room)
+            && let Some(newer) = self.shared.directory.place_in(place.room.clone())
+        {
+            place = newer;
+        }
+        self.send_to(key, hello, place, &mut unread, now);
+    }
+
+    /// Gives a connection a seat in a room of this worker, opening the room if it is new.
+    fn seat(&mut self, key: usize, hello: &Hello, place: &Place, now: Micros) {
+        let Some(room) = self.room_for(place, now) else {
+            return self.turn_away(key, CloseCode::Internal, "the room cannot be opened", now);
+        };
+        let Some(token) = random_token() else {
+            return self.turn_away(key, CloseCode::Internal, "no randomness for a seat", now);
+        };
+        let connection = &mut self.connections[key];
+        // For a moment the connection is nothing; what comes next decides what it becomes.
+        let nothing = Phase::Closing {
+            until: now,
+            bytes_left: CLIENT_MESSAGE_BYTES_MAX,
+        };
+        let Phase::Greeting { session, .. } = core::mem::replace(&mut connection.phase, nothing)
+        else {
+            return;
+        };
+        let slot = &mut self.rooms[room];
+        slot.wake(now);
+        let joined = guarded(|| slot.room.handle_join(session, hello, token, now));
+        match joined {
+            Some(Ok(seat)) => {
+                // First what this did to others: the same player's older connection, for one.
+                self.act_on_room_events(room, now);
+                self.connections[key].phase = Phase::Seated { room, seat };
+                let slot = &mut self.rooms[room];
+                slot.set_member(seat, Some(key));
+                if self.connections[key].readiness.readable {
+                    slot.readable.push(key);
+                }
+                self.transmit_bulk(key, room, seat, now);
+            }
+            Some(Err(TurnedAway {
+                mut session,
+                code,
+                reason,
+            })) => {
+                let farewell = last_message(&mut session, now);
+                self.close(key, &farewell, code, &reason, now);
+            }
+            None => {
+                self.close(key, &[], CloseCode::Internal, "the room failed", now);
+                self.on_room_panicked(room, now);
+            }
+        }
+    }
+
+    fn room_for(&mut self, place: &Place, now: Micros) -> Option<usize> {
+        if let Some(&room) = self.room_by_name.get(&place.room) {
+            return Some(room);
+        }
+        let seed = getrandom::u64().ok()?;
+        let phase = self.next_phase();
+        let make_game = self.shared.make_game.clone();
+        let room = guarded(|| Room::new(make_game(), &*place.room, seed, now))?;
+        let room = room
+            .inspect_err(|misuse| tracing::error!(%misuse, "a room cannot be opened"))
+            .ok()?;
+        let key = self.rooms.insert(RoomSlot::new(room, place, phase, now));
+        self.room_by_name.insert(Arc::clone(&place.room), key);
+        self.metrics.rooms.add(1);
+        Some(key)
+    }
+
+    /// Refuses a connection that has no seat.
+    pub(super) fn turn_away(&mut self, key: usize, code: CloseCode, reason: &str, now: Micros) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let mut farewell = Vec::new();
+        if let Phase::Greeting { session, .. } = &mut connection.phase {
+            if session.refuse(code, reason).is_err() {
+                session.close(code, reason);
+            }
+            farewell = last_message(session, now);
+        }
+        self.close(key, &farewell, code, reason, now);
+    }
+
+    /// Ends a connection without a seat for what its peer did.
+    pub(super) fn condemn(&mut self, key: usize, error: &PeerError, now: Micros) {
+        let (code, reason) = verdict(error);
+        match self
+            .connections
+            .get(key)
+            .map(|connection| &connection.phase)
+        {
+            Some(&Phase::Seated { room, seat }) => {
+                self.rooms[room].room.dismiss(seat, code, &reason, now);
+                self.act_on_room_events(room, now);
+            }
+            Some(Phase::Greeting { .. }) => self.turn_away(key, code, &reason, now),
+            // It is being closed already, for the first thing it did.
+            Some(Phase::Closing { .. }) | None => {}
+        }
+    }
+
+    /// Times out connections that do not say hello.
+    pub(super) fn condemn_overdue(&mut self, key: usize, now: Micros) {
+        let error = PeerMisbehaved::TimedOut("the handshake").into();
+        self.condemn(key, &error, now);
+    }
+}
+
+fn last_message(session: &mut ServerSession, now: Micros) -> Vec<u8> {
+    let mut message = Vec::new();
+    let time = RoomTime {
+        now,
+        ..RoomTime::default()
+    };
+    session.poll_transmit(Class::Control, usize::MAX, time, &mut message);
+    message
+}
+
+fn random_token() -> Option<ResumeToken> {
+    let mut token = [0; 16];
+    getrandom::fill(&mut token).ok()?;
+    Some(ResumeToken(token))
+}

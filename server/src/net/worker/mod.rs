@@ -1,0 +1,358 @@
+//! A worker: one thread that owns rooms, and the sockets of the players in them.
+//!
+//! In: commands (a new connection, one that changes worker, the end), and bytes from sockets. Out: bytes
+//! to sockets. The choice to question: the worker does not wait *for* its sockets. It sleeps until a
+//! room's tick is due (or a command comes), then asks its poll once what is ready, reads each ready
+//! socket once, ticks, and writes each player's message with one call. Waking for every packet would
+//! double the cost of a player, and the tick is the only reader of what it would read.
+//!
+//! Between ticks only connections with something under way are served: a handshake, a transfer, a
+//! farewell. When there are none, nothing runs.
+
+mod connection;
+mod deliver;
+mod greet;
+mod rates;
+mod rooms;
+mod socket;
+
+use core::time::Duration;
+use std::{
+    collections::HashMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+};
+
+use bytes::Bytes;
+use mio::{Events, Poll, Token};
+use slab::Slab;
+use tickwire_protocol::{error::CloseCode, session::Hello, time::Micros};
+
+pub(crate) use self::socket::Socket;
+use self::{
+    connection::{Connection, Phase},
+    rooms::RoomSlot,
+};
+use super::{
+    clock::Clock,
+    directory::{Directory, Place},
+    gate::Permit,
+    metrics::WorkerMetrics,
+};
+use crate::{
+    game::Game,
+    limits::{Limits, PUMP_PERIOD, READ_BYTES_MAX, SHUTDOWN_WAIT, SWEEP_PERIOD},
+};
+
+/// What a worker is told.
+pub(crate) enum Command {
+    /// Take a connection that was just upgraded.
+    Accept(Newcomer),
+    /// Take a connection that said hello to another worker.
+    Welcome(Box<Arrival>),
+    /// Say goodbye to everyone, and end.
+    ShutDown,
+}
+
+/// A connection that was just upgraded.
+pub(crate) struct Newcomer {
+    pub(crate) socket: Socket,
+    /// What came right behind the request for the upgrade.
+    pub(crate) read_ahead: Bytes,
+    pub(crate) permit: Permit,
+}
+
+/// A connection on its way to its room.
+pub(crate) struct Arrival {
+    connection: Connection,
+    hello: Hello,
+    place: Place,
+    /// What was read behind the hello.
+    unread: Vec<u8>,
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) make_game: Arc<dyn Fn() -> Game + Send + Sync>,
+    pub(crate) workers: Arc<[Sender<Command>]>,
+}
+
+/// One worker. See the [module's page](self).
+pub(crate) struct Worker {
+    index: usize,
+    shared: Shared,
+    metrics: Arc<WorkerMetrics>,
+    commands: Receiver<Command>,
+    poll: Poll,
+    events: Events,
+    connections: Slab<Connection>,
+    rooms: Slab<RoomSlot>,
+    room_by_name: HashMap<Arc<str>, usize>,
+    /// Connections served between ticks.
+    busy: Vec<usize>,
+    next_pump: Micros,
+    next_sweep: Micros,
+    busy_micros: u64,
+    /// Set when the worker is to end, to when it ends at the latest.
+    ending: Option<Micros>,
+    read_buffer: Vec<u8>,
+    out: Vec<u8>,
+}
+
+/// Readiness reports taken from the kernel at a time.
+const EVENTS_AT_A_TIME: usize = 1024;
+
+/// Reads of one socket in one go; what is left waits until others were served.
+const READS_AT_A_TIME: usize = 4;
+
+/// A worker without rooms sleeps this long at most.
+const NAP: Duration = Duration::from_secs(1);
+
+impl Worker {
+    pub(crate) fn new(
+        index: usize,
+        shared: Shared,
+        metrics: Arc<WorkerMetrics>,
+        commands: Receiver<Command>,
+    ) -> io::Result<Self> {
+        let now = shared.clock.now();
+        Ok(Self {
+            index,
+            shared,
+            metrics,
+            commands,
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_AT_A_TIME),
+            connections: Slab::new(),
+            rooms: Slab::new(),
+            room_by_name: HashMap::new(),
+            busy: Vec::new(),
+            next_pump: now,
+            next_sweep: now + SWEEP_PERIOD,
+            busy_micros: 0,
+            ending: None,
+            read_buffer: vec![0; READ_BYTES_MAX],
+            out: Vec::new(),
+        })
+    }
+
+    /// Runs until told to end.
+    pub(crate) fn run(mut self) {
+        loop {
+            self.sleep_until_due();
+            if self.is_over() {
+                return;
+            }
+            let now = self.now();
+            self.take_readiness();
+            self.tick_due_rooms(now);
+            self.pump(now);
+            self.sweep(now);
+            self.busy_micros += self.now().since(now).0;
+        }
+    }
+
+    fn now(&self) -> Micros {
+        self.shared.clock.now()
+    }
+
+    /// Sleeps until the next thing is due. Commands are taken as they come, and never make it late.
+    fn sleep_until_due(&mut self) {
+        while !self.is_over() {
+            let now = self.now();
+            let span = self.next_due().since(now);
+            let command = if span > Micros(0) {
+                self.commands.recv_timeout(Duration::from(span).min(NAP))
+            } else {
+                self.commands
+                    .try_recv()
+                    .map_err(|_| RecvTimeoutError::Timeout)
+            };
+            match command {
+                Ok(command) => self.on_command(command),
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    // The server is gone without a word: a worker must not outlive it.
+                    self.begin_ending();
+                    std::thread::sleep(span.into());
+                    return;
+                }
+            }
+            if span == Micros(0) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the worker was told to end and has nobody left to tell.
+    fn is_over(&self) -> bool {
+        self.ending
+            .is_some_and(|at| self.connections.is_empty() || at <= self.now())
+    }
+
+    fn next_due(&self) -> Micros {
+        let tick = self
+            .rooms
+            .iter()
+            .filter_map(|(_, slot)| slot.next_due())
+            .min();
+        let pump = (!self.busy.is_empty()).then_some(self.next_pump);
+        [tick, pump, self.ending]
+            .into_iter()
+            .flatten()
+            .fold(self.next_sweep, Micros::min)
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Accept(newcomer) => self.on_newcomer(newcomer),
+            Command::Welcome(arrival) => self.on_arrival(*arrival),
+            Command::ShutDown => self.begin_ending(),
+        }
+    }
+
+    /// Says goodbye to everyone. The thread ends when they have answered, or after a while.
+    fn begin_ending(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        let now = self.now();
+        self.ending = Some(now + SHUTDOWN_WAIT);
+        let reason = "the server shuts down";
+        let rooms: Vec<usize> = self.rooms.iter().map(|(key, _)| key).collect();
+        for room in rooms {
+            self.end_room(room, CloseCode::GoingAway, reason, now);
+        }
+        let rest: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in rest {
+            if matches!(self.connections[key].phase, Phase::Greeting { .. }) {
+                self.close(key, &[], CloseCode::GoingAway, reason, now);
+            }
+        }
+    }
+
+    /// Asks the poll once what is ready, and keeps it for when it is wanted.
+    fn take_readiness(&mut self) {
+        loop {
+            if self
+                .poll
+                .poll(&mut self.events, Some(Duration::ZERO))
+                .is_err()
+            {
+                // Interrupted by a signal: what is ready is still ready next time.
+                return;
+            }
+            let mut reports = 0;
+            for event in &self.events {
+                reports += 1;
+                let Token(key) = event.token();
+                let Some(connection) = self.connections.get_mut(key) else {
+                    continue;
+                };
+                if event.is_readable() || event.is_error() {
+                    connection.readiness.read_closed |= event.is_read_closed() || event.is_error();
+                    if !connection.readiness.readable {
+                        connection.readiness.readable = true;
+                        if let Phase::Seated { room, .. } = connection.phase {
+                            self.rooms[room].readable.push(key);
+                        }
+                    }
+                }
+                if event.is_writable() {
+                    connection.set_writable();
+                    if connection.has_pending() && !connection.readiness.is_busy {
+                        connection.readiness.is_busy = true;
+                        self.busy.push(key);
+                    }
+                }
+            }
+            if reports < EVENTS_AT_A_TIME {
+                return;
+            }
+        }
+    }
+
+    /// Serves the connections with something under way, if it is time.
+    fn pump(&mut self, now: Micros) {
+        if self.busy.is_empty() || now < self.next_pump {
+            return;
+        }
+        self.next_pump = now + PUMP_PERIOD;
+        let mut busy = core::mem::take(&mut self.busy);
+        busy.retain(|&key| {
+            let stays = self.serve_busy(key, now);
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.readiness.is_busy = stays;
+            }
+            stays
+        });
+        // Serving may have made others busy.
+        busy.append(&mut self.busy);
+        self.busy = busy;
+    }
+
+    fn mark_busy(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.readiness.is_busy
+        {
+            connection.readiness.is_busy = true;
+            self.busy.push(key);
+        }
+    }
+
+    /// Whether the connection has to be served again between ticks.
+    fn serve_busy(&mut self, key: usize, now: Micros) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return false;
+        };
+        if connection.flush(now).is_err() {
+            self.on_broken(key, now);
+            return false;
+        }
+        if self.connections[key].readiness.readable {
+            self.read(key, now);
+        }
+        let Some(connection) = self.connections.get(key) else {
+            return false;
+        };
+        match connection.phase {
+            Phase::Greeting { .. } => true,
+            Phase::Closing { until, .. } if until <= now => {
+                self.drop_connection(key);
+                false
+            }
+            Phase::Closing { .. } => true,
+            Phase::Seated { room, seat } => {
+                self.act_on_room_events(room, now);
+                self.transmit_bulk(key, room, seat, now)
+            }
+        }
+    }
+
+    /// Looks after what needs no better than a second: time-outs, stalls, empty rooms, counts.
+    fn sweep(&mut self, now: Micros) {
+        if now < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now + SWEEP_PERIOD;
+        self.shared
+            .directory
+            .report_load(self.index, self.busy_micros);
+        self.busy_micros = 0;
+        self.sweep_rooms(now);
+        self.sweep_connections(now);
+    }
+}
+
+/// Runs code of the game, or code that calls it. A panic there ends its room, never the worker.
+fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
+}

@@ -1,0 +1,109 @@
+//! How much one player may send: two buckets that time fills and messages empty.
+//!
+//! The choice to question: large messages count by their bytes alone. An upload is a few hundred
+//! messages a second and harmless; a few hundred tiny ones are a player who wastes the tick.
+
+use tickwire_protocol::{error::PeerMisbehaved, time::Micros};
+
+use crate::limits::Limits;
+
+/// A message of fewer bytes counts as one message as well as by its bytes.
+const SMALL_MESSAGE_BYTES: usize = 1024;
+
+/// Seconds of the allowed rate that may come at once: what a client sends after a stall of its link.
+const BURST_SECONDS: u64 = 2;
+
+/// What one player may still send, in millionths of a message and of a byte.
+#[derive(Debug)]
+pub(super) struct Rates {
+    messages: u64,
+    bytes: u64,
+    filled_at: Micros,
+}
+
+impl Rates {
+    pub(super) fn new(limits: &Limits, now: Micros) -> Self {
+        Self {
+            messages: full(limits.messages_per_second_max),
+            bytes: full(limits.bytes_per_second_max),
+            filled_at: now,
+        }
+    }
+
+    /// Takes a message of so many bytes out of the buckets.
+    pub(super) fn spend(
+        &mut self,
+        bytes: usize,
+        limits: &Limits,
+        now: Micros,
+    ) -> Result<(), PeerMisbehaved> {
+        self.fill(limits, now);
+        if bytes < SMALL_MESSAGE_BYTES {
+            let left = self.messages.checked_sub(Micros::PER_SECOND);
+            self.messages = left.ok_or(PeerMisbehaved::RateExceeded("messages"))?;
+        }
+        let left = self.bytes.checked_sub(bytes as u64 * Micros::PER_SECOND);
+        self.bytes = left.ok_or(PeerMisbehaved::RateExceeded("bytes"))?;
+        Ok(())
+    }
+
+    fn fill(&mut self, limits: &Limits, now: Micros) {
+        let span = now.since(self.filled_at).0;
+        if span == 0 {
+            return;
+        }
+        self.filled_at = now;
+        let fill = |level: u64, per_second: u32| {
+            let more = span.saturating_mul(per_second.into());
+            level.saturating_add(more).min(full(per_second))
+        };
+        self.messages = fill(self.messages, limits.messages_per_second_max);
+        self.bytes = fill(self.bytes, limits.bytes_per_second_max);
+    }
+}
+
+fn full(per_second: u32) -> u64 {
+    u64::from(per_second) * BURST_SECONDS * Micros::PER_SECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            messages_per_second_max: 10,
+            bytes_per_second_max: 10_000,
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn the_allowed_rate_can_be_kept_up_for_ever() {
+        let limits = limits();
+        let mut rates = Rates::new(&limits, Micros(0));
+        for i in 0..10_000 {
+            assert_eq!(rates.spend(1000, &limits, Micros(i * 100_000)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_burst_of_two_seconds_passes_and_one_message_more_does_not() {
+        let limits = limits();
+        let mut rates = Rates::new(&limits, Micros(0));
+        for _ in 0..20 {
+            assert_eq!(rates.spend(10, &limits, Micros(5)), Ok(()));
+        }
+        let more = rates.spend(10, &limits, Micros(5));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("messages")));
+    }
+
+    #[test]
+    fn large_messages_count_by_their_bytes_alone() {
+        let limits = limits();
+        let mut rates = Rates::new(&limits, Micros(0));
+        assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
+        let more = rates.spend(2000, &limits, Micros(0));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("bytes")));
+    }
+}

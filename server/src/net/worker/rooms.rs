@@ -1,0 +1,247 @@
+//! The rooms of a worker: when each ticks, who is in it, and what its events ask for.
+
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+
+use tickwire_protocol::{error::CloseCode, time::Micros};
+
+use super::{Phase, Worker, guarded};
+use crate::{
+    limits::{EMPTY_ROOM_KEPT, PUMP_PERIOD},
+    net::directory::Place,
+    room::{Room, RoomEvent, SeatIndex},
+};
+
+/// A room and what its worker keeps beside it.
+pub(super) struct RoomSlot {
+    pub(super) room: Room,
+    name: Arc<str>,
+    /// The connection of each seat, by the seat's place.
+    members: Vec<Option<usize>>,
+    /// Connections whose bytes wait for the room's tick.
+    pub(super) readable: Vec<usize>,
+    /// How far the room's ticks stand from whole periods: see [`Worker::next_phase`].
+    phase: Micros,
+    /// Since when nobody is in the room. It does not tick then.
+    empty_since: Option<Micros>,
+    /// The players of the room as the directory sees them.
+    players: Arc<AtomicUsize>,
+    counted_players: i64,
+    counted_encodes: (u64, u64),
+}
+
+impl RoomSlot {
+    pub(super) fn new(room: Room, place: &Place, phase: Micros, now: Micros) -> Self {
+        Self {
+            room,
+            name: place.room.clone(),
+            members: Vec::new(),
+            readable: Vec::new(),
+            phase,
+            empty_since: Some(now),
+            players: place.players.clone(),
+            counted_players: 0,
+            counted_encodes: (0, 0),
+        }
+    }
+
+    /// When the room ticks next; never while nobody is in it.
+    pub(super) fn next_due(&self) -> Option<Micros> {
+        self.empty_since.is_none().then(|| self.room.next_due())
+    }
+
+    /// Lets an empty room tick again, from its next turn on.
+    pub(super) fn wake(&mut self, now: Micros) {
+        if self.empty_since.take().is_some() {
+            let rate = u64::from(self.room.tick_rate_hz());
+            let periods = now.since(self.phase).0 * rate / Micros::PER_SECOND + 1;
+            self.room
+                .restart(Micros(periods * Micros::PER_SECOND / rate) + self.phase);
+        }
+    }
+
+    pub(super) fn set_member(&mut self, seat: SeatIndex, connection: Option<usize>) {
+        let place = seat.place();
+        if place >= self.members.len() {
+            self.members.resize(place + 1, None);
+        }
+        self.members[place] = connection;
+    }
+
+    fn take_member(&mut self, seat: SeatIndex) -> Option<usize> {
+        self.members.get_mut(seat.place())?.take()
+    }
+
+    /// Connections of the room with their seats.
+    pub(super) fn member(&self, place: usize) -> Option<usize> {
+        self.members.get(place).copied().flatten()
+    }
+
+    pub(super) const fn places(&self) -> usize {
+        self.members.len()
+    }
+}
+
+impl Worker {
+    /// Where in its period the next room's ticks stand. Rooms that share a phase share a wake-up and a
+    /// look at the poll; different phases spread their work over the period.
+    pub(super) fn next_phase(&self) -> Micros {
+        const PHASES: usize = 8;
+        Micros((self.rooms.len() % PHASES) as u64 * PUMP_PERIOD.0)
+    }
+
+    /// Ticks every room whose turn it is, once.
+    pub(super) fn tick_due_rooms(&mut self, now: Micros) {
+        for key in 0..self.rooms.capacity() {
+            let is_due = |slot: &RoomSlot| slot.next_due().is_some_and(|due| due <= now);
+            if self.rooms.get(key).is_some_and(is_due) {
+                self.tick_room(key);
+            }
+        }
+    }
+
+    fn tick_room(&mut self, key: usize) {
+        let started = self.now();
+        let mut readable = core::mem::take(&mut self.rooms[key].readable);
+        for connection in readable.drain(..) {
+            // It may have left the room since, and its number may be another's.
+            let is_member = self.connections.get(connection).is_some_and(|connection| {
+                connection.readiness.readable
+                    && matches!(connection.phase, Phase::Seated { room, .. } if room == key)
+            });
+            if is_member {
+                self.read(connection, started);
+            }
+        }
+        let slot = &mut self.rooms[key];
+        // What was not read to its end has put itself back; keep the longer buffer.
+        readable.append(&mut slot.readable);
+        slot.readable = readable;
+
+        let Some(pace) = guarded(|| slot.room.tick(started)) else {
+            return self.on_room_panicked(key, started);
+        };
+        self.metrics.ticks.add(1);
+        self.metrics.tick_lateness.observe(pace.lateness);
+        self.metrics.ticks_slipped.add(pace.slipped_ticks.into());
+        self.act_on_room_events(key, started);
+        if pace.skips_snapshots {
+            self.metrics.ticks_late.add(1);
+            let players = self.rooms.get(key).map_or(0, |slot| slot.room.players());
+            self.metrics.snapshots_skipped_overrun.add(players as u64);
+        } else {
+            self.deliver(key, started);
+        }
+        self.metrics
+            .tick_duration
+            .observe(self.now().since(started));
+    }
+
+    /// Does what a room's events ask for.
+    pub(super) fn act_on_room_events(&mut self, key: usize, now: Micros) {
+        while let Some(event) = self
+            .rooms
+            .get_mut(key)
+            .and_then(|slot| slot.room.poll_event())
+        {
+            match event {
+                RoomEvent::Seated { token } => {
+                    let name = self.rooms[key].name.clone();
+                    self.shared.directory.insert_seat(token, name);
+                    self.count_players(key, now);
+                }
+                RoomEvent::Vacated { token } => {
+                    self.shared.directory.remove_seat(token);
+                    self.count_players(key, now);
+                }
+                RoomEvent::Dismissed {
+                    seat,
+                    code,
+                    reason,
+                    farewell,
+                } => {
+                    if let Some(connection) = self.rooms[key].take_member(seat) {
+                        self.close(connection, &farewell, code, &reason, now);
+                    }
+                }
+                RoomEvent::Stream { seat, event } => self.on_stream_event(key, seat, event, now),
+            }
+        }
+    }
+
+    fn count_players(&mut self, key: usize, now: Micros) {
+        let slot = &mut self.rooms[key];
+        let players = slot.room.players();
+        slot.players.store(players, Relaxed);
+        if players == 0 {
+            slot.empty_since = Some(now);
+        }
+        let players = i64::try_from(players).unwrap_or(i64::MAX);
+        self.metrics.players.add(players - slot.counted_players);
+        slot.counted_players = players;
+    }
+
+    /// A panic of the game: the room is over, its players are told, the worker goes on.
+    pub(super) fn on_room_panicked(&mut self, key: usize, now: Micros) {
+        self.metrics.rooms_panicked.add(1);
+        if let Some(slot) = self.rooms.get_mut(key) {
+            tracing::error!(room = %slot.name, "the game panicked; its room is closed");
+            slot.room.abandon("the room failed", now);
+        }
+        self.end_room(key, CloseCode::Internal, "the room failed", now);
+    }
+
+    /// Closes a room and forgets it.
+    pub(super) fn end_room(&mut self, key: usize, code: CloseCode, reason: &str, now: Micros) {
+        let Some(slot) = self.rooms.get_mut(key) else {
+            return;
+        };
+        if guarded(|| slot.room.close(code, reason, now)).is_none() {
+            slot.room.abandon(reason, now);
+        }
+        self.act_on_room_events(key, now);
+        self.forget_room(key);
+    }
+
+    fn forget_room(&mut self, key: usize) {
+        if let Some(slot) = self.rooms.try_remove(key) {
+            slot.players.store(0, Relaxed);
+            self.metrics.players.add(-slot.counted_players);
+            self.metrics.rooms.add(-1);
+            self.shared.directory.remove_room(&slot.name, self.index);
+            self.room_by_name.remove(&slot.name);
+        }
+    }
+
+    /// Times out players, drops rooms that have been empty for long, counts what they encoded.
+    pub(super) fn sweep_rooms(&mut self, now: Micros) {
+        let keys: Vec<usize> = self.rooms.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let slot = &mut self.rooms[key];
+            let stats = slot.room.replication().stats();
+            let (encoded, written) = (stats.sections_encoded, stats.sections_written);
+            self.metrics
+                .encode_misses
+                .add(encoded - slot.counted_encodes.0);
+            let hits_now = written.saturating_sub(encoded);
+            self.metrics
+                .encode_hits
+                .add(hits_now.saturating_sub(slot.counted_encodes.1));
+            slot.counted_encodes = (encoded, hits_now.max(slot.counted_encodes.1));
+
+            let is_over = slot
+                .empty_since
+                .is_some_and(|since| now.since(since) >= EMPTY_ROOM_KEPT);
+            // Somebody may be on the way to it: then the directory keeps it.
+            if is_over && self.shared.directory.remove_room(&slot.name, self.index) {
+                self.forget_room(key);
+                continue;
+            }
+            if guarded(|| slot.room.handle_timeout(now)).is_none() {
+                self.on_room_panicked(key, now);
+            } else {
+                self.act_on_room_events(key, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What a game usually needs, in one line: `use tickwire_server::prelude::*`.
+
+pub use bevy_ecs::prelude::*;
+pub use tickwire_protocol::{
+    event::GameEvent,
+    id::PlayerId,
+    replicate::Replicate,
+    time::{Micros, Tick},
+};
+
+pub use crate::{
+    game::{
+        CurrentInput, FromPlayer, Game, Joining, LeaveReason, Leaving, Outbox, Player, Refusal,
+        RoomRandom, TickClock,
+    },
+    replication::{Grid, Owner, Replicated, Viewer},
+};
+#[cfg(feature = "net")]
+pub use crate::{limits::Limits, net::Server};

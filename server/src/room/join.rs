@@ -1,0 +1,318 @@
+//! How players come into a room, come back, and leave it.
+
+use tickwire_protocol::{
+    error::{CloseCode, PeerError},
+    id::{PlayerId, SessionId},
+    limits::{CLIENT_MESSAGE_BYTES_MAX, SILENCE_MICROS_MAX},
+    session::{Hello, ResumeToken, ServerSession, Welcome},
+    stream::Class,
+    time::Micros,
+};
+
+use super::{
+    Room, RoomEvent,
+    seat::{Connection, Seat, SeatIndex},
+};
+use crate::{
+    game::{Joining, LeaveReason, Leaving, Player, Refusal},
+    limits::PLAYER_NAME_CHARS_MAX,
+    replication::Owner,
+};
+
+/// A connection that got no seat. Its session holds the answer: send it, and close with the code.
+#[derive(Debug)]
+pub struct TurnedAway {
+    /// The session, its refusal queued.
+    pub session: Box<ServerSession>,
+    /// What the close frame says.
+    pub code: CloseCode,
+    /// For a person.
+    pub reason: String,
+}
+
+impl Room {
+    /// Takes a connection that has said hello: gives it the seat its token names, or a new one.
+    ///
+    /// `fresh_token` must be random: whoever knows it can take the seat.
+    ///
+    /// # Errors
+    ///
+    /// The room is full, or the game refused.
+    pub fn handle_join(
+        &mut self,
+        session: Box<ServerSession>,
+        hello: &Hello,
+        fresh_token: ResumeToken,
+        now: Micros,
+    ) -> Result<SeatIndex, TurnedAway> {
+        match hello.resume.and_then(|token| self.seat_with(token)) {
+            Some(index) => {
+                self.resume(index, session, hello, now);
+                Ok(index)
+            }
+            None => self.seat_newcomer(session, hello, fresh_token, now),
+        }
+    }
+
+    /// Ends a player's connection for what it did, or because the server wants so. The seat is kept for
+    /// a while if the code says that the player does right to come back.
+    pub fn dismiss(&mut self, index: SeatIndex, code: CloseCode, reason: &str, now: Micros) {
+        if code.is_worth_retrying() {
+            self.say_farewell(index, code, reason, now);
+            self.on_connection_lost(index, now);
+        } else {
+            self.vacate(index, LeaveReason::SentAway, Some((code, reason)), now);
+        }
+    }
+
+    /// Ends every connection and frees every seat: the room is over.
+    pub fn close(&mut self, code: CloseCode, reason: &str, now: Micros) {
+        let seats: Vec<SeatIndex> = self.seats.iter().map(|(index, _)| index).collect();
+        for index in seats {
+            self.vacate(index, LeaveReason::SentAway, Some((code, reason)), now);
+        }
+    }
+
+    /// Ends every connection and frees every seat without asking the game, whose code has failed.
+    pub fn abandon(&mut self, reason: &str, now: Micros) {
+        self.hooks.leave = None;
+        self.close(CloseCode::Internal, reason, now);
+    }
+
+    /// The seat that a token takes back.
+    #[must_use]
+    pub fn seat_with(&self, token: ResumeToken) -> Option<SeatIndex> {
+        self.seats
+            .iter()
+            .find(|(_, seat)| seat.token == token)
+            .map(|(index, _)| index)
+    }
+
+    fn seat_newcomer(
+        &mut self,
+        session: Box<ServerSession>,
+        hello: &Hello,
+        token: ResumeToken,
+        now: Micros,
+    ) -> Result<SeatIndex, TurnedAway> {
+        if !self.has_place() {
+            return Err(turn_away(session, CloseCode::Full, "the room is full"));
+        }
+        let player = PlayerId(self.players_ever);
+        let session_id = SessionId(self.players_ever.into());
+        let name = clean_name(&hello.name);
+        let joining = Joining {
+            player,
+            session: session_id,
+            name: &name,
+            payload: &hello.join,
+        };
+        if let Some(knock) = &mut self.hooks.knock
+            && let Err(Refusal(reason)) = knock(&mut self.world, &joining)
+        {
+            return Err(turn_away(session, CloseCode::Refused, &reason));
+        }
+
+        self.players_ever += 1;
+        let entity = match &mut self.hooks.join {
+            Some(join) => join(&mut self.world, &joining),
+            None => self.world.spawn_empty().id(),
+        };
+        if let Ok(mut entity) = self.world.get_entity_mut(entity) {
+            let name = name.clone();
+            entity.insert((
+                Player {
+                    id: player,
+                    name,
+                    connected: true,
+                },
+                Owner(player),
+            ));
+        }
+        if let Some(input) = &self.input {
+            input.insert(&mut self.world, entity);
+        }
+        let mut seat = Seat {
+            player,
+            session_id,
+            token,
+            name,
+            entity,
+            connection: Connection::Connected(session),
+            applied_input: None,
+            snapshot_tick: None,
+            wants_checksum: false,
+            events_this_tick: 0,
+        };
+        self.greet(&mut seat, hello, false, now);
+        let index = self.seats.insert(seat);
+        self.seat_of.insert(player, index);
+        self.replication.add_player(player, entity);
+        self.events.push_back(RoomEvent::Seated { token });
+        Ok(index)
+    }
+
+    /// Gives a seat back. A connection that still holds it has been given up by its own player.
+    fn resume(
+        &mut self,
+        index: SeatIndex,
+        session: Box<ServerSession>,
+        hello: &Hello,
+        now: Micros,
+    ) {
+        let reason = "the player came back on another connection";
+        self.say_farewell(index, CloseCode::Replaced, reason, now);
+        let Some(mut seat) = self.seats.take_out(index) else {
+            return;
+        };
+        seat.connection = Connection::Connected(session);
+        seat.applied_input = None;
+        seat.snapshot_tick = None;
+        self.greet(&mut seat, hello, true, now);
+        // The new connection's replica is empty: its first snapshot is a keyframe.
+        self.replication.add_player(seat.player, seat.entity);
+        self.seats.put_back(index, seat);
+        self.set_connected(index, true);
+    }
+
+    fn greet(&self, seat: &mut Seat, hello: &Hello, resumed: bool, now: Micros) {
+        let time = self.pacer.time(now);
+        let is_schema_known = hello.schema_hash == self.replication.schema().hash();
+        let welcome = Welcome {
+            session: seat.session_id,
+            player: seat.player,
+            resume: seat.token,
+            resumed,
+            tick_rate_millihertz: self.settings.tick_rate_hz * 1000,
+            next_tick: time.next_tick,
+            next_tick_due: time.next_tick_due,
+            server_time: now,
+            message_bytes_max: u32::try_from(CLIENT_MESSAGE_BYTES_MAX).unwrap_or(u32::MAX),
+            silence_micros_max: SILENCE_MICROS_MAX,
+            schema: (!is_schema_known).then(|| self.schema_bytes.clone()),
+        };
+        let accepted = seat.session().map(|session| session.accept(welcome, now));
+        if let Some(Err(misuse)) = accepted {
+            tracing::error!(%misuse, "a session took a seat without a hello");
+        }
+    }
+
+    pub(super) fn on_connection_lost(&mut self, index: SeatIndex, now: Micros) {
+        if self.settings.grace == Micros(0) {
+            self.vacate(index, LeaveReason::Lost, None, now);
+            return;
+        }
+        if let Some(seat) = self.seats.get_mut(index) {
+            seat.connection = Connection::Away {
+                until: now + self.settings.grace,
+            };
+            self.replication.remove_player(seat.player);
+            self.set_connected(index, false);
+        }
+    }
+
+    pub(super) fn on_timeout(&mut self, now: Micros) {
+        let mut silent: Vec<(SeatIndex, PeerError)> = Vec::new();
+        let mut overdue: Vec<SeatIndex> = Vec::new();
+        for (index, seat) in self.seats.iter_mut() {
+            match &mut seat.connection {
+                Connection::Connected(session) => {
+                    if let Err(error) = session.handle_timeout(now) {
+                        silent.push((index, error));
+                    }
+                }
+                Connection::Away { until } if *until <= now => overdue.push(index),
+                Connection::Away { .. } => {}
+            }
+        }
+        for (index, error) in silent {
+            self.dismiss(index, CloseCode::from(&error), &error.to_string(), now);
+        }
+        for index in overdue {
+            self.vacate(index, LeaveReason::Lost, None, now);
+        }
+    }
+
+    /// Frees a seat, with a last word to whoever sits there.
+    pub(super) fn vacate(
+        &mut self,
+        index: SeatIndex,
+        reason: LeaveReason,
+        last_word: Option<(CloseCode, &str)>,
+        now: Micros,
+    ) {
+        if let Some((code, text)) = last_word {
+            self.say_farewell(index, code, text, now);
+        }
+        let Some(seat) = self.seats.remove(index) else {
+            return;
+        };
+        self.seat_of.remove(&seat.player);
+        self.replication.remove_player(seat.player);
+        if let Some(leave) = &mut self.hooks.leave
+            && self.world.get_entity(seat.entity).is_ok()
+        {
+            let (player, entity, name) = (seat.player, seat.entity, seat.name.as_str());
+            leave(
+                &mut self.world,
+                &Leaving {
+                    player,
+                    entity,
+                    name,
+                    reason,
+                },
+            );
+        }
+        // The game may have despawned it already.
+        let _ = self.world.try_despawn(seat.entity);
+        self.events
+            .push_back(RoomEvent::Vacated { token: seat.token });
+    }
+
+    /// Hands the last bytes of a connection to the shell. The seat has no session afterwards.
+    fn say_farewell(&mut self, index: SeatIndex, code: CloseCode, reason: &str, now: Micros) {
+        let time = self.pacer.time(now);
+        let Some(seat) = self.seats.get_mut(index) else {
+            return;
+        };
+        let Connection::Connected(session) = &mut seat.connection else {
+            return;
+        };
+        session.close(code, reason);
+        let mut farewell = Vec::new();
+        session.poll_transmit(Class::Control, usize::MAX, time, &mut farewell);
+        seat.connection = Connection::Away { until: now };
+        let reason = reason.to_owned();
+        self.events.push_back(RoomEvent::Dismissed {
+            seat: index,
+            code,
+            reason,
+            farewell,
+        });
+    }
+
+    fn set_connected(&mut self, index: SeatIndex, connected: bool) {
+        if let Some(seat) = self.seats.get(index)
+            && let Some(mut player) = self.world.get_mut::<Player>(seat.entity)
+        {
+            player.connected = connected;
+        }
+    }
+}
+
+fn turn_away(mut session: Box<ServerSession>, code: CloseCode, reason: &str) -> TurnedAway {
+    if let Err(misuse) = session.refuse(code, reason) {
+        tracing::error!(%misuse, "a session was turned away without a hello");
+    }
+    TurnedAway {
+        session,
+        code,
+        reason: reason.to_owned(),
+    }
+}
+
+/// A name as others may see it: no control characters, no white space at the ends, not too long.
+fn clean_name(name: &str) -> String {
+    let visible: String = name.chars().filter(|c| !c.is_control()).collect();
+    visible.trim().chars().take(PLAYER_NAME_CHARS_MAX).collect()
+}

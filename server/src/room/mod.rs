@@ -1,0 +1,297 @@
+//! The room: a game's world on a fixed tick, and the players in it. Without IO: sessions, messages and
+//! the time come in; worlds advance, bytes and events come out.
+//!
+//! **The contract.** `handle_*` takes what happened outside, [`tick`](Room::tick) advances the world,
+//! `poll_*` gives what is to be done about it. After every `handle_*` and every `tick` the caller drains
+//! [`poll_event`](Room::poll_event); after a tick it asks [`poll_transmit`](Room::poll_transmit) once
+//! for each player whose socket takes bytes. The same calls with the same arguments and seed give the
+//! same world and the same bytes.
+//!
+//! The choice to question: a player's snapshot is built in `poll_transmit`, not in `tick`. Whether a
+//! socket takes bytes is known only when it is written to; a snapshot that is built then is always the
+//! newest, and one that is never built costs nothing.
+
+mod join;
+mod pace;
+mod seat;
+mod step;
+mod transmit;
+
+use std::collections::{HashMap, VecDeque};
+
+use bevy_ecs::{schedule::Schedule, world::World};
+use bytes::Bytes;
+use tickwire_protocol::{
+    error::{ApiMisuse, CloseCode, PeerError, PeerMisbehaved},
+    id::PlayerId,
+    mux::StreamEvent,
+    session::{ResumeToken, ServerEvent},
+    time::{Micros, RoomTime, Tick},
+};
+
+pub use self::{join::TurnedAway, pace::Pace, seat::SeatIndex, transmit::Transmitted};
+use self::{
+    pace::Pacer,
+    seat::{Seat, Seats},
+};
+use crate::{
+    game::{EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomRandom, Settings, TickClock},
+    limits::EVENTS_PER_TICK_MAX,
+    replication::Replication,
+};
+
+/// Something that the shell must act on.
+#[derive(Debug, PartialEq)]
+pub enum RoomEvent {
+    /// A player has a seat, which this token takes back.
+    Seated {
+        /// The player's.
+        token: ResumeToken,
+    },
+    /// A seat is free again, and its token worth nothing.
+    Vacated {
+        /// The seat's.
+        token: ResumeToken,
+    },
+    /// A connection is over. Send the farewell, then a close frame.
+    Dismissed {
+        /// Whose.
+        seat: SeatIndex,
+        /// What the close frame says.
+        code: CloseCode,
+        /// For a person.
+        reason: String,
+        /// The session's last message.
+        farewell: Vec<u8>,
+    },
+    /// Something happened on a stream that a player opened. See [`Room::streams`].
+    Stream {
+        /// Whose.
+        seat: SeatIndex,
+        /// What.
+        event: StreamEvent,
+    },
+}
+
+/// One room. See the [module's page](self).
+pub struct Room {
+    name: String,
+    game_name: String,
+    settings: Settings,
+    world: World,
+    schedule: Schedule,
+    doors: EventDoors,
+    input: Option<InputDoor>,
+    hooks: Hooks,
+    replication: Replication,
+    schema_bytes: Bytes,
+    pacer: Pacer,
+    /// The tick whose state replication holds.
+    captured: Option<Tick>,
+    seats: Seats,
+    seat_of: HashMap<PlayerId, SeatIndex>,
+    players_ever: u32,
+    events: VecDeque<RoomEvent>,
+    /// The input being applied: one buffer for all players.
+    input_bytes: Vec<u8>,
+}
+
+impl Room {
+    /// Opens a room: builds the schema, runs the game's start hook. The first tick is due at
+    /// `first_due`. Chance inside the room follows from `seed` alone.
+    ///
+    /// # Errors
+    ///
+    /// The game's registrations do not fit a schema.
+    pub fn new(
+        game: Game,
+        name: impl Into<String>,
+        seed: u64,
+        first_due: Micros,
+    ) -> Result<Self, ApiMisuse> {
+        if let Some(misuse) = game.misuse {
+            return Err(misuse);
+        }
+        let mut world = game.world;
+        let pacer = Pacer::new(game.settings.tick_rate_hz, first_due);
+        world.insert_resource(RoomRandom::from_seed(seed));
+        #[expect(clippy::cast_precision_loss, reason = "a tick rate is below 2^24")]
+        let dt_seconds = 1.0 / game.settings.tick_rate_hz as f32;
+        world.insert_resource(TickClock {
+            tick: pacer.time(first_due).next_tick,
+            dt_seconds,
+        });
+        let replication = Replication::new(&mut world, game.registry, game.replication);
+        let mut schema_bytes = Vec::new();
+        replication.schema().encode(&mut schema_bytes);
+        let mut room = Self {
+            name: name.into(),
+            game_name: game.name,
+            settings: game.settings,
+            world,
+            schedule: game.schedule,
+            doors: game.events,
+            input: game.input,
+            hooks: game.hooks,
+            schema_bytes: schema_bytes.into(),
+            replication,
+            pacer,
+            captured: None,
+            seats: Seats::default(),
+            seat_of: HashMap::new(),
+            players_ever: 0,
+            events: VecDeque::new(),
+            input_bytes: Vec::new(),
+        };
+        if let Some(start) = &mut room.hooks.start {
+            start(&mut room.world);
+        }
+        Ok(room)
+    }
+
+    /// Takes one binary message of a player.
+    ///
+    /// # Errors
+    ///
+    /// The player's fault, and final: call [`dismiss`](Self::dismiss) with it.
+    pub fn handle_message(
+        &mut self,
+        seat: SeatIndex,
+        message: &[u8],
+        now: Micros,
+    ) -> Result<(), PeerError> {
+        let time = self.pacer.time(now);
+        let Some(session) = self.seats.get_mut(seat).and_then(Seat::session) else {
+            return Ok(());
+        };
+        session.handle_message(message, time)?;
+        // Inputs, nearly all of what comes, cause no event.
+        while let Some(event) = self.poll_session_event(seat) {
+            self.on_session_event(seat, event, now)?;
+        }
+        Ok(())
+    }
+
+    /// A player's connection broke. Its seat waits for it, as long as the game says.
+    pub fn handle_disconnect(&mut self, seat: SeatIndex, now: Micros) {
+        self.on_connection_lost(seat, now);
+    }
+
+    /// Looks for players who have been silent or away for too long. Once a second is enough.
+    pub fn handle_timeout(&mut self, now: Micros) {
+        self.on_timeout(now);
+    }
+
+    /// What the shell must act on next.
+    pub fn poll_event(&mut self) -> Option<RoomEvent> {
+        self.events.pop_front()
+    }
+
+    /// When the next tick is due.
+    #[must_use]
+    pub const fn next_due(&self) -> Micros {
+        self.pacer.next_due()
+    }
+
+    /// Sets the clock so that the next tick is due at `due`, without ticks owed for the time between:
+    /// after a pause in which nobody played.
+    pub const fn restart(&mut self, due: Micros) {
+        self.pacer.restart(due);
+    }
+
+    /// The room's time, as its sessions see it.
+    #[must_use]
+    pub const fn time(&self, now: Micros) -> RoomTime {
+        self.pacer.time(now)
+    }
+
+    /// Ticks per second.
+    #[must_use]
+    pub const fn tick_rate_hz(&self) -> u32 {
+        self.settings.tick_rate_hz
+    }
+
+    /// Seats taken, those of players who are away included.
+    #[must_use]
+    pub fn players(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether one more player has a place.
+    #[must_use]
+    pub fn has_place(&self) -> bool {
+        self.seats.len() < self.settings.players_max
+    }
+
+    /// The room's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The game's name.
+    #[must_use]
+    pub fn game_name(&self) -> &str {
+        &self.game_name
+    }
+
+    /// The game's world, for tests and tools.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The game's world, for tests and tools.
+    pub const fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// What is replicated, for tests and metrics.
+    #[must_use]
+    pub const fn replication(&self) -> &Replication {
+        &self.replication
+    }
+
+    /// The player who has a seat.
+    #[must_use]
+    pub fn player(&self, seat: SeatIndex) -> Option<PlayerId> {
+        self.seats.get(seat).map(|seat| seat.player)
+    }
+
+    fn poll_session_event(&mut self, seat: SeatIndex) -> Option<ServerEvent> {
+        self.seats.get_mut(seat)?.session()?.poll_event()
+    }
+
+    fn on_session_event(
+        &mut self,
+        index: SeatIndex,
+        event: ServerEvent,
+        now: Micros,
+    ) -> Result<(), PeerError> {
+        let Some(seat) = self.seats.get_mut(index) else {
+            return Ok(());
+        };
+        match event {
+            ServerEvent::Event(bytes) => {
+                seat.events_this_tick += 1;
+                if seat.events_this_tick > EVENTS_PER_TICK_MAX {
+                    return Err(PeerMisbehaved::RateExceeded("events").into());
+                }
+                self.doors
+                    .receive(&mut self.world, seat.player, seat.entity, &bytes)?;
+            }
+            ServerEvent::Verify => seat.wants_checksum = true,
+            ServerEvent::Goodbye(_) => {
+                let last_word = (CloseCode::Normal, "goodbye");
+                self.vacate(index, LeaveReason::Left, Some(last_word), now);
+            }
+            ServerEvent::Stream(event) => {
+                self.events
+                    .push_back(RoomEvent::Stream { seat: index, event });
+            }
+            // The session takes no second one.
+            ServerEvent::Hello(_) => {}
+        }
+        Ok(())
+    }
+}

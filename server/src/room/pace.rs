@@ -1,0 +1,126 @@
+//! When a room ticks: a fixed rate without drift, and what gives way when the room is late.
+//!
+//! In: the time at which a tick really begins. Out: when the next one is due, and how this one is to be
+//! done. Due times are counted from the start, never from the last tick, so lateness does not add up. A
+//! late room first leaves out snapshots, which are most of its work and which the next one makes good;
+//! when that is not enough it slows its own clock, instead of owing more and more ticks.
+
+use tickwire_protocol::time::{Micros, RoomTime, Tick};
+
+use crate::limits::CATCH_UP_TICKS_MAX;
+
+/// A room's clockwork.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pacer {
+    rate_hz: u32,
+    origin: Micros,
+    /// Ticks since `origin`.
+    count: u64,
+    next: Tick,
+}
+
+/// How one tick is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The tick.
+    pub tick: Tick,
+    /// How long after it was due it began.
+    pub lateness: Micros,
+    /// Whether snapshots are left out, because the next tick is due already.
+    pub skips_snapshots: bool,
+    /// Ticks by which the room has set its clock back. They will never be simulated.
+    pub slipped_ticks: u32,
+}
+
+impl Pacer {
+    pub(super) const fn new(rate_hz: u32, first_due: Micros) -> Self {
+        Self {
+            rate_hz,
+            origin: first_due,
+            count: 0,
+            next: Tick(1),
+        }
+    }
+
+    /// When the next tick is due.
+    pub(super) const fn next_due(&self) -> Micros {
+        Micros(self.origin.0 + self.count * Micros::PER_SECOND / self.rate_hz as u64)
+    }
+
+    pub(super) const fn time(&self, now: Micros) -> RoomTime {
+        RoomTime {
+            now,
+            next_tick: self.next,
+            next_tick_due: self.next_due(),
+        }
+    }
+
+    /// Sets the clock so that the next tick is due at `due`: after a pause in which nothing was owed.
+    pub(super) const fn restart(&mut self, due: Micros) {
+        self.origin = due;
+        self.count = 0;
+    }
+
+    /// Begins the next tick.
+    pub(super) fn begin(&mut self, now: Micros) -> Pace {
+        let period = Micros::PER_SECOND / u64::from(self.rate_hz);
+        let lateness = now.since(self.next_due());
+        let behind = u32::try_from(lateness.0 / period).unwrap_or(u32::MAX);
+        let slipped_ticks = if behind > CATCH_UP_TICKS_MAX {
+            behind
+        } else {
+            0
+        };
+        if slipped_ticks > 0 {
+            self.restart(now);
+        }
+        let tick = self.next;
+        self.next = tick.next();
+        self.count += 1;
+        Pace {
+            tick,
+            lateness,
+            skips_snapshots: self.next_due() <= now,
+            slipped_ticks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixty_hertz_over_an_hour_is_exact_although_the_period_is_no_whole_number() {
+        let mut pacer = Pacer::new(60, Micros(7));
+        for _ in 0..60 * 3600 {
+            let due = pacer.next_due();
+            // Each tick begins a little late, each by another amount.
+            assert!(!pacer.begin(due + Micros(due.0 % 900)).skips_snapshots);
+        }
+        assert_eq!(pacer.next_due(), Micros(7 + 3600 * Micros::PER_SECOND));
+    }
+
+    #[test]
+    fn a_room_two_ticks_late_catches_up_without_snapshots() {
+        let mut pacer = Pacer::new(20, Micros(0));
+        let now = Micros::from_millis(120);
+        let paces: Vec<Pace> = (0..3).map(|_| pacer.begin(now)).collect();
+        let skips: Vec<bool> = paces.iter().map(|pace| pace.skips_snapshots).collect();
+        assert_eq!(skips, [true, true, false]);
+        assert!(paces.iter().all(|pace| pace.slipped_ticks == 0));
+        assert_eq!(pacer.next_due(), Micros::from_millis(150));
+    }
+
+    #[test]
+    fn a_room_far_behind_slows_its_clock_and_says_by_how_much() {
+        let mut pacer = Pacer::new(20, Micros(0));
+        let pace = pacer.begin(Micros::from_millis(1020));
+        assert_eq!(pace.slipped_ticks, 20);
+        assert!(!pace.skips_snapshots);
+        assert_eq!(pacer.next_due(), Micros::from_millis(1070));
+        let next = pacer.begin(Micros::from_millis(1070));
+        assert_eq!(next.tick, pace.tick.next());
+        assert_eq!(next.lateness, Micros(0));
+    }
+}

@@ -1,0 +1,125 @@
+//! A player's place in a room. It outlives the connection: who comes back in time finds it as it was.
+//!
+//! ```text
+//!            handle_join               handle_disconnect
+//!   (free) ──────────────▶ Connected ────────────────────▶ Away { until }
+//!     ▲                      │     ▲                          │      │
+//!     │  goodbye, sent away  │     │  handle_join with token  │      │ until is past
+//!     └──────────────────────┘     └──────────────────────────┘      │
+//!     └◀─────────────────────────────────────────────────────────────┘
+//! ```
+
+use bevy_ecs::entity::Entity;
+use tickwire_protocol::{
+    id::{PlayerId, SessionId},
+    session::{ResumeToken, ServerSession},
+    time::{Micros, Tick},
+};
+
+/// The place of a seat in its room. Free places are used again; a [`PlayerId`] never is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SeatIndex(pub(super) u32);
+
+impl SeatIndex {
+    /// The same as a number: small and dense.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One player.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) player: PlayerId,
+    pub(super) session_id: SessionId,
+    pub(super) token: ResumeToken,
+    pub(super) name: String,
+    pub(super) entity: Entity,
+    pub(super) connection: Connection,
+    /// The newest input applied, for the snapshot's header.
+    pub(super) applied_input: Option<Tick>,
+    /// The tick of the last snapshot written.
+    pub(super) snapshot_tick: Option<Tick>,
+    /// Whether the next snapshot is to carry a checksum of the replica.
+    pub(super) wants_checksum: bool,
+    pub(super) events_this_tick: u32,
+}
+
+/// Whether somebody sits there now.
+#[derive(Debug)]
+pub(super) enum Connection {
+    /// A session holds the seat.
+    Connected(Box<ServerSession>),
+    /// The connection broke; the seat is kept until then.
+    Away { until: Micros },
+}
+
+impl Seat {
+    pub(super) fn session(&mut self) -> Option<&mut ServerSession> {
+        match &mut self.connection {
+            Connection::Connected(session) => Some(session),
+            Connection::Away { .. } => None,
+        }
+    }
+}
+
+/// The seats of a room, by place.
+#[derive(Debug, Default)]
+pub(super) struct Seats {
+    places: Vec<Option<Seat>>,
+    free: Vec<u32>,
+}
+
+impl Seats {
+    /// Seats taken, those of players who are away included.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(super) fn insert(&mut self, seat: Seat) -> SeatIndex {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            u32::try_from(self.places.len() - 1).expect("PLAYERS_PER_ROOM_MAX is far below 2^32")
+        });
+        self.places[place as usize] = Some(seat);
+        SeatIndex(place)
+    }
+
+    pub(super) fn remove(&mut self, index: SeatIndex) -> Option<Seat> {
+        let seat = self.places.get_mut(index.place())?.take()?;
+        self.free.push(index.0);
+        Some(seat)
+    }
+
+    /// Takes a seat out for a moment; its place stays taken.
+    pub(super) fn take_out(&mut self, index: SeatIndex) -> Option<Seat> {
+        self.places.get_mut(index.place())?.take()
+    }
+
+    pub(super) fn put_back(&mut self, index: SeatIndex, seat: Seat) {
+        self.places[index.place()] = Some(seat);
+    }
+
+    pub(super) fn get_mut(&mut self, index: SeatIndex) -> Option<&mut Seat> {
+        self.places.get_mut(index.place())?.as_mut()
+    }
+
+    pub(super) fn get(&self, index: SeatIndex) -> Option<&Seat> {
+        self.places.get(index.place())?.as_ref()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (SeatIndex, &mut Seat)> {
+        let indices = (0..).map(SeatIndex);
+        indices
+            .zip(&mut self.places)
+            .filter_map(|(index, seat)| Some((index, seat.as_mut()?)))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SeatIndex, &Seat)> {
+        let indices = (0..).map(SeatIndex);
+        indices
+            .zip(&self.places)
+            .filter_map(|(index, seat)| Some((index, seat.as_ref()?)))
+    }
+}

@@ -1,0 +1,122 @@
+//! The tick: inputs in, the world one step on, what changed captured.
+
+use tickwire_protocol::{
+    error::{CloseCode, PeerError, SendError},
+    time::Micros,
+};
+
+use super::{
+    Pace, Room,
+    seat::{Seat, SeatIndex},
+};
+use crate::game::{Outbox, Recipient, TickClock};
+
+impl Room {
+    /// Advances the world by one tick.
+    ///
+    /// The snapshots of this tick are encoded by [`poll_transmit`](Self::poll_transmit), each when its
+    /// socket takes it; what they leave behind is finished at the next capture.
+    pub fn tick(&mut self, now: Micros) -> Pace {
+        let pace = self.pacer.begin(now);
+        self.apply_inputs(pace, now);
+        self.step();
+        self.send_events(now);
+        if !pace.skips_snapshots {
+            self.capture(pace);
+            self.choose();
+        }
+        pace
+    }
+
+    /// Forgets what no player holds of earlier ticks, and takes the state of this one.
+    fn capture(&mut self, pace: Pace) {
+        self.replication.finish();
+        self.replication.capture(&mut self.world, pace.tick);
+        self.captured = Some(pace.tick);
+    }
+
+    /// Works out what each player sees.
+    fn choose(&mut self) {
+        self.replication.choose(&self.world);
+    }
+
+    /// Gives each player's entity what its player holds down in this tick.
+    fn apply_inputs(&mut self, pace: Pace, now: Micros) {
+        self.world.resource_mut::<TickClock>().tick = pace.tick;
+        let mut broken: Vec<(SeatIndex, PeerError)> = Vec::new();
+        for (index, seat) in self.seats.iter_mut() {
+            seat.events_this_tick = 0;
+            let Some(door) = &self.input else { continue };
+            let mut newest = None;
+            if let Some(session) = seat.session() {
+                while let Some(tick) = session.poll_input(pace.tick, &mut self.input_bytes) {
+                    newest = Some(tick);
+                }
+            }
+            seat.applied_input = newest.or(seat.applied_input);
+            let bytes = newest.map(|_| &self.input_bytes[..]);
+            if let Err(error) = door.set(
+                &mut self.world,
+                seat.entity,
+                bytes,
+                self.replication.entity_map(),
+            ) {
+                broken.push((index, error.into()));
+            }
+        }
+        self.dismiss_all(broken, now);
+    }
+
+    /// Runs the game's systems.
+    fn step(&mut self) {
+        self.schedule.run(&mut self.world);
+        self.doors.clear(&mut self.world);
+        self.world.clear_trackers();
+    }
+
+    /// Hands what the game has put into its outbox to the sessions.
+    fn send_events(&mut self, now: Micros) {
+        if self.world.resource::<Outbox>().is_empty() {
+            return;
+        }
+        let mut slow: Vec<(SeatIndex, PeerError)> = Vec::new();
+        let (seats, seat_of) = (&mut self.seats, &self.seat_of);
+        self.world
+            .resource_mut::<Outbox>()
+            .drain(|to, bytes| match to {
+                Recipient::One(player) => {
+                    if let Some(&index) = seat_of.get(&player)
+                        && let Some(seat) = seats.get_mut(index)
+                    {
+                        send(index, seat, bytes, &mut slow);
+                    }
+                }
+                Recipient::EveryoneBut(player) => {
+                    for (index, seat) in seats.iter_mut().filter(|(_, seat)| seat.player != player)
+                    {
+                        send(index, seat, bytes, &mut slow);
+                    }
+                }
+                Recipient::Everyone => {
+                    for (index, seat) in seats.iter_mut() {
+                        send(index, seat, bytes, &mut slow);
+                    }
+                }
+            });
+        self.dismiss_all(slow, now);
+    }
+
+    fn dismiss_all(&mut self, players: Vec<(SeatIndex, PeerError)>, now: Micros) {
+        for (index, error) in players {
+            self.dismiss(index, CloseCode::from(&error), &error.to_string(), now);
+        }
+    }
+}
+
+fn send(index: SeatIndex, seat: &mut Seat, event: &[u8], slow: &mut Vec<(SeatIndex, PeerError)>) {
+    match seat.session().map(|session| session.send_event(event)) {
+        Some(Err(SendError::Peer(error))) => slow.push((index, error)),
+        Some(Err(SendError::Misuse(misuse))) => tracing::warn!(%misuse, "an event was dropped"),
+        Some(Ok(())) | None => {}
+    }
+}

@@ -1,0 +1,106 @@
+//! What leaves a room: one message a tick for each player, and pieces of streams between ticks.
+
+use tickwire_protocol::{
+    mux::Mux,
+    session::Traffic,
+    stream::Class,
+    time::{Micros, RoomTime},
+};
+
+use super::{
+    Room,
+    seat::{Connection, Seat, SeatIndex},
+};
+use crate::{
+    limits::{BULK_MESSAGE_BYTES_MAX, BYTES_BEFORE_SNAPSHOT_MAX},
+    replication::PlayerHeader,
+};
+
+/// What [`Room::poll_transmit`] has put into a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transmitted {
+    /// Whether there is anything to send.
+    pub any: bool,
+    /// Whether a snapshot is in it.
+    pub snapshot: bool,
+}
+
+impl Room {
+    /// Appends a player's message of this tick: control, events, and the newest snapshot if the player
+    /// has not got it. Call it only when the socket takes the message: the player's next snapshot
+    /// builds on this one.
+    pub fn poll_transmit(
+        &mut self,
+        index: SeatIndex,
+        now: Micros,
+        out: &mut Vec<u8>,
+    ) -> Transmitted {
+        let time: RoomTime = self.pacer.time(now);
+        let Some(seat) = self.seats.get_mut(index) else {
+            return Transmitted::default();
+        };
+        let Connection::Connected(session) = &mut seat.connection else {
+            return Transmitted::default();
+        };
+        let any = session.poll_transmit(Class::Event, BYTES_BEFORE_SNAPSHOT_MAX, time, out);
+        if self.captured.is_none() || seat.snapshot_tick == self.captured {
+            return Transmitted {
+                any,
+                snapshot: false,
+            };
+        }
+        let message_end = out.len();
+        session.begin_snapshot(out);
+        let snapshot_at = out.len();
+        let header = PlayerHeader {
+            input: seat.applied_input,
+            input_margin_ticks: session.take_input_margin_ticks(),
+            verify: core::mem::take(&mut seat.wants_checksum),
+        };
+        let snapshot = self
+            .replication
+            .encode_snapshot(seat.player, &header, usize::MAX, out);
+        if snapshot {
+            session.end_snapshot(out.len() - snapshot_at);
+            seat.snapshot_tick = self.captured;
+        } else {
+            out.truncate(message_end);
+        }
+        Transmitted {
+            any: any || snapshot,
+            snapshot,
+        }
+    }
+
+    /// Appends one message with the next pieces of a player's opened streams, without a snapshot.
+    pub fn poll_transmit_bulk(&mut self, index: SeatIndex, now: Micros, out: &mut Vec<u8>) -> bool {
+        let time = self.pacer.time(now);
+        let session = self.seats.get_mut(index).and_then(Seat::session);
+        session.is_some_and(|session| {
+            session.poll_transmit(Class::Bulk, BULK_MESSAGE_BYTES_MAX, time, out)
+        })
+    }
+
+    /// Whether a player's streams have something to send between ticks.
+    #[must_use]
+    pub fn wants_transmit(&self, index: SeatIndex) -> bool {
+        match self.seats.get(index).map(|seat| &seat.connection) {
+            Some(Connection::Connected(session)) => session.wants_transmit(Class::Bulk),
+            _ => false,
+        }
+    }
+
+    /// The streams of a connected player.
+    pub fn streams(&mut self, index: SeatIndex) -> Option<&mut Mux> {
+        self.seats.get_mut(index)?.session()?.streams().ok()
+    }
+
+    /// What a connected player's session has carried.
+    #[must_use]
+    pub fn traffic(&self, index: SeatIndex) -> Option<Traffic> {
+        match &self.seats.get(index)?.connection {
+            Connection::Connected(session) => Some(*session.traffic()),
+            Connection::Away { .. } => None,
+        }
+    }
+}
