@@ -170,7 +170,7 @@ impl Mux {
         now: Micros,
         out: &mut Vec<u8>,
     ) {
-        let end = out.len() + budget_bytes;
+        let end = out.len().saturating_add(budget_bytes);
         for class in [Class::Event, Class::Bulk] {
             if class > up_to {
                 return;

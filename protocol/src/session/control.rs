@@ -127,7 +127,7 @@ pub struct Pong {
     pub next_tick_due: Micros,
 }
 
-/// Why it ends: the number of a [`CloseCode`](crate::error::CloseCode) and a line for a person.
+/// Why it ends: the number of a [`CloseCode`] and a line for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Farewell {
     /// The code, as in the WebSocket close frame that follows.
