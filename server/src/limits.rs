@@ -83,6 +83,9 @@ pub const BASELINE_FRAMES_MAX: u32 = 32;
 /// Older states kept of one group. Beyond it the oldest is forgotten, and who holds it gets the group whole.
 pub const BASELINES_PER_GROUP_MAX: usize = 32;
 
+/// Groups that ended and whose memory is kept for the next ones.
+pub const RETIRED_GROUPS_MAX: usize = 256;
+
 /// Cells that one view may touch. A larger view is cut around its centre.
 pub const VIEW_CELLS_MAX: usize = 1024;
 

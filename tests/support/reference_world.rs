@@ -127,7 +127,7 @@ impl ReferenceWorld {
             }
             body.angle = body.angle.rem_euclid(core::f32::consts::TAU);
             if self.random.below(1.0) < 0.05 {
-                body.hp = (self.random.next() % 101) as u8;
+                body.hp = (self.random.draw() % 101) as u8;
             }
         }
     }
@@ -145,11 +145,7 @@ impl XorShift {
     }
 
     /// The next 32 bits.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an endless source is no iterator to collect"
-    )]
-    pub const fn next(&mut self) -> u32 {
+    pub const fn draw(&mut self) -> u32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -158,6 +154,6 @@ impl XorShift {
 
     /// A number in [0, `bound`).
     pub fn below(&mut self, bound: f32) -> f32 {
-        (self.next() >> 8) as f32 / (1u32 << 24) as f32 * bound
+        (self.draw() >> 8) as f32 / (1u32 << 24) as f32 * bound
     }
 }

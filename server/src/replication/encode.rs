@@ -60,8 +60,8 @@ impl Encoding<'_> {
 
     /// Picks the most urgent sections up to `budget_bytes` and says whether something must wait.
     ///
-    /// The most urgent one is picked whatever its size: what never fits would never be sent. So at most one
-    /// section goes beyond the budget.
+    /// While there is any budget, the most urgent one is picked whatever its size: what never fits would never
+    /// be sent. So at most one section goes beyond the budget.
     pub(super) fn pick_within(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
         self.picked.clear();
         self.weigh(view);
@@ -71,7 +71,7 @@ impl Encoding<'_> {
             let Some(group) = self.groups.group_mut(subscription.group) else {
                 continue;
             };
-            if spent >= budget_bytes && spent > 0 {
+            if spent >= budget_bytes {
                 is_partial = true;
                 break;
             }

@@ -147,6 +147,22 @@ impl Group {
         }
     }
 
+    /// Another group in the memory of this one, of which nobody holds anything any more.
+    pub(super) fn renew(mut self, id: GroupId, key: GroupKey) -> Self {
+        for table in &mut self.members {
+            table.members.clear();
+        }
+        self.state.clear();
+        self.older.clear();
+        Self {
+            members: self.members,
+            state: self.state,
+            spare: self.spare,
+            older: self.older,
+            ..Self::new(id, key)
+        }
+    }
+
     pub(super) const fn state(&self) -> &GroupState {
         &self.state
     }

@@ -4,6 +4,7 @@ use super::{
     group::{Group, GroupKey, Sections, Space},
     rows::Rows,
 };
+use crate::limits::RETIRED_GROUPS_MAX;
 use std::collections::HashMap;
 use tickwire_protocol::{schema::Schema, snapshot::GroupId};
 
@@ -14,6 +15,8 @@ pub(super) struct Groups {
     groups: Vec<Option<Group>>,
     by_key: HashMap<GroupKey, GroupId>,
     free: Vec<GroupId>,
+    /// Groups that ended; their memory serves the next ones.
+    retired: Vec<Group>,
     /// Groups that concern the room as a whole, in order of their making.
     room: Vec<GroupId>,
     /// Grows whenever players must look anew at which groups there are.
@@ -63,7 +66,11 @@ impl Groups {
             return id;
         }
         let id = self.free.pop().unwrap_or(GroupId(self.groups.len() as u32));
-        let group = Some(Group::new(id, key));
+        let group = self
+            .retired
+            .pop()
+            .map_or_else(|| Group::new(id, key), |old| old.renew(id, key));
+        let group = Some(group);
         match self.groups.get_mut(id.0 as usize) {
             Some(place) => *place = group,
             None => self.groups.push(group),
@@ -161,6 +168,9 @@ impl Groups {
         self.by_key.remove(&group.key);
         self.room.retain(|&room| room != id);
         self.free.push(id);
+        if self.retired.len() < RETIRED_GROUPS_MAX {
+            self.retired.push(group);
+        }
     }
 
     /// Groups there are.

@@ -2,6 +2,8 @@
 
 mod model;
 mod oracle;
+mod rooms;
+mod secrets;
 mod world;
 
 use model::{Model, Sabotage};

@@ -1,0 +1,250 @@
+//! Nobody learns what is not meant for them: a client that keeps every byte and every value it ever decodes
+//! never comes across another's secret, nor an entity outside its view and hysteresis.
+
+use crate::world::{Position, Random};
+use bevy_ecs::prelude::*;
+use std::{collections::HashSet, sync::Arc};
+use tickwire_protocol::{
+    id::{NetworkId, PlayerId},
+    replicate::{Replicate, SameIds},
+    schema::ComponentId,
+    snapshot::Replica,
+    time::Tick,
+};
+use tickwire_server::replication::*;
+
+const PLAYERS: u32 = 4;
+const TICKS: u32 = 400;
+const CELL_UNITS: f32 = 64.0;
+
+/// Texts stand in a snapshot as they are, so that they can be looked for in its bytes.
+#[derive(Component, Replicate, Clone, Debug, PartialEq)]
+#[replicate(audience = "owner")]
+struct Diary(String);
+
+#[derive(Component, Replicate, Clone, Debug, PartialEq)]
+#[replicate(audience = "team")]
+struct Password(String);
+
+#[derive(Component, Replicate, Clone, Debug, PartialEq)]
+#[replicate(audience = "filtered")]
+struct Face(String);
+
+/// Says where it is to everyone who can see it.
+#[derive(Component, Replicate, Clone, Debug, PartialEq)]
+struct Name(String);
+
+/// Which player's face filter lets this through; not replicated.
+#[derive(Component)]
+struct KnownTo(PlayerId);
+
+/// One client and everything it ever came across.
+struct Spy {
+    player: PlayerId,
+    team: u8,
+    entity: Entity,
+    replica: Replica,
+    bytes: Vec<u8>,
+    texts: HashSet<String>,
+}
+
+impl Spy {
+    fn saw(&self, text: &str) -> bool {
+        let in_bytes = self
+            .bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes());
+        in_bytes || self.texts.contains(text)
+    }
+
+    /// Takes a snapshot in and writes down all there is.
+    fn read(&mut self, snapshot: &[u8]) {
+        self.bytes.extend_from_slice(snapshot);
+        assert!(self.replica.apply(snapshot).is_ok());
+        for (_, state) in self.replica.groups() {
+            let blobs = state
+                .tables()
+                .iter()
+                .flat_map(|table| &table.blobs)
+                .flat_map(|blob| &blob.values);
+            self.texts
+                .extend(blobs.map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+        }
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    let registered = registry
+        .register::<Position>()
+        .and_then(|registry| registry.register::<Name>())
+        .and_then(|registry| registry.register::<Diary>())
+        .and_then(|registry| registry.register::<Password>())
+        .and_then(|registry| registry.register::<Face>());
+    assert!(registered.is_ok());
+    registry
+}
+
+fn spawn(world: &mut World, random: &mut Random, number: u32) -> Entity {
+    let player = PlayerId(number % PLAYERS);
+    let position = Position {
+        x: random.coordinate(300),
+        y: random.coordinate(300),
+    };
+    world
+        .spawn((
+            Replicated,
+            position,
+            Name(format!("name-{number}")),
+            Owner(player),
+            Diary(format!("diary-of-{}-{number}", player.0)),
+            Team((number % 2) as u8),
+            Password(format!("password-of-{}-{number}", number % 2)),
+            Face(format!("face-for-{}-{number}", player.0)),
+            KnownTo(player),
+        ))
+        .id()
+}
+
+#[test]
+fn a_client_that_keeps_every_byte_never_finds_what_is_not_meant_for_it() {
+    for seed in 0..4 {
+        spy_on_a_room(seed);
+    }
+}
+
+fn spy_on_a_room(seed: u64) {
+    let mut random = Random::new(seed);
+    let mut world = World::new();
+    let grid = Grid::new::<Position>(CELL_UNITS, |position| [position.x, position.y]);
+    let reach = grid.hysteresis_units();
+    let known_to = |world: &World, viewer: Viewer, entity| {
+        world
+            .get::<KnownTo>(entity)
+            .is_some_and(|known| known.0 == viewer.player)
+    };
+    let settings = Settings {
+        grid: Some(grid),
+        filter: Some(Filter::new(known_to)),
+        ..Settings::default()
+    };
+    let mut replication = Replication::new(&mut world, registry(), settings);
+    let entities: Vec<_> = (0..60)
+        .map(|number| spawn(&mut world, &mut random, number))
+        .collect();
+    let mut spies: Vec<_> = (0..PLAYERS)
+        .map(|number| {
+            let entity = entities[number as usize];
+            world
+                .entity_mut(entity)
+                .insert(View::rectangle(180.0, 120.0));
+            replication.add_player(PlayerId(number), entity);
+            Spy {
+                player: PlayerId(number),
+                team: (number % 2) as u8,
+                entity,
+                replica: Replica::new(Arc::clone(replication.schema())),
+                bytes: Vec::new(),
+                texts: HashSet::new(),
+            }
+        })
+        .collect();
+
+    let mut snapshot = Vec::new();
+    for tick in 0..TICKS {
+        for &entity in &entities {
+            if let Some(mut position) = world.get_mut::<Position>(entity) {
+                let by = (random.below(9) as f32 - 4.0) * 2.0;
+                (position.x, position.y) = match random.below(60) {
+                    0 => (random.coordinate(300), random.coordinate(300)),
+                    _ => (
+                        (position.x + by).clamp(-400.0, 400.0),
+                        (position.y - by).clamp(-400.0, 400.0),
+                    ),
+                };
+            }
+        }
+        replication.capture(&mut world, Tick(tick));
+        replication.choose(&world);
+        for spy in &mut spies {
+            snapshot.clear();
+            assert!(replication.encode_snapshot(
+                spy.player,
+                &PlayerHeader::default(),
+                usize::MAX,
+                &mut snapshot
+            ));
+            spy.read(&snapshot);
+            check_distances(spy, &world, &replication, reach);
+        }
+        replication.finish();
+    }
+    check_secrets(&spies);
+}
+
+/// Everything public that a client holds stands within its view and hysteresis, and everything in its view is
+/// there.
+fn check_distances(spy: &Spy, world: &World, replication: &Replication, reach: f32) {
+    let Some(centre) = world.get::<Position>(spy.entity) else {
+        panic!("a spy has a place")
+    };
+    let seen: HashSet<NetworkId> = spy.replica.rows(ComponentId(0)).map(|(id, _)| id).collect();
+    for (id, row) in spy.replica.rows(ComponentId(0)) {
+        let Some(position) = row.restore::<Position>(ComponentId(0), &SameIds) else {
+            panic!("{id} is broken")
+        };
+        let (dx, dy) = ((position.x - centre.x).abs(), (position.y - centre.y).abs());
+        assert!(
+            dx <= 90.0 + reach && dy <= 60.0 + reach,
+            "{id} is {dx}, {dy} away"
+        );
+    }
+    for (id, _) in spy.replica.rows(ComponentId(1)) {
+        assert!(seen.contains(&id), "{id} shows a name and no place");
+    }
+    let mut query = world
+        .try_query::<(Entity, &Position)>()
+        .expect("positions are known");
+    for (entity, position) in query.iter(world) {
+        let (dx, dy) = ((position.x - centre.x).abs(), (position.y - centre.y).abs());
+        if dx <= 90.0 && dy <= 60.0 {
+            assert!(
+                replication
+                    .network_id(entity)
+                    .is_some_and(|id| seen.contains(&id)),
+                "{dx}, {dy} is in view"
+            );
+        }
+    }
+}
+
+fn check_secrets(spies: &[Spy]) {
+    for spy in spies {
+        let mut found = [0; 3];
+        for number in 0..60 {
+            let (owner, team) = (number % PLAYERS, number % 2);
+            let secrets = [
+                (format!("diary-of-{owner}-{number}"), owner == spy.player.0),
+                (
+                    format!("password-of-{team}-{number}"),
+                    team == u32::from(spy.team),
+                ),
+                (format!("face-for-{owner}-{number}"), owner == spy.player.0),
+            ];
+            for (kind, (text, may_see)) in secrets.into_iter().enumerate() {
+                let saw = spy.saw(&text);
+                assert!(may_see || !saw, "player {} learnt {text}", spy.player);
+                found[kind] += usize::from(saw);
+            }
+        }
+        // The own ones were found, and by both ways of looking: who finds nothing has looked wrongly.
+        assert!(found.iter().all(|&count| count > 0), "{found:?}");
+        let own = format!("diary-of-{}-{}", spy.player.0, spy.player.0);
+        assert!(
+            spy.bytes
+                .windows(own.len())
+                .any(|window| window == own.as_bytes()),
+            "texts are not in the bytes"
+        );
+    }
+}
