@@ -183,7 +183,7 @@ fn the_own_entity_answers_at_once_and_ends_where_the_server_says() {
     let mut prediction = Prediction::new(Rules);
     play.client.set_input(&Steer::default());
     play.run(3 * SECOND, |client, _, now| {
-        prediction.handle_frame(client, Micros(now))
+        prediction.handle_frame(client, Micros(now));
     });
     let start = *prediction.shown().expect("it is in the room");
     assert_eq!(start, play.room.own_x);
@@ -211,7 +211,7 @@ fn the_own_entity_answers_at_once_and_ends_where_the_server_says() {
 
     play.client.set_input(&Steer::default());
     play.run(SECOND, |client, _, now| {
-        prediction.handle_frame(client, Micros(now))
+        prediction.handle_frame(client, Micros(now));
     });
     let shown = prediction.shown().expect("it is in the room");
     assert!(
@@ -230,7 +230,7 @@ fn a_correction_fades_in_and_a_respawn_does_not() {
         fires: false,
     });
     play.run(3 * SECOND, |client, _, now| {
-        prediction.handle_frame(client, Micros(now))
+        prediction.handle_frame(client, Micros(now));
     });
     // Something that the client cannot foresee pushes it.
     play.room.own_x += 60.0;

@@ -4,10 +4,12 @@
 //! fields once and gets handles, whose arrays lie in WASM memory and are filled by `frame()`. Reading
 //! them then neither copies nor allocates, so that nothing can move that memory while a page draws.
 
+mod events;
 mod field;
 mod input;
 mod object;
 mod schema;
+mod stream;
 mod types;
 
 use std::{
@@ -16,20 +18,23 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use js_sys::{Function, Uint8Array};
-use tickwire_protocol::{id::NetworkId, time::Micros};
+use js_sys::Function;
+use tickwire_protocol::{
+    id::{NetworkId, StreamId},
+    stream::StreamOptions,
+    time::Micros,
+};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use super::{
     driver::{Arrival, Driver, now, random_seed, socket_url},
     every_millis, is_hidden, message_pack,
 };
-use crate::{
-    assets::AssetEvent,
-    client::{AssetPolicy, ClientEvent, Config, Connection},
-};
+use crate::client::{AssetPolicy, Config, Connection};
+use events::tell;
 use field::{Field, FieldState};
-use object::{field as option, object};
+use object::field as option;
+use stream::{Pipe, TickwireStream};
 
 /// How often a page that is not shown still keeps its seat.
 const HIDDEN_PERIOD_MILLIS: i32 = super::HIDDEN_PERIOD_MILLIS;
@@ -42,7 +47,7 @@ struct Page {
     driver: Driver,
     listeners: HashMap<String, Vec<Function>>,
     fields: Vec<Weak<RefCell<FieldState>>>,
-    is_over: bool,
+    pipes: HashMap<StreamId, Rc<RefCell<Pipe>>>,
 }
 
 #[wasm_bindgen]
@@ -78,7 +83,7 @@ impl Tickwire {
             driver: Driver::new(config, socket_url(&url)?),
             listeners: HashMap::new(),
             fields: vec![],
-            is_over: false,
+            pipes: HashMap::new(),
         };
         let page = Rc::new(RefCell::new(page));
         pump(&page, now());
@@ -245,6 +250,42 @@ impl Tickwire {
         sent.map_err(|error| js_sys::Error::new(&error.to_string()).into())
     }
 
+    /// Opens a stream to the server, which takes or declines it. `metadata` says what it is about.
+    ///
+    /// # Errors
+    /// An `Error` while there is no connection, or for options that make no sense.
+    #[wasm_bindgen(js_name = openStream)]
+    pub fn open_stream(
+        &self,
+        metadata: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "TickwireStreamOptions")] options: JsValue,
+    ) -> Result<TickwireStream, JsValue> {
+        let text = |name| option(&options, name).and_then(|value: JsValue| value.as_string());
+        let kind = stream::kind_named(text("kind").as_deref())?;
+        let mut bytes = vec![];
+        message_pack::encode(&metadata, &mut bytes)?;
+        let mut wish = StreamOptions {
+            metadata: bytes.into(),
+            ..StreamOptions::new(kind)
+        };
+        let weight = option(&options, "weight").and_then(|value| value.as_f64());
+        if let Some(weight) = weight.and_then(|weight| core::num::NonZeroU8::new(weight as u8)) {
+            wish.weight = weight;
+        }
+        let opened = {
+            let mut page = self.0.borrow_mut();
+            page.driver
+                .client
+                .streams()
+                .and_then(|streams| streams.open(wish, now()))
+        };
+        let id = opened.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+        let (stream, pipe) = stream::make(&self.0, id, kind, metadata, false)?;
+        self.0.borrow_mut().pipes.insert(id, pipe);
+        pump(&self.0, now());
+        Ok(stream)
+    }
+
     /// Figures for an overlay.
     #[wasm_bindgen(getter, unchecked_return_type = "TickwireStats")]
     #[must_use]
@@ -269,7 +310,6 @@ impl Tickwire {
     pub fn leave(&self) {
         let mut page = self.0.borrow_mut();
         page.driver.client.leave();
-        page.is_over = true;
         drop(page);
         pump(&self.0, now());
     }
@@ -303,75 +343,4 @@ fn arrive(page: &Rc<RefCell<Page>>, arrival: Arrival<'_>) {
         page.driver.on_arrival(arrival, now);
     }
     pump(page, now);
-}
-
-/// Calls listeners with the page let go, so that they may call back into it.
-fn tell(page: &Rc<RefCell<Page>>) {
-    loop {
-        let Ok(mut borrowed) = page.try_borrow_mut() else {
-            return;
-        };
-        let Some(event) = borrowed.driver.poll_event() else {
-            return;
-        };
-        let (name, value) = describe(&event);
-        let listeners = borrowed.listeners.get(name).cloned().unwrap_or_default();
-        drop(borrowed);
-        for listener in listeners {
-            if let Err(error) = listener.call1(&JsValue::UNDEFINED, &value) {
-                web_sys::console::error_1(&error);
-            }
-        }
-    }
-}
-
-/// An event's name in `TickwireEvents` and what its listeners get.
-fn describe(event: &ClientEvent) -> (&'static str, JsValue) {
-    match event {
-        ClientEvent::Joined { player, resumed } => (
-            "joined",
-            object(&[("player", player.0.into()), ("resumed", (*resumed).into())]),
-        ),
-        ClientEvent::Disconnected { message, retry_in } => {
-            let retry_in_seconds = retry_in.as_seconds().into();
-            (
-                "disconnected",
-                object(&[
-                    ("message", message.into()),
-                    ("retryInSeconds", retry_in_seconds),
-                ]),
-            )
-        }
-        ClientEvent::Ended { message } => ("ended", object(&[("message", message.into())])),
-        ClientEvent::Event(event) => {
-            let value = message_pack::decode(event.payload()).unwrap_or(JsValue::NULL);
-            (
-                "event",
-                object(&[("name", event.name().into()), ("value", value)]),
-            )
-        }
-        ClientEvent::Asset(AssetEvent::Ready {
-            name, mime, bytes, ..
-        }) => {
-            let bytes = Uint8Array::from(&bytes[..]).into();
-            (
-                "asset",
-                object(&[
-                    ("name", name.into()),
-                    ("mime", mime.into()),
-                    ("bytes", bytes),
-                ]),
-            )
-        }
-        ClientEvent::Asset(AssetEvent::Failed { name, reason }) => (
-            "assetfailed",
-            object(&[("name", name.into()), ("reason", reason.into())]),
-        ),
-        ClientEvent::Asset(AssetEvent::Complete) => ("assets", JsValue::UNDEFINED),
-        ClientEvent::Stream(_) => ("stream", JsValue::UNDEFINED),
-        ClientEvent::Verified { tick, is_equal } => (
-            "verified",
-            object(&[("tick", tick.0.into()), ("isEqual", (*is_equal).into())]),
-        ),
-    }
 }

@@ -34,6 +34,16 @@ export interface TickwireEvents {
   assetfailed: { name: string; reason: string };
   /** All assets are here or failed. */
   assets: undefined;
+  /** The server opened a stream. `reset` it to decline. */
+  stream: TickwireStream;
+}
+
+/** How a stream is to be carried. */
+export interface TickwireStreamOptions {
+  /** "bytes" (default): a byte stream. "messages": values, none lost. "live": values, old ones dropped. */
+  kind?: "bytes" | "messages" | "live";
+  /** Its share of the bandwidth against streams of the same class, 1 to 255. Default: 16. */
+  weight?: number;
 }
 
 /** A field of a component or of the input. */

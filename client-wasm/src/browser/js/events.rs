@@ -1,0 +1,179 @@
+//! What happened, told to the page's listeners; and streams, whose events go to who holds them.
+//!
+//! In come the core's events; out go calls. A listener may call back into the page, so the page is let go
+//! before each call.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use js_sys::{Function, Uint8Array};
+use tickwire_protocol::{
+    id::StreamId,
+    mux::{REFUSE_CODE_GAME_MIN, StreamEvent},
+    stream::StreamOptions,
+};
+use wasm_bindgen::JsValue;
+
+use super::{Page, message_pack, now, object::object, stream};
+use crate::{assets::AssetEvent, client::ClientEvent};
+
+/// Tells everything that happened.
+pub(super) fn tell(page: &Rc<RefCell<Page>>) {
+    loop {
+        let Ok(mut borrowed) = page.try_borrow_mut() else {
+            return;
+        };
+        let Some(event) = borrowed.driver.poll_event() else {
+            return;
+        };
+        let event = match event {
+            ClientEvent::Stream(event) => {
+                drop(borrowed);
+                on_stream_event(page, event);
+                continue;
+            }
+            event => event,
+        };
+        let is_lost = matches!(
+            event,
+            ClientEvent::Disconnected { .. } | ClientEvent::Ended { .. }
+        );
+        let lost = if is_lost {
+            core::mem::take(&mut borrowed.pipes)
+        } else {
+            HashMap::new()
+        };
+        let Some((name, value)) = describe(&event) else {
+            continue;
+        };
+        let listeners = borrowed.listeners.get(name).cloned().unwrap_or_default();
+        drop(borrowed);
+        lost.values()
+            .for_each(|pipe| stream::on_gone(pipe, "the connection was lost"));
+        call(&listeners, &value);
+    }
+}
+
+fn call(listeners: &[Function], value: &JsValue) {
+    for listener in listeners {
+        if let Err(error) = listener.call1(&JsValue::UNDEFINED, value) {
+            web_sys::console::error_1(&error);
+        }
+    }
+}
+
+fn on_stream_event(page: &Rc<RefCell<Page>>, event: StreamEvent) {
+    let pipe = |id: StreamId| page.borrow().pipes.get(&id).cloned();
+    let gone = |id: StreamId| page.borrow_mut().pipes.remove(&id);
+    match event {
+        StreamEvent::Opened(offer) => {
+            if let Err(error) = offer_stream(page, offer.id, offer.options) {
+                web_sys::console::error_1(&error);
+            }
+        }
+        StreamEvent::Accepted(id) => pipe(id).iter().for_each(stream::on_accepted),
+        StreamEvent::Readable(id) | StreamEvent::Writable(id) => {
+            pipe(id)
+                .iter()
+                .for_each(|pipe| stream::on_ready(page, pipe));
+        }
+        StreamEvent::Ended(id) => {
+            if pipe(id).is_some_and(|pipe| stream::on_ended(&pipe)) {
+                gone(id);
+            }
+        }
+        StreamEvent::Consumed(id) => {
+            if pipe(id).is_some_and(|pipe| stream::on_consumed(&pipe)) {
+                gone(id);
+            }
+        }
+        StreamEvent::Refused { id, reason, .. } | StreamEvent::Reset { id, reason, .. } => {
+            gone(id)
+                .iter()
+                .for_each(|pipe| stream::on_gone(pipe, &reason));
+        }
+    }
+}
+
+/// Shows a page what the server offers. What nobody listens for is declined; a listener that does not
+/// want it calls `reset`.
+fn offer_stream(
+    page: &Rc<RefCell<Page>>,
+    id: StreamId,
+    options: StreamOptions,
+) -> Result<(), JsValue> {
+    let listeners = page
+        .borrow()
+        .listeners
+        .get("stream")
+        .cloned()
+        .unwrap_or_default();
+    let answered = {
+        let mut page = page.borrow_mut();
+        page.driver.client.streams().and_then(|streams| {
+            if listeners.is_empty() {
+                streams.refuse(id, REFUSE_CODE_GAME_MIN, "nobody listens")
+            } else {
+                streams.accept(id, now())
+            }
+        })
+    };
+    if listeners.is_empty() || answered.is_err() {
+        return Ok(());
+    }
+    let metadata = message_pack::decode(&options.metadata).unwrap_or(JsValue::UNDEFINED);
+    let (stream, pipe) = stream::make(page, id, options.kind, metadata, true)?;
+    page.borrow_mut().pipes.insert(id, pipe);
+    call(&listeners, &stream.into());
+    Ok(())
+}
+
+/// An event's name in `TickwireEvents` and what its listeners get.
+fn describe(event: &ClientEvent) -> Option<(&'static str, JsValue)> {
+    Some(match event {
+        ClientEvent::Joined { player, resumed } => (
+            "joined",
+            object(&[("player", player.0.into()), ("resumed", (*resumed).into())]),
+        ),
+        ClientEvent::Disconnected { message, retry_in } => {
+            let retry_in_seconds = retry_in.as_seconds().into();
+            (
+                "disconnected",
+                object(&[
+                    ("message", message.into()),
+                    ("retryInSeconds", retry_in_seconds),
+                ]),
+            )
+        }
+        ClientEvent::Ended { message } => ("ended", object(&[("message", message.into())])),
+        ClientEvent::Event(event) => {
+            let value = message_pack::decode(event.payload()).unwrap_or(JsValue::NULL);
+            (
+                "event",
+                object(&[("name", event.name().into()), ("value", value)]),
+            )
+        }
+        ClientEvent::Asset(AssetEvent::Ready {
+            name, mime, bytes, ..
+        }) => {
+            let bytes = Uint8Array::from(&bytes[..]).into();
+            (
+                "asset",
+                object(&[
+                    ("name", name.into()),
+                    ("mime", mime.into()),
+                    ("bytes", bytes),
+                ]),
+            )
+        }
+        ClientEvent::Asset(AssetEvent::Failed { name, reason }) => (
+            "assetfailed",
+            object(&[("name", name.into()), ("reason", reason.into())]),
+        ),
+        ClientEvent::Asset(AssetEvent::Complete) => ("assets", JsValue::UNDEFINED),
+        ClientEvent::Stream(_) => return None,
+        ClientEvent::Verified { tick, is_equal } => (
+            "verified",
+            object(&[("tick", tick.0.into()), ("isEqual", (*is_equal).into())]),
+        ),
+    })
+}

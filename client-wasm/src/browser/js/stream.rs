@@ -1,0 +1,445 @@
+//! A stream as a page holds it: WHATWG streams over the mux, with backpressure in both directions.
+//!
+//! In come a page's pulls and writes, and what the mux reports; out come chunks and settled promises. A
+//! chunk is read from the mux only when the page asks for one, which is what gives the server credit for
+//! the next; a write is done when the mux has taken it, which is what makes `pipeTo` wait. So neither end
+//! of a fast source and a slow reader holds more than a window.
+
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
+
+use bytes::Bytes;
+use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
+use tickwire_protocol::{
+    id::StreamId,
+    limits::CHUNK_BYTES_MAX,
+    mux::{Mux, REFUSE_CODE_GAME_MIN, Write},
+    stream::StreamKind,
+    time::Micros,
+};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
+use web_sys::{QueuingStrategy, ReadableStream, ReadableStreamDefaultController, WritableStream};
+
+use super::{Page, message_pack, now, object::object, pump};
+
+/// A promise that is settled later.
+struct Pending {
+    resolve: Function,
+    reject: Function,
+}
+
+impl Pending {
+    fn new() -> (Promise, Self) {
+        let mut parts = None;
+        let promise = Promise::new(&mut |resolve, reject| parts = Some((resolve, reject)));
+        let (resolve, reject) = parts.unwrap_or_default();
+        (promise, Self { resolve, reject })
+    }
+
+    fn resolve(self) {
+        drop(self.resolve.call0(&JsValue::UNDEFINED));
+    }
+
+    fn reject(self, reason: &JsValue) {
+        drop(self.reject.call1(&JsValue::UNDEFINED, reason));
+    }
+}
+
+/// What a page's stream and the mux's events have in common.
+pub(super) struct Pipe {
+    id: StreamId,
+    kind: StreamKind,
+    controller: Option<ReadableStreamDefaultController>,
+    opening: Opening,
+    pull: Option<Pending>,
+    /// What the mux has not taken yet, and whom to tell when it has.
+    writing: Option<(Bytes, Pending)>,
+    closing: Option<Pending>,
+    is_read_over: bool,
+    is_written_over: bool,
+}
+
+/// Whether the server took a stream of ours, and who waits to hear of it.
+enum Opening {
+    Waiting(Vec<Pending>),
+    Taken,
+    Gone(JsValue),
+}
+
+type SharedPipe = Rc<RefCell<Pipe>>;
+
+/// One of many streams on the game's connection.
+#[wasm_bindgen]
+pub struct TickwireStream {
+    pipe: SharedPipe,
+    page: Weak<RefCell<Page>>,
+    metadata: JsValue,
+    readable: ReadableStream,
+    writable: WritableStream,
+}
+
+#[wasm_bindgen]
+impl TickwireStream {
+    /// Its number on this connection.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.pipe.borrow().id.0
+    }
+
+    /// What the opener said it is about.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn metadata(&self) -> JsValue {
+        self.metadata.clone()
+    }
+
+    /// Settled when the server has taken the stream or declined it.
+    #[wasm_bindgen(getter, unchecked_return_type = "Promise<void>")]
+    pub fn opened(&self) -> Promise {
+        match &mut self.pipe.borrow_mut().opening {
+            Opening::Taken => Promise::resolve(&JsValue::UNDEFINED),
+            Opening::Gone(reason) => Promise::reject(reason),
+            Opening::Waiting(waiting) => {
+                let (promise, pending) = Pending::new();
+                waiting.push(pending);
+                promise
+            }
+        }
+    }
+
+    /// What the server sends: bytes, or values on a stream of messages. Not reading holds the server back.
+    #[wasm_bindgen(getter, unchecked_return_type = "ReadableStream<any>")]
+    #[must_use]
+    pub fn readable(&self) -> ReadableStream {
+        self.readable.clone()
+    }
+
+    /// What the server gets: bytes or text, or any value on a stream of messages. `close()` resolves when
+    /// the server's program has taken the last byte.
+    #[wasm_bindgen(getter, unchecked_return_type = "WritableStream<any>")]
+    #[must_use]
+    pub fn writable(&self) -> WritableStream {
+        self.writable.clone()
+    }
+
+    /// Gives it up at once, both ways, or declines one that the server offers.
+    pub fn reset(&self, reason: &str) {
+        reset(&self.page, &self.pipe, reason);
+    }
+}
+
+/// What a page asks for when it opens a stream.
+pub(super) fn kind_named(name: Option<&str>) -> Result<StreamKind, JsValue> {
+    match name {
+        None | Some("bytes") => Ok(StreamKind::Bytes),
+        Some("messages") => Ok(StreamKind::Messages),
+        Some("live") => Ok(StreamKind::Live),
+        Some(other) => {
+            Err(js_sys::Error::new(&format!("no kind of stream is called {other}")).into())
+        }
+    }
+}
+
+/// A page's stream for a stream of the mux. `is_open` says that nobody need take it any more.
+pub(super) fn make(
+    page: &Rc<RefCell<Page>>,
+    id: StreamId,
+    kind: StreamKind,
+    metadata: JsValue,
+    is_open: bool,
+) -> Result<(TickwireStream, SharedPipe), JsValue> {
+    let opening = if is_open {
+        Opening::Taken
+    } else {
+        Opening::Waiting(vec![])
+    };
+    let pipe = Rc::new(RefCell::new(Pipe {
+        id,
+        kind,
+        controller: None,
+        opening,
+        pull: None,
+        writing: None,
+        closing: None,
+        is_read_over: false,
+        is_written_over: false,
+    }));
+    let weak = Rc::downgrade(page);
+    let (readable, writable) = (source(&weak, &pipe)?, sink(&weak, &pipe)?);
+    let stream = TickwireStream {
+        pipe: Rc::clone(&pipe),
+        page: weak,
+        metadata,
+        readable,
+        writable,
+    };
+    Ok((stream, pipe))
+}
+
+fn source(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<ReadableStream, JsValue> {
+    let start = callback(pipe, |pipe, controller| {
+        pipe.borrow_mut().controller = Some(controller.unchecked_into());
+        JsValue::UNDEFINED
+    });
+    let reader = page.clone();
+    let pull = callback(pipe, move |pipe, _| {
+        let (promise, pending) = Pending::new();
+        pipe.borrow_mut().pull = Some(pending);
+        serve(&reader, pipe);
+        promise.into()
+    });
+    let canceller = page.clone();
+    let cancel = callback(pipe, move |pipe, _| {
+        reset(&canceller, pipe, "cancelled");
+        JsValue::UNDEFINED
+    });
+    let source = object(&[("start", start), ("pull", pull), ("cancel", cancel)]);
+    // Nothing is read ahead: what the page has not asked for stays with the server.
+    let strategy = QueuingStrategy::new();
+    strategy.set_high_water_mark(0.0);
+    ReadableStream::new_with_underlying_source_and_strategy(source.unchecked_ref(), &strategy)
+}
+
+fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream, JsValue> {
+    let writer = page.clone();
+    let write = callback(pipe, move |pipe, chunk| {
+        let (promise, pending) = Pending::new();
+        let kind = pipe.borrow().kind;
+        match bytes_of(kind, &chunk) {
+            Ok(bytes) => {
+                pipe.borrow_mut().writing = Some((bytes, pending));
+                serve(&writer, pipe);
+            }
+            Err(error) => pending.reject(&error),
+        }
+        promise.into()
+    });
+    let closer = page.clone();
+    let close = callback(pipe, move |pipe, _| {
+        let (promise, pending) = Pending::new();
+        let id = pipe.borrow().id;
+        match with_streams(&closer, |streams, _| streams.end(id)) {
+            Some(Ok(())) => {
+                pipe.borrow_mut().closing = Some(pending);
+                send_out(&closer);
+            }
+            _ => pending.reject(&js_sys::Error::new("the stream is gone")),
+        }
+        promise.into()
+    });
+    let aborter = page.clone();
+    let abort = callback(pipe, move |pipe, _| {
+        reset(&aborter, pipe, "aborted");
+        JsValue::UNDEFINED
+    });
+    let sink = object(&[("write", write), ("close", close), ("abort", abort)]);
+    WritableStream::new_with_underlying_sink(sink.unchecked_ref())
+}
+
+/// Gives the page what the mux has, and the mux what the page wrote, as far as either takes it.
+fn serve(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
+    read(page, pipe);
+    write(page, pipe);
+    send_out(page);
+}
+
+fn read(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
+    let (id, kind, controller) = {
+        let pipe = pipe.borrow();
+        match (&pipe.controller, &pipe.pull) {
+            (Some(controller), Some(_)) => (pipe.id, pipe.kind, controller.clone()),
+            _ => return,
+        }
+    };
+    let chunk = with_streams(page, |streams, now| match kind {
+        StreamKind::Bytes | StreamKind::Asset => streams
+            .read(id, now)
+            .ok()
+            .flatten()
+            .map(|chunk| chunk.bytes),
+        StreamKind::Messages | StreamKind::Live => streams.read_record(id, now).ok().flatten(),
+    });
+    let Some(Some(chunk)) = chunk else { return };
+    let value = match kind {
+        StreamKind::Bytes | StreamKind::Asset => Uint8Array::from(&chunk[..]).into(),
+        StreamKind::Messages | StreamKind::Live => {
+            message_pack::decode(&chunk).unwrap_or(JsValue::NULL)
+        }
+    };
+    // It fails when the page has cancelled meanwhile, and then nobody wants the chunk.
+    drop(controller.enqueue_with_chunk(&value));
+    let pull = pipe.borrow_mut().pull.take();
+    pull.into_iter().for_each(Pending::resolve);
+}
+
+fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
+    loop {
+        let Some((mut bytes, pending)) = pipe.borrow_mut().writing.take() else {
+            return;
+        };
+        let (id, kind) = (pipe.borrow().id, pipe.borrow().kind);
+        let piece = match kind {
+            StreamKind::Bytes | StreamKind::Asset => {
+                bytes.split_to(bytes.len().min(CHUNK_BYTES_MAX))
+            }
+            StreamKind::Messages | StreamKind::Live => bytes.split_to(bytes.len()),
+        };
+        match with_streams(page, |streams, now| streams.write(id, piece.clone(), now)) {
+            Some(Ok(Write::Taken)) if bytes.is_empty() => return pending.resolve(),
+            Some(Ok(Write::Taken)) => pipe.borrow_mut().writing = Some((bytes, pending)),
+            Some(Ok(Write::Full)) => {
+                // The piece goes back to the front of what is left; the mux says when there is room.
+                let whole = if bytes.is_empty() {
+                    piece
+                } else {
+                    [piece, bytes].concat().into()
+                };
+                pipe.borrow_mut().writing = Some((whole, pending));
+                return;
+            }
+            Some(Err(error)) => return pending.reject(&js_sys::Error::new(&error.to_string())),
+            None => return pending.reject(&js_sys::Error::new("there is no connection")),
+        }
+    }
+}
+
+/// The mux has more to read, or room to write.
+pub(super) fn on_ready(page: &Rc<RefCell<Page>>, pipe: &SharedPipe) {
+    serve(&Rc::downgrade(page), pipe);
+}
+
+/// The server took the stream.
+pub(super) fn on_accepted(pipe: &SharedPipe) {
+    let opening = core::mem::replace(&mut pipe.borrow_mut().opening, Opening::Taken);
+    if let Opening::Waiting(waiting) = opening {
+        waiting.into_iter().for_each(Pending::resolve);
+    }
+}
+
+/// The server's half was read to its end. Says whether the other one is over too.
+pub(super) fn on_ended(pipe: &SharedPipe) -> bool {
+    let (controller, pull, is_over) = {
+        let mut pipe = pipe.borrow_mut();
+        pipe.is_read_over = true;
+        (
+            pipe.controller.take(),
+            pipe.pull.take(),
+            pipe.is_written_over,
+        )
+    };
+    if let Some(controller) = controller {
+        // It fails when the page has cancelled it meanwhile.
+        drop(controller.close());
+    }
+    pull.into_iter().for_each(Pending::resolve);
+    is_over
+}
+
+/// The server's program has taken everything. Says whether the other half is over too.
+pub(super) fn on_consumed(pipe: &SharedPipe) -> bool {
+    let (closing, is_over) = {
+        let mut pipe = pipe.borrow_mut();
+        pipe.is_written_over = true;
+        (pipe.closing.take(), pipe.is_read_over)
+    };
+    closing.into_iter().for_each(Pending::resolve);
+    is_over
+}
+
+/// The stream is gone: refused, reset, or with its connection.
+pub(super) fn on_gone(pipe: &SharedPipe, reason: &str) {
+    let error: JsValue = js_sys::Error::new(reason).into();
+    let (controller, pending, opening) = {
+        let mut pipe = pipe.borrow_mut();
+        let writing = pipe.writing.take().map(|(_, pending)| pending);
+        let pending = [pipe.pull.take(), writing, pipe.closing.take()];
+        let gone = Opening::Gone(error.clone());
+        (
+            pipe.controller.take(),
+            pending,
+            core::mem::replace(&mut pipe.opening, gone),
+        )
+    };
+    if let Some(controller) = controller {
+        controller.error_with_e(&error);
+    }
+    let waiting = if let Opening::Waiting(waiting) = opening {
+        waiting
+    } else {
+        vec![]
+    };
+    let pending = pending.into_iter().flatten().chain(waiting);
+    pending.for_each(|pending| pending.reject(&error));
+}
+
+fn reset(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &str) {
+    let id = pipe.borrow().id;
+    // Gone already, or not taken yet: then it is declined.
+    with_streams(page, |streams, _| {
+        streams
+            .refuse(id, REFUSE_CODE_GAME_MIN, reason)
+            .or_else(|_| streams.reset(id, REFUSE_CODE_GAME_MIN, reason))
+    });
+    if let Some(page) = page.upgrade()
+        && let Ok(mut page) = page.try_borrow_mut()
+    {
+        page.pipes.remove(&id);
+    }
+    on_gone(pipe, reason);
+    send_out(page);
+}
+
+fn with_streams<R>(
+    page: &Weak<RefCell<Page>>,
+    act: impl FnOnce(&mut Mux, Micros) -> R,
+) -> Option<R> {
+    let page = page.upgrade()?;
+    let mut page = page.try_borrow_mut().ok()?;
+    let streams = page.driver.client.streams().ok()?;
+    Some(act(streams, now()))
+}
+
+fn send_out(page: &Weak<RefCell<Page>>) {
+    if let Some(page) = page.upgrade() {
+        pump(&page, now());
+    }
+}
+
+/// What a page may write: on a stream of messages anything, else bytes or text.
+fn bytes_of(kind: StreamKind, chunk: &JsValue) -> Result<Bytes, JsValue> {
+    if matches!(kind, StreamKind::Messages | StreamKind::Live) {
+        let mut bytes = vec![];
+        message_pack::encode(chunk, &mut bytes)?;
+        return Ok(bytes.into());
+    }
+    if let Some(text) = chunk.as_string() {
+        return Ok(text.into_bytes().into());
+    }
+    if chunk.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(chunk) {
+        let view = match chunk.dyn_ref::<ArrayBuffer>() {
+            Some(buffer) => Uint8Array::new(buffer),
+            None => {
+                let part = |name: &str| js_sys::Reflect::get(chunk, &name.into());
+                let number =
+                    |name: &str| part(name).map(|value| value.as_f64().unwrap_or(0.0) as u32);
+                Uint8Array::new_with_byte_offset_and_length(
+                    &part("buffer")?,
+                    number("byteOffset")?,
+                    number("byteLength")?,
+                )
+            }
+        };
+        return Ok(view.to_vec().into());
+    }
+    Err(js_sys::Error::new("a stream of bytes takes bytes and text").into())
+}
+
+/// A JavaScript function that is freed with the stream it belongs to.
+fn callback(pipe: &SharedPipe, act: impl Fn(&SharedPipe, JsValue) -> JsValue + 'static) -> JsValue {
+    let pipe = Rc::clone(pipe);
+    Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |argument| act(&pipe, argument))
+        .into_js_value()
+}
