@@ -4,7 +4,9 @@
 mod control;
 mod primitives;
 mod sessions;
+mod state;
 mod streams;
+mod websocket;
 
 pub(crate) use sessions::{NOW, Pair, at};
 
@@ -16,7 +18,9 @@ pub(crate) fn all() -> Vec<Example> {
         primitives::all(),
         control::all(),
         sessions::all(),
+        state::all(),
         streams::all(),
+        websocket::all(),
     ]
     .concat()
 }
