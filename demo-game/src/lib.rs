@@ -11,4 +11,5 @@ pub mod schema;
 
 #[cfg(feature = "browser")]
 pub mod browser;
-//SERVER
+#[cfg(feature = "server")]
+pub mod server;

@@ -1,2 +1,151 @@
-//! Tickwire.
-fn main() {}
+//! `tickwire-demo`: serves the page, its WASM, the assets and the game on one port.
+//!
+//! Arguments come in; the address goes out on stdout once players can connect, and log lines on stderr.
+//! The page itself is part of the binary; only what the WASM build writes and the assets are read from
+//! folders, so that either can be rebuilt under a running server.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Html;
+use axum::routing::get;
+use clap::Parser;
+use tickwire_demo::server::game::{Setup, game};
+use tickwire_demo::server::start::Start;
+use tickwire_server::net::Server;
+use tokio::net::TcpListener;
+
+const PAGE: &str = include_str!("../web/index.html");
+const PLAIN_PAGE: &str = include_str!("../web/plain.html");
+const STYLE: &str = include_str!("../web/style.css");
+
+/// Serves the demo game.
+#[derive(Parser, Debug)]
+#[command(version, about)]
+struct Options {
+    /// Port to serve on; 0 takes any free one.
+    #[arg(long, default_value_t = 4000)]
+    port: u16,
+    /// Address to listen on; 0.0.0.0 lets other machines in.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Folder with the page's WASM, as `cargo xtask wasm` writes it.
+    #[arg(long, default_value = "target/dist")]
+    dist: PathBuf,
+    /// Folder with pictures and sounds.
+    #[arg(long, default_value = "assets")]
+    assets: PathBuf,
+    /// Computer opponents for a player alone; each further player replaces one.
+    #[arg(long, default_value_t = Setup::default().opponents)]
+    opponents: usize,
+    /// Let everyone begin in the same place, in sight of each other.
+    #[arg(long)]
+    gather: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("tickwire-demo: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    for (folder, how) in [
+        (
+            &options.dist,
+            "build it with `cargo xtask wasm`, or name it with --dist",
+        ),
+        (&options.assets, "name it with --assets"),
+    ] {
+        if !folder.is_dir() {
+            return Err(format!("there is no folder {}: {how}", folder.display()));
+        }
+    }
+    let address = SocketAddr::new(options.host, options.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| refused(&error, address))?;
+    let local = listener.local_addr().map_err(|error| error.to_string())?;
+    let start = if options.gather {
+        Start::Gathered
+    } else {
+        Start::Scattered
+    };
+    let setup = Setup {
+        opponents: options.opponents,
+        start,
+    };
+    let server = Server::new(move || game(setup))
+        .router(pages())
+        .files(options.dist)
+        .assets(options.assets);
+    announce(local);
+    server
+        .serve(listener, asked_to_stop())
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// The page and its style, from the binary.
+fn pages() -> Router {
+    Router::new()
+        .route("/", get(|| async { Html(PAGE) }))
+        .route(
+            "/style.css",
+            get(|| async { ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }),
+        )
+}
+
+/// Tells where to play. A pipe gets the bare line that scripts wait for.
+fn announce(address: SocketAddr) {
+    let mut out = io::stdout();
+    let told = if out.is_terminal() {
+        writeln!(
+            out,
+            "The arena is open: http://{address}/  (Ctrl-C closes it)"
+        )
+    } else {
+        writeln!(out, "http://{address}/")
+    };
+    // Without anybody reading there is nobody to tell; the game goes on.
+    drop(told.and_then(|()| out.flush()));
+}
+
+fn refused(error: &io::Error, address: SocketAddr) -> String {
+    let port = address.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("port {port} is in use: stop what uses it, or choose another with --port")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("port {port} may not be used by you: choose one above 1023 with --port")
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    }
+}
+
+async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    // A system that reports no signals can only be stopped from outside.
+    drop(interrupted.await);
+}

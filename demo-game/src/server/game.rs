@@ -9,27 +9,59 @@ use crate::components::{
     Weapons,
 };
 use crate::events::{Destroyed, Hit, Look, RoundOver, Said, Say, Taken};
-use crate::rules::tuning::{INTEREST_CELL, TICK_RATE_HZ, VIEW};
+use crate::rules::tuning::{INTEREST_CELL, POPULATION, TICK_RATE_HZ, VIEW};
 use crate::server::bots::Opponents;
 use crate::server::chat::Breath;
 use crate::server::pilot::{Helm, dismiss, enlist};
+use crate::server::start::Start;
 use crate::server::{announce, chat, open, steps};
 
-/// The game of one room, filled up to `population` ships by computer opponents.
-pub fn game(population: usize) -> Game {
+/// How a match is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Computer opponents for a player alone; each further player replaces one.
+    pub opponents: usize,
+    /// Where new ships begin.
+    pub start: Start,
+}
+
+impl Default for Setup {
+    /// Seven opponents, everyone scattered.
+    fn default() -> Self {
+        Self {
+            opponents: POPULATION - 1,
+            start: Start::Scattered,
+        }
+    }
+}
+
+/// The game of one room.
+pub fn game(setup: Setup) -> Game {
     let game = Game::new("arena")
         .tick_rate_hz(u32::from(TICK_RATE_HZ))
-        .interest(Grid::new::<Position>(INTEREST_CELL, |position| [position.x, position.y]));
+        .interest(Grid::new::<Position>(INTEREST_CELL, |position| {
+            [position.x, position.y]
+        }));
     registered(game)
         .on_start(move |world| {
             let seed = world.resource_mut::<RoomRandom>().bits();
             open(world, seed);
+            let population = if setup.opponents == 0 {
+                0
+            } else {
+                setup.opponents + 1
+            };
             world.insert_resource(Opponents { population });
+            world.insert_resource(setup.start);
         })
         .on_join(join)
         .on_leave(leave)
         .add_systems(
-            ((take_inputs, take_looks, chat::breathe, chat::pass_on).chain(), steps(), announce::deliver)
+            (
+                (take_inputs, take_looks, chat::breathe, chat::pass_on).chain(),
+                steps(),
+                announce::deliver,
+            )
                 .chain(),
         )
 }
@@ -60,7 +92,9 @@ fn registered(game: Game) -> Game {
 
 fn join(world: &mut World, joining: &Joining<'_>) -> Entity {
     let ship = enlist(world, joining.name, Some(joining.player));
-    world.entity_mut(ship).insert((View::rectangle(VIEW.0, VIEW.1), Breath::default()));
+    world
+        .entity_mut(ship)
+        .insert((View::rectangle(VIEW.0, VIEW.1), Breath::default()));
     ship
 }
 
@@ -72,16 +106,37 @@ fn leave(world: &mut World, leaving: &Leaving<'_>) {
 /// flew on by its last input would be a gift to its rivals.
 fn take_inputs(mut helms: Query<'_, '_, (&mut Helm, &CurrentInput<Steer>, &Player)>) {
     for (mut helm, input, player) in &mut helms {
-        helm.0 = if player.connected { input.value } else { Steer::default() };
+        helm.0 = if player.connected {
+            input.value
+        } else {
+            Steer::default()
+        };
     }
 }
 
 /// Fits each player's view to its screen.
-fn take_looks(mut looks: MessageReader<'_, '_, FromPlayer<Look>>, mut views: Query<'_, '_, &mut View>) {
+fn take_looks(
+    mut looks: MessageReader<'_, '_, FromPlayer<Look>>,
+    mut views: Query<'_, '_, &mut View>,
+) {
     for look in looks.read() {
         if let Ok(mut view) = views.get_mut(look.entity) {
             let allowed = look.event.allowed();
             *view = View::rectangle(allowed.width, allowed.height);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_registers_what_the_browser_expects() {
+        let game = registered(Game::new("arena"));
+        assert_eq!(
+            game.schema().first_difference(&crate::schema::schema()),
+            None
+        );
     }
 }

@@ -17,7 +17,8 @@ use crate::rules::tuning::{
 use crate::rules::vector::Vec2;
 use crate::server::announce::{Announcement, Announcements};
 use crate::server::pickups::drop_loot;
-use crate::server::pilot::{Pilot, start_motion};
+use crate::server::pilot::Pilot;
+use crate::server::start::Start;
 use crate::server::traffic::Traffic;
 
 /// Harm on its way to a ship.
@@ -161,8 +162,7 @@ type Waiting = (
 
 /// Counts down for those without a ship and gives them a new one.
 pub fn revive(
-    arena: Res<'_, Arena>,
-    traffic: Res<'_, Traffic>,
+    (arena, traffic, start): (Res<'_, Arena>, Res<'_, Traffic>, Res<'_, Start>),
     mut random: ResMut<'_, Random>,
     mut ships: Query<'_, '_, Waiting>,
 ) {
@@ -176,7 +176,7 @@ pub fn revive(
         if pilot.wait_ticks > 0 {
             continue;
         }
-        let motion = start_motion(&arena, &traffic, &mut random);
+        let motion = start.motion(&arena, &traffic, &mut random, ship.pilot);
         motion.store(&mut position, &mut heading, &mut drive);
         *hull = Hull::default();
         *weapons = Weapons::default();

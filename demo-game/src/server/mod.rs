@@ -14,6 +14,7 @@ pub mod pickups;
 pub mod pilot;
 pub mod round;
 pub mod shots;
+pub mod start;
 pub mod traffic;
 
 use bevy_ecs::prelude::*;
@@ -30,6 +31,7 @@ pub fn open(world: &mut World, seed: u64) {
     world.insert_resource(Arena::default());
     world.insert_resource(Random::new(seed));
     world.init_resource::<bots::Opponents>();
+    world.init_resource::<start::Start>();
     world.init_resource::<pilot::Roll>();
     world.init_resource::<traffic::Traffic>();
     world.init_resource::<harm::Damages>();

@@ -14,12 +14,9 @@ use crate::components::{
 use crate::rules::arena::Arena;
 use crate::rules::random::Random;
 use crate::rules::ship::ShipMotion;
-use crate::rules::tuning::{ARENA_SIZE, GUARD_TICKS, HUES, NAME_CHARS_MAX, SHIP_RADIUS};
-use crate::rules::vector::Vec2;
+use crate::rules::tuning::{GUARD_TICKS, HUES, NAME_CHARS_MAX};
+use crate::server::start::Start;
 use crate::server::traffic::Traffic;
-
-/// Places compared for a new ship; the loneliest is taken.
-const START_PLACES: usize = 10;
 
 /// What the server alone knows of a ship.
 #[derive(Component, Clone, Debug)]
@@ -64,7 +61,7 @@ pub fn enlist(world: &mut World, name: &str, player: Option<PlayerId>) -> Entity
         streak: 0,
     };
     let standing = world.spawn((Replicated, standing, Radar::default())).id();
-    let motion = start(world);
+    let motion = first_motion(world, pilot);
     let mut components = (Position::default(), Heading::default(), Drive::default());
     motion.store(&mut components.0, &mut components.1, &mut components.2);
     let ship = Ship {
@@ -123,38 +120,12 @@ fn free_hue(world: &mut World, pilot: u16) -> u8 {
     free.unwrap_or((pilot % u16::from(HUES)) as u8)
 }
 
-fn start(world: &mut World) -> ShipMotion {
+fn first_motion(world: &mut World, pilot: u16) -> ShipMotion {
     world.resource_scope(|world, mut random: Mut<'_, Random>| {
-        start_motion(
-            world.resource::<Arena>(),
-            world.resource::<Traffic>(),
-            &mut random,
-        )
+        let (arena, traffic) = (world.resource::<Arena>(), world.resource::<Traffic>());
+        let start = *world.resource::<Start>();
+        start.motion(arena, traffic, &mut random, pilot)
     })
-}
-
-/// Where a new ship begins: free of rocks and as far from others as a few tries find, nose inwards.
-pub fn start_motion(arena: &Arena, traffic: &Traffic, random: &mut Random) -> ShipMotion {
-    let loneliness = |place: Vec2| {
-        let distances = traffic
-            .all()
-            .iter()
-            .map(|ship| ship.position.distance(place));
-        distances.min_by(f32::total_cmp).unwrap_or(f32::INFINITY)
-    };
-    let mut place = arena.free_place(random, SHIP_RADIUS * 3.0);
-    // Far enough is enough: the very farthest corner would send everybody to the same place.
-    for _ in 1..START_PLACES {
-        if loneliness(place) > 700.0 {
-            break;
-        }
-        let other = arena.free_place(random, SHIP_RADIUS * 3.0);
-        if loneliness(other) > loneliness(place) {
-            place = other;
-        }
-    }
-    let inwards = Vec2::new(ARENA_SIZE * 0.5, ARENA_SIZE * 0.5) - place;
-    ShipMotion::at(place, inwards.angle())
 }
 
 #[cfg(test)]
