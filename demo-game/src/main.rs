@@ -86,8 +86,7 @@ async fn run(options: Options) -> Result<(), String> {
     };
     let server = Server::new(move || game(setup))
         .router(pages())
-        .files(options.dist)
-        .assets(options.assets);
+        .files(options.dist);
     announce(local);
     server
         .serve(listener, asked_to_stop())
@@ -99,6 +98,7 @@ async fn run(options: Options) -> Result<(), String> {
 fn pages() -> Router {
     Router::new()
         .route("/", get(|| async { Html(PAGE) }))
+        .route("/plain.html", get(|| async { Html(PLAIN_PAGE) }))
         .route(
             "/style.css",
             get(|| async { ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }),

@@ -130,13 +130,14 @@ fn take_looks(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tickwire_protocol::time::Micros;
+    use tickwire_server::room::Room;
 
     #[test]
     fn the_server_registers_what_the_browser_expects() {
-        let game = registered(Game::new("arena"));
-        assert_eq!(
-            game.schema().first_difference(&crate::schema::schema()),
-            None
-        );
+        let room = Room::new(game(Setup::default()), "", 1, Micros(0)).expect("a room");
+        let ours = crate::schema::schema();
+        assert_eq!(room.replication().schema().first_difference(&ours), None);
+        assert_eq!(room.replication().schema().hash(), ours.hash());
     }
 }
