@@ -146,7 +146,7 @@ impl Pair {
                     );
                 }
                 ServerEvent::Event(bytes) => {
-                    assert_eq!(self.events_sent[0].pop_front().as_deref(), Some(&bytes[..]))
+                    assert_eq!(self.events_sent[0].pop_front().as_deref(), Some(&bytes[..]));
                 }
                 ServerEvent::Goodbye(_) => self.is_over = true,
                 ServerEvent::Stream(_) | ServerEvent::Verify => {}
@@ -167,7 +167,7 @@ impl Pair {
             match event {
                 ClientEvent::Welcomed(_) => self.is_client_in = true,
                 ClientEvent::Event(bytes) => {
-                    assert_eq!(self.events_sent[1].pop_front().as_deref(), Some(&bytes[..]))
+                    assert_eq!(self.events_sent[1].pop_front().as_deref(), Some(&bytes[..]));
                 }
                 ClientEvent::Goodbye(_) => self.is_over = true,
                 ClientEvent::Refused(_) => panic!("nobody refused"),
