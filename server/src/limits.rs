@@ -104,6 +104,16 @@ pub const CODEBOOK_FRAMES_FIRST: u32 = 20;
 /// The longest time between two attempts to learn a better codebook.
 pub const CODEBOOK_FRAMES_MAX: u32 = 1200;
 
+/// An asset of at most this size is kept in memory, as long as all of them fit into
+/// [`ASSETS_BYTES_KEPT_MAX`]; a larger one is read from disk for each download.
+pub const ASSET_BYTES_KEPT_MAX: u64 = 4 * 1024 * 1024;
+
+/// Memory for the content of assets. What does not fit is read from disk for each download.
+pub const ASSETS_BYTES_KEPT_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of a large asset that one download reads ahead: sixteen chunks.
+pub const ASSET_READ_AHEAD_BYTES: usize = 256 * 1024;
+
 /// What an operator may set. Every limit has a close code and a counter in `/metrics`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

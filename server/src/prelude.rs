@@ -13,7 +13,7 @@ pub use crate::{
         CurrentInput, FromPlayer, Game, Joining, LeaveReason, Leaving, Outbox, Player, Refusal,
         RoomRandom, TickClock,
     },
-    replication::{Grid, Owner, Replicated, Viewer},
+    replication::{Grid, Owner, Replicated, View, Viewer},
 };
 #[cfg(feature = "net")]
 pub use crate::{limits::Limits, net::Server};

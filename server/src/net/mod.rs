@@ -6,6 +6,7 @@
 //! reads and writes thousands of them once per tick without a task, a lock or a wake-up for any.
 
 mod accept;
+pub mod assets;
 mod clock;
 mod directory;
 mod gate;
@@ -33,6 +34,7 @@ use tower_http::services::ServeDir;
 
 pub use self::upgrade::answer as answer_upgrade;
 use self::{
+    assets::Library,
     clock::Clock,
     directory::Directory,
     gate::Gate,
@@ -50,6 +52,7 @@ pub struct Server {
     workers: usize,
     router: Router,
     files: Option<PathBuf>,
+    assets: Option<Library>,
 }
 
 /// Why a server could not start or go on.
@@ -76,6 +79,7 @@ impl Server {
             workers: thread::available_parallelism().map_or(1, usize::from),
             router: Router::new(),
             files: None,
+            assets: None,
         }
     }
 
@@ -108,6 +112,13 @@ impl Server {
         self
     }
 
+    /// Delivers these assets over the players' own connections.
+    #[must_use]
+    pub fn assets(mut self, assets: Library) -> Self {
+        self.assets = Some(assets);
+        self
+    }
+
     /// Starts the workers, without a listener: for programs that accept connections themselves, for
     /// example with TLS. Needs to be called on a tokio runtime only by what later uses the router.
     ///
@@ -129,6 +140,7 @@ impl Server {
             limits: Arc::new(self.limits.clone()),
             directory: Arc::new(directory),
             make_game: self.make_game,
+            assets: self.assets,
             workers: senders.into(),
         };
         let door = Arc::new(Door {

@@ -16,7 +16,7 @@ use tickwire_protocol::{
     websocket::{Opcode, Reader, Role, Writer},
 };
 
-use super::{rates::Rates, socket::Socket};
+use super::{rates::Rates, socket::Socket, streams::Transfer};
 use crate::{limits::Limits, net::gate::Permit, room::SeatIndex};
 
 /// Pongs that may wait behind a full socket, in bytes: only the newest ping needs an answer.
@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     /// Since when the socket refuses to take all. Nothing is tried again until the poll says so.
     blocked_since: Option<Micros>,
     is_writable: bool,
+    /// Assets on their way.
+    pub(super) transfers: Vec<Transfer>,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
     /// Dropped with the connection: gives its place in the process back.
@@ -88,6 +90,7 @@ impl Connection {
             pending: Vec::new(),
             blocked_since: None,
             is_writable: true,
+            transfers: Vec::new(),
             counted: Traffic::default(),
             _permit: permit,
         }

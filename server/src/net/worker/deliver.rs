@@ -3,7 +3,6 @@
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
-    mux::StreamEvent,
     time::Micros,
     websocket::{Item, Opcode, PeerClose},
 };
@@ -244,16 +243,6 @@ impl Worker {
         self.rooms
             .get(room)
             .is_some_and(|slot| slot.room.wants_transmit(seat))
-    }
-
-    pub(super) fn on_stream_event(
-        &mut self,
-        room: usize,
-        seat: SeatIndex,
-        event: StreamEvent,
-        _now: Micros,
-    ) {
-        let _ = (room, seat, event);
     }
 
     /// The peer has sent its close frame: answer it, unless it is the answer to ours.

@@ -15,6 +15,7 @@ mod greet;
 mod rates;
 mod rooms;
 mod socket;
+mod streams;
 
 use core::time::Duration;
 use std::{
@@ -38,6 +39,7 @@ use self::{
     rooms::RoomSlot,
 };
 use super::{
+    assets::Library,
     clock::Clock,
     directory::{Directory, Place},
     gate::Permit,
@@ -82,6 +84,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Arc<Limits>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) make_game: Arc<dyn Fn() -> Game + Send + Sync>,
+    pub(crate) assets: Option<Library>,
     pub(crate) workers: Arc<[Sender<Command>]>,
 }
 
@@ -332,7 +335,8 @@ impl Worker {
             Phase::Closing { .. } => true,
             Phase::Seated { room, seat } => {
                 self.act_on_room_events(room, now);
-                self.transmit_bulk(key, room, seat, now)
+                let waits_for_disk = self.continue_transfers(room, seat, now);
+                self.transmit_bulk(key, room, seat, now) || waits_for_disk
             }
         }
     }

@@ -1,0 +1,179 @@
+//! What a game delivers to its players: a directory becomes a manifest, a request becomes bytes.
+//!
+//! Content is found by its hash and by nothing else, so no request can name a path: there is no
+//! traversal to defend against. Small files are kept in memory and shared by all who download them;
+//! large ones are read ahead by one thread, so that a slow disk never holds up a room's tick.
+
+mod disk;
+mod download;
+mod scan;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use tickwire_protocol::asset::{AssetHash, AssetRequest, Manifest};
+
+pub use download::{Download, Progress};
+pub use scan::AssetError;
+
+use disk::Disk;
+
+/// How often a watched directory is looked at.
+const WATCH_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a request is turned down. The client fetches the manifest again, or gives up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No asset has this hash (any more).
+    #[error("no asset has the hash {0}: fetch the manifest again")]
+    Unknown(AssetHash),
+    /// The offset lies beyond the end.
+    #[error("the asset has {bytes} bytes, the request begins at {offset}")]
+    OffsetBeyondEnd {
+        /// The asset's size.
+        bytes: u64,
+        /// What was asked.
+        offset: u64,
+    },
+}
+
+impl Refusal {
+    /// The number that travels with the reason.
+    #[must_use]
+    pub const fn code(&self) -> u32 {
+        match self {
+            Self::Unknown(_) => 404,
+            Self::OffsetBeyondEnd { .. } => 416,
+        }
+    }
+}
+
+/// Where one asset's bytes are.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// In memory, shared.
+    Kept(Bytes),
+    /// In a file that was of this size and age when it was hashed.
+    OnDisk {
+        path: PathBuf,
+        bytes: u64,
+        modified: SystemTime,
+    },
+}
+
+impl Content {
+    pub(super) const fn len(&self) -> u64 {
+        match self {
+            Self::Kept(bytes) => bytes.len() as u64,
+            Self::OnDisk { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// Everything a directory holds, at one moment.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) manifest: Manifest,
+    pub(super) encoded: Bytes,
+    pub(super) by_hash: HashMap<AssetHash, Content>,
+}
+
+/// The assets of one directory. Cheap to clone: all clones share them.
+#[derive(Clone, Debug)]
+pub struct Library {
+    contents: Arc<RwLock<Arc<Contents>>>,
+    disk: Disk,
+}
+
+impl Library {
+    /// Reads and hashes every file below `directory`; about 1 GB/s.
+    ///
+    /// A file `assets.json` at its top may say more of each: see [`AssetError::Description`].
+    ///
+    /// # Errors
+    /// [`AssetError`] names the file and what is wrong with it.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, AssetError> {
+        let contents = scan::scan(directory.as_ref())?;
+        Ok(Self {
+            contents: Arc::new(RwLock::new(Arc::new(contents))),
+            disk: Disk::start(),
+        })
+    }
+
+    /// Like [`open`](Self::open), and then looks for changes once a second, for development.
+    ///
+    /// Players who fetch the manifest afterwards get the new content. A change that cannot be read is
+    /// logged and leaves the library as it was.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn watch(directory: impl AsRef<Path>) -> Result<Self, AssetError> {
+        let directory = directory.as_ref().to_owned();
+        let mut seen = scan::fingerprint(&directory)?;
+        let library = Self::open(&directory)?;
+        let contents = Arc::downgrade(&library.contents);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(WATCH_PERIOD);
+                let Some(contents) = contents.upgrade() else {
+                    return;
+                };
+                let now = match scan::fingerprint(&directory) {
+                    Ok(now) if now != seen => now,
+                    _ => continue,
+                };
+                seen = now;
+                match scan::scan(&directory) {
+                    Ok(new) => {
+                        *contents.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the assets changed and cannot be read; the old ones stay");
+                    }
+                }
+            }
+        });
+        Ok(library)
+    }
+
+    /// What the directory holds now.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        self.contents().manifest.clone()
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no such content or offset.
+    pub fn serve(&self, request: &AssetRequest) -> Result<Download, Refusal> {
+        let contents = self.contents();
+        let (content, offset) = match request {
+            AssetRequest::Manifest => (Content::Kept(contents.encoded.clone()), 0),
+            AssetRequest::Content { hash, offset } => {
+                let content = contents.by_hash.get(hash).ok_or(Refusal::Unknown(*hash))?;
+                (content.clone(), *offset)
+            }
+        };
+        let bytes = content.len();
+        if offset > bytes {
+            return Err(Refusal::OffsetBeyondEnd { bytes, offset });
+        }
+        Ok(Download::new(content, offset, self.disk.clone()))
+    }
+
+    fn contents(&self) -> Arc<Contents> {
+        self.contents
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

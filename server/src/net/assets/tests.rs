@@ -1,0 +1,190 @@
+//! A directory of real files, served.
+
+use std::{fs, path::PathBuf};
+
+use tickwire_protocol::asset::{AssetHash, AssetRequest, Manifest};
+
+use super::{AssetError, Library, Progress, Refusal};
+use crate::limits::ASSET_BYTES_KEPT_MAX;
+
+/// A directory that is gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("tickwire-assets-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn everything(library: &Library, request: &AssetRequest) -> Result<Vec<u8>, String> {
+    let mut download = library.serve(request).unwrap();
+    let mut all = Vec::new();
+    loop {
+        match download.poll() {
+            Progress::Chunk(chunk) => all.extend_from_slice(&chunk),
+            Progress::Waiting => std::thread::yield_now(),
+            Progress::Done => return Ok(all),
+            Progress::Failed(said) => return Err(said),
+        }
+    }
+}
+
+fn large() -> Vec<u8> {
+    (0..ASSET_BYTES_KEPT_MAX as u32 + 100_000)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect()
+}
+
+#[test]
+fn a_directory_becomes_a_manifest_and_every_file_arrives_as_it_is() {
+    let folder = Folder::new("whole");
+    let large = large();
+    folder.write("ship.png", b"not really a picture");
+    folder.write("sounds/hit.wav", b"boom");
+    folder.write("world.bin", &large);
+    folder.write("empty.txt", b"");
+    folder.write(
+        "assets.json",
+        r#"{"ship.png": {"priority": 3, "depends": ["sounds/hit.wav"]}}"#,
+    );
+    let library = Library::open(&folder.0).unwrap();
+    let manifest =
+        Manifest::decode(&everything(&library, &AssetRequest::Manifest).unwrap()).unwrap();
+    let names: Vec<&str> = manifest
+        .assets
+        .iter()
+        .map(|asset| asset.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["empty.txt", "ship.png", "sounds/hit.wav", "world.bin"]
+    );
+    let ship = &manifest.assets[1];
+    assert_eq!(
+        (ship.priority, &ship.depends[..], ship.mime.as_str()),
+        (3, &[2][..], "image/png")
+    );
+    for (asset, content) in
+        manifest
+            .assets
+            .iter()
+            .zip([&b""[..], b"not really a picture", b"boom", &large])
+    {
+        for offset in [0, asset.bytes / 2, asset.bytes] {
+            let got = everything(
+                &library,
+                &AssetRequest::Content {
+                    hash: asset.hash,
+                    offset,
+                },
+            )
+            .unwrap();
+            assert!(
+                got == content[offset as usize..],
+                "{} from {offset}",
+                asset.name
+            );
+        }
+        assert_eq!(asset.hash.0, *blake3::hash(content).as_bytes());
+    }
+}
+
+#[test]
+fn unknown_content_and_offsets_beyond_the_end_are_refused() {
+    let folder = Folder::new("refused");
+    folder.write("a", b"abc");
+    let library = Library::open(&folder.0).unwrap();
+    let hash = library.manifest().assets[0].hash;
+    let unknown = AssetHash([0; 32]);
+    let refusal = library
+        .serve(&AssetRequest::Content {
+            hash: unknown,
+            offset: 0,
+        })
+        .unwrap_err();
+    assert_eq!(
+        (&refusal, refusal.code()),
+        (&Refusal::Unknown(unknown), 404)
+    );
+    let refusal = library
+        .serve(&AssetRequest::Content { hash, offset: 4 })
+        .unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::OffsetBeyondEnd {
+            bytes: 3,
+            offset: 4
+        }
+    );
+}
+
+#[test]
+fn a_large_file_that_vanished_or_was_changed_says_so() {
+    let folder = Folder::new("changed");
+    folder.write("a.bin", large());
+    let library = Library::open(&folder.0).unwrap();
+    let hash = library.manifest().assets[0].hash;
+    let request = AssetRequest::Content { hash, offset: 0 };
+    folder.write("a.bin", b"short");
+    assert!(
+        everything(&library, &request)
+            .unwrap_err()
+            .contains("was changed")
+    );
+    fs::remove_file(folder.0.join("a.bin")).unwrap();
+    assert!(
+        everything(&library, &request)
+            .unwrap_err()
+            .contains("is gone")
+    );
+}
+
+#[test]
+fn what_cannot_be_delivered_is_told_with_its_file() {
+    let folder = Folder::new("wrong");
+    let missing = Library::open(folder.0.join("nowhere"))
+        .unwrap_err()
+        .to_string();
+    assert!(missing.contains("nowhere"), "{missing}");
+    folder.write("a.txt", b"a");
+    folder.write("assets.json", r#"{"a.txt": {"depends": ["b.txt"]}}"#);
+    let error = Library::open(&folder.0).unwrap_err();
+    assert!(
+        matches!(&error, AssetError::Description { said, .. } if said.contains("b.txt")),
+        "{error}"
+    );
+    folder.write("assets.json", r#"{"a.txt": {"depends": ["a.txt"]}}"#);
+    assert!(matches!(
+        Library::open(&folder.0).unwrap_err(),
+        AssetError::Manifest(_)
+    ));
+    folder.write("assets.json", "{");
+    assert!(matches!(
+        Library::open(&folder.0).unwrap_err(),
+        AssetError::Description { .. }
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_circle_end_in_an_error() {
+    let folder = Folder::new("circle");
+    std::os::unix::fs::symlink(&folder.0, folder.0.join("again")).unwrap();
+    assert!(Library::open(&folder.0).is_err());
+}
