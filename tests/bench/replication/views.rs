@@ -1,0 +1,109 @@
+//! Ten thousand entities, a thousand players who each see a part: what a tick costs with interest.
+
+use bevy_ecs::prelude::World;
+use tests::reference_world::{Motion, ReferenceWorld};
+use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
+use tickwire_server::replication::{Grid, PlayerHeader, Replicated, Replication, Settings, View};
+
+use crate::room::{Position, components, cpu_ns, registry, write};
+
+const ENTITIES: usize = 10_000;
+const PLAYERS: usize = 1000;
+/// The density of 1000 entities in 4000 × 4000. Positions are sent up to 4000, so the world is that large
+/// and everything in it is √10 times smaller, views included.
+const SCALE: f32 = 0.316_227_77;
+const VIEW_UNITS: [f32; 2] = [1280.0 * SCALE, 720.0 * SCALE];
+const CELL_UNITS: f32 = 256.0 * SCALE;
+const WARM_UP_TICKS: u32 = 60;
+const TICKS: u32 = 60;
+
+/// What one tick cost.
+pub(crate) struct Views {
+    capture_ms: f64,
+    choose_ms: f64,
+    encode_ms: f64,
+    bytes_per_player: f64,
+    entities_held: f64,
+}
+
+pub(crate) fn measure() -> Views {
+    let mut bodies = ReferenceWorld::new(ENTITIES, Motion::Straight, 1);
+    let mut world = World::new();
+    let entities: Vec<_> = bodies
+        .bodies
+        .iter()
+        .map(|body| world.spawn((Replicated, components(body))).id())
+        .collect();
+    for entity in &entities[..PLAYERS] {
+        world
+            .entity_mut(*entity)
+            .insert(View::rectangle(VIEW_UNITS[0], VIEW_UNITS[1]));
+    }
+    let grid = Grid::new::<Position>(CELL_UNITS, |position| [position.x, position.y]);
+    let settings = Settings {
+        grid: Some(grid),
+        ..Settings::default()
+    };
+    let mut replication = Replication::new(&mut world, registry(), settings);
+    for (player, entity) in entities[..PLAYERS].iter().enumerate() {
+        replication.add_player(PlayerId(player as u32), *entity);
+    }
+    let mut replica = Replica::new(replication.schema().clone());
+    let mut sum = Views {
+        capture_ms: 0.0,
+        choose_ms: 0.0,
+        encode_ms: 0.0,
+        bytes_per_player: 0.0,
+        entities_held: 0.0,
+    };
+    let mut out = Vec::new();
+    for tick in 0..WARM_UP_TICKS + TICKS {
+        bodies.step();
+        write(&mut world, &entities, &bodies.bodies);
+        let times = [cpu_ns()];
+        replication.capture(&mut world, Tick(tick));
+        let times = [times[0], cpu_ns()];
+        replication.choose(&world);
+        let times = [times[0], times[1], cpu_ns()];
+        let mut bytes = 0;
+        for player in 0..PLAYERS {
+            out.clear();
+            replication.encode_snapshot(
+                PlayerId(player as u32),
+                &PlayerHeader::default(),
+                usize::MAX,
+                &mut out,
+            );
+            bytes += out.len();
+            if player == 0 {
+                replica
+                    .apply(&out)
+                    .expect("what was encoded can be decoded");
+            }
+        }
+        let end = cpu_ns();
+        replication.finish();
+        if tick >= WARM_UP_TICKS {
+            let ticks = f64::from(TICKS);
+            sum.capture_ms += (times[1] - times[0]) / 1e6 / ticks;
+            sum.choose_ms += (times[2] - times[1]) / 1e6 / ticks;
+            sum.encode_ms += (end - times[2]) / 1e6 / ticks;
+            sum.bytes_per_player += bytes as f64 / PLAYERS as f64 / ticks;
+            sum.entities_held += replica.entities().count() as f64 / ticks;
+        }
+    }
+    sum
+}
+
+pub(crate) fn print(views: &Views) {
+    println!(
+        "\n{ENTITIES} entities, {PLAYERS} players with a view each: capture {:.2} ms, choose {:.2} ms, encode {:.2} ms, \
+         together {:.2} ms a tick; {:.0} bytes per player and tick; player 0 holds {:.0} entities",
+        views.capture_ms,
+        views.choose_ms,
+        views.encode_ms,
+        views.capture_ms + views.choose_ms + views.encode_ms,
+        views.bytes_per_player,
+        views.entities_held,
+    );
+}

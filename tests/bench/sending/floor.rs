@@ -1,0 +1,61 @@
+//! The physical floor: one thread, one read of each ready socket and one `write` to each socket a tick.
+//!
+//! Nothing is parsed and nothing is decided; what is left is the kernel. A server that does real work is
+//! measured as a multiple of it.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
+
+use crate::{handshake, lateness::Lateness, plan::Plan};
+
+/// Serves `plan.players` players until the parent closes our standard input, then reports.
+pub(crate) fn serve(plan: &Plan, listener: &TcpListener) -> std::io::Result<Lateness> {
+    let mut poll = Poll::new()?;
+    let mut players = Vec::with_capacity(plan.players);
+    for index in 0..plan.players {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        handshake::accept(&mut stream)?;
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        poll.registry()
+            .register(&mut stream, Token(index), Interest::READABLE)?;
+        players.push(stream);
+    }
+
+    let message = handshake::server_message(&vec![0x5a; plan.snapshot_bytes]);
+    let mut events = Events::with_capacity(plan.players.max(16));
+    let mut scratch = vec![0; 16 * 1024];
+    let mut lateness = Lateness::new(plan.rate_hz);
+    let mut alive = plan.players;
+    loop {
+        std::thread::sleep(
+            lateness
+                .next_due()
+                .saturating_duration_since(Instant::now()),
+        );
+        lateness.record();
+        poll.poll(&mut events, Some(Duration::ZERO))?;
+        for event in &events {
+            match players[event.token().0].read(&mut scratch) {
+                Ok(0) => alive -= 1,
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => alive -= 1,
+            }
+        }
+        if alive == 0 {
+            break;
+        }
+        for player in &mut players {
+            // A socket that would block or is gone costs the tick nothing more.
+            let _ = player.write(&message);
+        }
+    }
+    Ok(lateness)
+}

@@ -1,0 +1,86 @@
+//! What one measurement is made of, as arguments that a child process is started with.
+
+use std::str::FromStr;
+
+/// The servers that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum System {
+    Floor,
+    Tickwire,
+    Axum,
+}
+
+impl System {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Tickwire => "tickwire",
+            Self::Axum => "axum",
+        }
+    }
+}
+
+impl FromStr for System {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Floor, Self::Tickwire, Self::Axum]
+            .into_iter()
+            .find(|system| system.name() == name)
+            .ok_or_else(|| format!("no system is called {name}: floor, tickwire or axum"))
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Plan {
+    /// Which server.
+    #[arg(long)]
+    pub(crate) system: System,
+    /// Connections.
+    #[arg(long)]
+    pub(crate) players: usize,
+    /// Rooms they are spread over.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) rooms: usize,
+    /// Entities of each room's reference world (Tickwire).
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) entities: usize,
+    /// Whether players see a part of the world only (Tickwire).
+    #[arg(long)]
+    pub(crate) interest: bool,
+    /// Size of a message down (floor and axum; Tickwire sends real snapshots).
+    #[arg(long, default_value_t = 0)]
+    pub(crate) snapshot_bytes: usize,
+    /// Messages down per second.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) rate_hz: u32,
+    /// Messages up per second.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) input_hz: u32,
+    /// Seconds that count.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) seconds: u32,
+}
+
+impl Plan {
+    /// The arguments that make a child read the same plan.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            ("system", self.system.name().to_owned()),
+            ("players", self.players.to_string()),
+            ("rooms", self.rooms.to_string()),
+            ("entities", self.entities.to_string()),
+            ("snapshot-bytes", self.snapshot_bytes.to_string()),
+            ("rate-hz", self.rate_hz.to_string()),
+            ("input-hz", self.input_hz.to_string()),
+            ("seconds", self.seconds.to_string()),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [format!("--{name}"), value])
+        .collect();
+        if self.interest {
+            arguments.push("--interest".to_owned());
+        }
+        arguments
+    }
+}
