@@ -81,6 +81,6 @@ macro_rules! bodies {
 }
 
 bodies! {
-    websocket frames schema inputs assets_and_events binarypack_values
+    websocket frames schema delta inputs assets_and_events binarypack_values
     honest_sessions hostile_client hostile_server
 }

@@ -5,5 +5,6 @@ pub mod reference_world;
 
 pub mod link;
 pub mod seeds;
+pub mod sim;
 
 pub mod fuzz;

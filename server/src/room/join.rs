@@ -140,7 +140,7 @@ impl Room {
             entity,
             connection: Connection::Connected(session),
             applied_input: None,
-            snapshot_tick: None,
+            snapshot_tick: self.captured,
             wants_checksum: false,
             events_this_tick: 0,
         };
@@ -167,7 +167,7 @@ impl Room {
         };
         seat.connection = Connection::Connected(session);
         seat.applied_input = None;
-        seat.snapshot_tick = None;
+        seat.snapshot_tick = self.captured;
         self.greet(&mut seat, hello, true, now);
         // The new connection's replica is empty: its first snapshot is a keyframe.
         self.replication.add_player(seat.player, seat.entity);

@@ -39,7 +39,8 @@ pub(super) struct Seat {
     pub(super) connection: Connection,
     /// The newest input applied, for the snapshot's header.
     pub(super) applied_input: Option<Tick>,
-    /// The tick of the last snapshot written.
+    /// The tick of the last snapshot written. At first it is the tick captured last: that one was taken
+    /// without this player, who would see an empty world in it.
     pub(super) snapshot_tick: Option<Tick>,
     /// Whether the next snapshot is to carry a checksum of the replica.
     pub(super) wants_checksum: bool,

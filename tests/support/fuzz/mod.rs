@@ -6,6 +6,7 @@
 
 pub mod choices;
 pub mod decoders;
+pub mod deltas;
 pub mod schemas;
 pub mod sessions;
 
@@ -32,6 +33,7 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
     decoders::TARGETS
         .iter()
         .chain(&schemas::TARGETS)
+        .chain(&deltas::TARGETS)
         .chain(&sessions::TARGETS)
 }
 
