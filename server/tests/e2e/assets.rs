@@ -1,0 +1,137 @@
+//! Assets over their streams, beside the game.
+
+use std::{fs, path::PathBuf};
+
+use tickwire_protocol::{
+    asset::{AssetHash, AssetRequest, Manifest},
+    id::StreamId,
+    mux::StreamEvent,
+    stream::{StreamKind, StreamOptions},
+};
+use tickwire_server::net::{Server, assets::Library};
+
+use crate::{client::Player, game::pucks, server::TestServer};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tickwire-e2e-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Asks for something, and gives what came, or the reason why nothing did.
+fn fetch(player: &mut Player, request: AssetRequest) -> Result<Vec<u8>, String> {
+    let mut options = StreamOptions::new(StreamKind::Asset);
+    options.one_way = false;
+    options.metadata = request.encode().into();
+    let now = player.now();
+    let streams = player.session.streams().unwrap();
+    let id = streams.open(options, now).unwrap();
+    streams.end(id).unwrap();
+    player.transmit();
+    let mut bytes = Vec::new();
+    let mut end = None;
+    player.until("the asset", |player| {
+        let now = player.now();
+        if let Ok(streams) = player.session.streams() {
+            while let Ok(Some(chunk)) = streams.read(id, now) {
+                bytes.extend_from_slice(&chunk.bytes);
+            }
+        }
+        for event in player.streams.drain(..) {
+            end = end.take().or(ended(event, id));
+        }
+        end.is_some()
+    });
+    end.unwrap().map(|()| bytes)
+}
+
+fn ended(event: StreamEvent, stream: StreamId) -> Option<Result<(), String>> {
+    match event {
+        StreamEvent::Ended(id) if id == stream => Some(Ok(())),
+        StreamEvent::Refused { id, reason, .. } | StreamEvent::Reset { id, reason, .. }
+            if id == stream =>
+        {
+            Some(Err(reason.into()))
+        }
+        _ => None,
+    }
+}
+
+fn content(hash: AssetHash, offset: u64) -> AssetRequest {
+    AssetRequest::Content { hash, offset }
+}
+
+#[test]
+fn manifest_and_contents_arrive_beside_the_game_and_resume_from_an_offset() {
+    let scratch = Scratch::new("fetch");
+    let large: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+    fs::write(scratch.0.join("large.bin"), &large).unwrap();
+    fs::write(scratch.0.join("small.txt"), b"small").unwrap();
+    let server = TestServer::start(
+        Server::new(pucks)
+            .workers(1)
+            .assets(Library::open(&scratch.0).unwrap()),
+    );
+    let mut ann = Player::named(server.address, "Ann");
+    let manifest = Manifest::decode(&fetch(&mut ann, AssetRequest::Manifest).unwrap()).unwrap();
+    let hash = |name: &str| {
+        manifest
+            .assets
+            .iter()
+            .find(|asset| asset.name == name)
+            .unwrap()
+            .hash
+    };
+    assert_eq!(
+        fetch(&mut ann, content(hash("small.txt"), 0)).unwrap(),
+        b"small"
+    );
+    // From memory and, being larger than what is kept there, from disk.
+    assert!(fetch(&mut ann, content(hash("large.bin"), 0)).unwrap() == large);
+    assert!(fetch(&mut ann, content(hash("large.bin"), 2_999_000)).unwrap() == large[2_999_000..]);
+    assert_eq!(ann.missed_ticks(), 0);
+}
+
+#[test]
+fn what_is_not_there_is_refused_and_what_has_vanished_is_given_up_each_with_a_reason() {
+    let scratch = Scratch::new("gone");
+    let path = scratch.0.join("large.bin");
+    fs::write(&path, vec![1; 2_000_000]).unwrap();
+    let server = TestServer::start(
+        Server::new(pucks)
+            .workers(1)
+            .assets(Library::open(&scratch.0).unwrap()),
+    );
+    let mut ann = Player::named(server.address, "Ann");
+    let manifest = Manifest::decode(&fetch(&mut ann, AssetRequest::Manifest).unwrap()).unwrap();
+    let hash = manifest.assets[0].hash;
+    assert_eq!(
+        fetch(&mut ann, content(AssetHash([0; 32]), 0)).unwrap_err(),
+        format!(
+            "no asset has the hash {}: fetch the manifest again",
+            AssetHash([0; 32])
+        )
+    );
+    assert_eq!(
+        fetch(&mut ann, content(hash, 2_000_001)).unwrap_err(),
+        "the asset has 2000000 bytes, the request begins at 2000001"
+    );
+    fs::remove_file(path).unwrap();
+    assert_eq!(
+        fetch(&mut ann, content(hash, 0)).unwrap_err(),
+        "the asset is gone: fetch the manifest again"
+    );
+    // The connection has lived through all of it.
+    let seen = ann.ticks.len();
+    ann.until("more ticks", |ann| ann.ticks.len() > seen + 2);
+}

@@ -1,0 +1,204 @@
+//! What a player gets who behaves.
+
+use std::time::Duration;
+
+use tickwire_protocol::{session::Hello, websocket::Opcode};
+use tickwire_server::net::Server;
+
+use crate::{
+    client::{Heard, Player},
+    game::{Chat, pucks},
+    server::TestServer,
+};
+
+#[test]
+fn a_held_input_moves_the_own_entity_in_the_players_own_snapshots() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let mut ann = Player::named(server.address, "Ann");
+    ann.until("an own entity", |ann| ann.own().is_some());
+    let own = ann.own().unwrap();
+    let before = ann.position(own).unwrap().x;
+    ann.until("movement", |ann| {
+        ann.push(1.0);
+        ann.position(own)
+            .is_some_and(|position| position.x > before + 50.0)
+    });
+    assert_eq!(ann.missed_ticks(), 0);
+}
+
+#[test]
+fn two_players_see_each_other_and_read_what_the_other_says() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let mut ann = Player::named(server.address, "Ann");
+    let mut bob = Player::named(server.address, "Bob");
+    ann.until("Bob's entity", |ann| {
+        ann.replica.as_ref().unwrap().len() == 2
+    });
+    bob.until("Ann's entity", |bob| {
+        bob.replica.as_ref().unwrap().len() == 2
+    });
+    bob.send_event(&Chat {
+        text: "hello".into(),
+    });
+    ann.until("the chat", |ann| {
+        ann.events_of::<Chat>()
+            == [Chat {
+                text: "hello".into(),
+            }]
+    });
+    drop(bob);
+    server.until_metric("tickwire_connections", 1.0);
+}
+
+#[test]
+fn rooms_are_apart_and_spread_over_the_workers() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let rooms = ["red", "green", "blue", "grey"];
+    let mut players: Vec<Player> = rooms
+        .iter()
+        .map(|room| {
+            Player::join(
+                server.address,
+                Hello {
+                    room: (*room).into(),
+                    ..Hello::default()
+                },
+            )
+        })
+        .collect();
+    for player in &mut players {
+        player.until("five ticks more", |player| player.ticks.len() > 5);
+        assert_eq!(
+            player.replica.as_ref().unwrap().len(),
+            1,
+            "each sees only itself"
+        );
+    }
+    assert!((server.metric("tickwire_rooms") - 4.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_player_whose_connection_broke_gets_its_entity_back() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let mut ann = Player::named(server.address, "Ann");
+    ann.until("an own entity", |ann| ann.own().is_some());
+    let (own, welcome) = (ann.own(), ann.welcome.clone().unwrap());
+    drop(ann);
+    server.until_metric("tickwire_connections", 0.0);
+
+    let hello = Hello {
+        resume: Some(welcome.resume),
+        ..Hello::default()
+    };
+    let mut again = Player::join(server.address, hello);
+    again.until("the own entity", |ann| ann.own().is_some());
+    let second = again.welcome.clone().unwrap();
+    assert!(second.resumed);
+    assert_eq!(
+        (second.player, second.session),
+        (welcome.player, welcome.session)
+    );
+    assert_eq!(again.own(), own);
+}
+
+#[test]
+fn a_newer_connection_of_the_same_player_replaces_the_older_one() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let mut ann = Player::named(server.address, "Ann");
+    let resume = Some(ann.welcome.as_ref().unwrap().resume);
+    let mut again = Player::join(
+        server.address,
+        Hello {
+            resume,
+            ..Hello::default()
+        },
+    );
+    assert_eq!(ann.until_closed(), Some(4008));
+    again.until("more ticks", |again| again.ticks.len() > 3);
+    assert!((server.metric("tickwire_players") - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_goodbye_frees_the_seat_at_once_and_others_see_the_entity_go() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let mut ann = Player::named(server.address, "Ann");
+    let mut bob = Player::named(server.address, "Bob");
+    ann.until("Bob's entity", |ann| {
+        ann.replica.as_ref().unwrap().len() == 2
+    });
+    bob.session
+        .close(tickwire_protocol::error::CloseCode::Normal, "enough");
+    bob.transmit();
+    assert_eq!(bob.until_closed(), Some(1000));
+    ann.until("Bob's entity to go", |ann| {
+        ann.replica.as_ref().unwrap().len() == 1
+    });
+}
+
+#[test]
+fn a_ping_is_answered_with_its_payload() {
+    let server = TestServer::start(Server::new(pucks).workers(1));
+    let mut ann = Player::named(server.address, "Ann");
+    ann.wire.send(Opcode::Ping, b"are you there?");
+    let mut heard = Vec::new();
+    let start = std::time::Instant::now();
+    while !heard.contains(&Heard::Pong(b"are you there?".to_vec())) {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        heard.extend(ann.wire.hear());
+    }
+}
+
+#[test]
+fn twenty_hertz_are_twenty_hertz() {
+    let server = TestServer::start(Server::new(pucks).workers(1));
+    let mut ann = Player::named(server.address, "Ann");
+    let (first, start) = (*ann.ticks.last().unwrap(), std::time::Instant::now());
+    ann.until("forty ticks", |ann| {
+        ann.ticks.last().unwrap().since(first) >= 40
+    });
+    // Two seconds, give and take what a loaded machine adds at both ends.
+    let seconds = start.elapsed().as_secs_f64();
+    assert!((1.7..4.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn health_and_metrics_answer_over_http() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    assert!(server.get("/healthz").ends_with("ok\n"));
+    let _ann = Player::named(server.address, "Ann");
+    assert!((server.metric("tickwire_players") - 1.0).abs() < f64::EPSILON);
+    assert!(server.metric("tickwire_ticks_total") >= 1.0);
+    assert!(server.get("/nothing").starts_with("HTTP/1.1 404"));
+    assert!(server.get("/play").starts_with("HTTP/1.1 400"));
+}
+
+#[test]
+fn a_connection_that_tokio_must_wrap_plays_like_any_other() {
+    use axum::Router;
+    use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+
+    // A buffered stream stands for TLS: it cannot be taken out of tokio.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let running = Server::new(pucks).workers(1).start().unwrap();
+    let router: Router = running.router();
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = TowerToHyperService::new(router.clone());
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(tokio::io::BufStream::new(stream)), service)
+                    .with_upgrades(),
+            );
+        }
+    });
+    let mut ann = Player::named(address, "Ann");
+    ann.until("ten ticks", |ann| ann.ticks.len() >= 10);
+    assert_eq!(ann.missed_ticks(), 0);
+    runtime.block_on(running.shut_down());
+    assert_eq!(ann.until_closed(), Some(1001));
+}

@@ -1,0 +1,111 @@
+//! A server on a port of its own, which ends with the test.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::mpsc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use tickwire_server::net::Server;
+use tokio::sync::oneshot;
+
+/// A running server.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    shutdown: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    pub(crate) fn start(server: Server) -> Self {
+        let (address_out, address_in) = mpsc::channel();
+        let (shutdown, is_over) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                address_out.send(listener.local_addr().unwrap()).unwrap();
+                let is_over = async {
+                    let _ = is_over.await;
+                };
+                server.serve(listener, is_over).await.unwrap();
+            });
+        });
+        let address = address_in.recv().unwrap();
+        Self {
+            address,
+            shutdown: Some(shutdown),
+            thread: Some(thread),
+        }
+    }
+
+    /// Asks the server to end, without waiting.
+    pub(crate) fn begin_shutdown(&mut self) {
+        if let Some(shutdown) = self.shutdown.take() {
+            let _ = shutdown.send(());
+        }
+    }
+
+    /// Asks the server to end, and waits until its threads have.
+    pub(crate) fn shut_down(&mut self) {
+        self.begin_shutdown();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+
+    /// What HTTP answers to a path: the head and the body.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// A number of `/metrics`, by the whole text before it.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = self.get("/metrics");
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Connections closed with a code.
+    pub(crate) fn closes(&self, code: u16) -> f64 {
+        self.metric(&format!("tickwire_closes_total{{code=\"{code}\"}}"))
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) fn until_metric(&self, name: &str, value: f64) {
+        let start = Instant::now();
+        while (self.metric(name) - value).abs() > f64::EPSILON {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "{name} never became {value}"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.begin_shutdown();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
