@@ -18,6 +18,9 @@ pub const POSITION_STEP: f32 = 1.0 / 16.0;
 /// The angle precision asked for, in bits.
 pub const ANGLE_BITS: u32 = 8;
 
+/// The fastest a turning entity turns, in radians per second.
+pub const TURN_RATE_MAX: f32 = 0.145 * core::f32::consts::TAU;
+
 /// How entities of the reference world move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
@@ -108,8 +111,9 @@ impl ReferenceWorld {
             match self.motion {
                 Motion::Straight => body.angle += body.drift * dt,
                 Motion::Turning => {
-                    // Up to half a turn per second, drawn anew each tick.
-                    let turn = (self.random.below(1.0) - 0.5) * core::f32::consts::TAU * dt;
+                    // Drawn anew each tick. The rate is the one at which the residuals of linear
+                    // prediction have the order-0 entropy the reference names, 0.94 bytes.
+                    let turn = (self.random.below(1.0) - 0.5) * 2.0 * TURN_RATE_MAX * dt;
                     body.heading += turn;
                     body.angle = body.heading;
                 }

@@ -68,8 +68,8 @@ impl Writing<'_> {
 
 /// One section being read.
 pub(super) struct Reading<'a, 'b> {
-    symbols: Symbols<'b>,
-    codebook: &'a Codebook,
+    pub(super) symbols: Symbols<'b>,
+    pub(super) codebook: &'a Codebook,
 }
 
 impl Reading<'_, '_> {
@@ -122,7 +122,6 @@ const COUNTED_ONE_IN: u32 = 4;
 pub struct Encoder {
     tokens: Tokens,
     rows: Rows,
-    scratch: column::Scratch,
     blobs: Vec<u8>,
     tally: Tally,
     sections: u32,
@@ -176,7 +175,7 @@ impl Encoder {
             let Some(after) = after else { continue };
             for (place, column) in after.columns.iter().enumerate() {
                 let before = before.map(|table| (&table.columns[place], ticks));
-                column::encode(before, column, &self.rows, &mut self.scratch, &mut to);
+                column::encode(before, column, &self.rows, &mut to);
             }
             for (place, column) in table.blobs.iter().enumerate() {
                 blob::encode(

@@ -16,40 +16,20 @@ use crate::{
     schema::{Predict, mask},
 };
 
-/// Memory that one column after another uses.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    residuals: Vec<i32>,
-    levels: Vec<u8>,
-}
-
 /// Notes a column. `before` is `None` when no row stays.
 pub(super) fn encode(
     before: Option<(&Column, u32)>,
     after: &Column,
     rows: &Rows,
-    scratch: &mut Scratch,
     to: &mut Writing<'_>,
 ) {
     if let Some((before, ticks)) = before.filter(|_| !rows.after.is_empty()) {
-        let linear = after.predict == Predict::Linear;
-        if linear || !rows.are_same() || before.values != after.values {
-            scratch.residuals(before, after, rows, ticks);
-            scratch.encode(after, linear && ticks == 1, ticks, to);
-        } else {
-            let gap = if ticks == 1 {
-                context::GAP
-            } else {
-                context::STALE_GAP
-            };
-            to.number(table_of(after.place, gap), 0);
-        }
-        if linear && ticks > 1 {
+        encode_stayed(before, after, rows, ticks, to);
+        if after.predict == Predict::Linear && ticks > 1 {
             let pairs = rows.before.iter().zip(&rows.after);
-            encode_motions(
-                pairs.map(|(&old, &new)| (before.motion[old as usize], after.motion[new as usize])),
-                to,
-            );
+            let motions =
+                pairs.map(|(&old, &new)| (before.motion[old as usize], after.motion[new as usize]));
+            encode_motions(motions, to);
         }
     }
     let mut above = 0;
@@ -60,102 +40,108 @@ pub(super) fn encode(
         above = value;
     }
     if after.predict == Predict::Linear && !rows.entered.is_empty() {
+        let entered = rows.entered.iter();
         encode_motions(
-            rows.entered
-                .iter()
-                .map(|&row| (Motion::default(), after.motion[row as usize])),
+            entered.map(|&row| (Motion::default(), after.motion[row as usize])),
             to,
         );
     }
 }
 
-impl Scratch {
-    /// What each row that stays is off its prediction, and how far off it was lately.
-    fn residuals(&mut self, before: &Column, after: &Column, rows: &Rows, ticks: u32) {
-        let bits = after.bits;
-        self.residuals.clear();
-        self.levels.clear();
-        let pairs = rows
-            .before
+/// Notes what the rows that stay are off their predictions.
+fn encode_stayed(before: &Column, after: &Column, rows: &Rows, ticks: u32, to: &mut Writing<'_>) {
+    let bits = after.bits;
+    let pairs = || {
+        rows.before
             .iter()
             .zip(&rows.after)
-            .map(|(&old, &new)| (old as usize, new as usize));
-        match (after.predict, rows.are_same()) {
-            (Predict::Linear, true) if ticks == 1 => {
-                let before = before.values.iter().zip(&before.motion);
-                let rows = || before.clone().zip(&after.values);
-                self.residuals
-                    .extend(rows().map(|((&value, motion), &after)| {
-                        sign_extend(
-                            after.wrapping_sub(value).wrapping_sub(motion.expect().0),
-                            bits,
-                        )
-                    }));
-                self.levels
-                    .extend(rows().map(|((_, motion), _)| motion.level() as u8));
-            }
-            (Predict::Linear, _) => {
-                for (old, new) in pairs {
-                    let motion = before.motion[old];
-                    let predicted = motion.predict(before.values[old], ticks);
-                    self.residuals
-                        .push(sign_extend(after.values[new].wrapping_sub(predicted), bits));
-                    self.levels.push(motion.level() as u8);
-                }
-            }
-            (Predict::Hold, true) => {
-                let values = before.values.iter().zip(&after.values);
-                self.residuals.extend(
-                    values.map(|(before, after)| sign_extend(after.wrapping_sub(*before), bits)),
-                );
-            }
-            (Predict::Hold, false) => self.residuals.extend(pairs.map(|(old, new)| {
-                sign_extend(after.values[new].wrapping_sub(before.values[old]), bits)
-            })),
+            .map(|(&old, &new)| (old as usize, new as usize))
+    };
+    match (after.predict, rows.are_same()) {
+        (Predict::Linear, true) if ticks == 1 => {
+            let before = before.values.iter().zip(&before.motion);
+            let residuals = before.zip(&after.values).map(|((&value, motion), &after)| {
+                let expected = value.wrapping_add(motion.expect().0);
+                (
+                    sign_extend(after.wrapping_sub(expected), bits),
+                    motion.level(),
+                )
+            });
+            encode_residuals(residuals, after, ticks, to);
+        }
+        (Predict::Linear, _) => {
+            let residuals = pairs().map(|(old, new)| {
+                let motion = before.motion[old];
+                let expected = motion.predict(before.values[old], ticks);
+                let level = if ticks == 1 { motion.level() } else { 0 };
+                (
+                    sign_extend(after.values[new].wrapping_sub(expected), bits),
+                    level,
+                )
+            });
+            encode_residuals(residuals, after, ticks, to);
+        }
+        (Predict::Hold, true) if before.values == after.values => {
+            let gap = if ticks == 1 {
+                context::GAP
+            } else {
+                context::STALE_GAP
+            };
+            to.number(table_of(after.place, gap), 0);
+        }
+        (Predict::Hold, true) => {
+            let values = before.values.iter().zip(&after.values);
+            let residuals =
+                values.map(|(before, after)| (sign_extend(after.wrapping_sub(*before), bits), 0));
+            encode_residuals(residuals, after, ticks, to);
+        }
+        (Predict::Hold, false) => {
+            let residuals = pairs().map(|(old, new)| {
+                (
+                    sign_extend(after.values[new].wrapping_sub(before.values[old]), bits),
+                    0,
+                )
+            });
+            encode_residuals(residuals, after, ticks, to);
         }
     }
+}
 
-    /// Notes the residuals: with levels, or all rows as quiet ones.
-    fn encode(&self, column: &Column, by_level: bool, ticks: u32, to: &mut Writing<'_>) {
-        let (gaps, exceptions) = if ticks == 1 {
-            (
-                table_of(column.place, context::GAP),
-                table_of(column.place, context::LEVEL),
-            )
+/// Notes residuals, each with its level.
+#[inline]
+fn encode_residuals(
+    residuals: impl Iterator<Item = (i32, usize)>,
+    column: &Column,
+    ticks: u32,
+    to: &mut Writing<'_>,
+) {
+    let (gaps, exceptions) = if ticks == 1 {
+        (
+            table_of(column.place, context::GAP),
+            table_of(column.place, context::LEVEL),
+        )
+    } else {
+        (
+            table_of(column.place, context::STALE_GAP),
+            table_of(column.place, context::STALE),
+        )
+    };
+    // The decoder needs a gap before the rows it spans, so its place is kept until it is known.
+    let mut place = to.tokens.reserve();
+    let mut quiet = 0;
+    for (residual, level) in residuals {
+        if level > 0 {
+            to.number(exceptions + level, fold(residual));
+        } else if residual == 0 {
+            quiet += 1;
         } else {
-            (
-                table_of(column.place, context::STALE_GAP),
-                table_of(column.place, context::STALE),
-            )
-        };
-        // The decoder needs a gap before the rows it spans, so its place is kept until it is known.
-        let mut place = to.tokens.reserve();
-        let mut quiet = 0;
-        let mut quiet_row = |residual: i32, to: &mut Writing<'_>| {
-            if residual == 0 {
-                quiet += 1;
-                return;
-            }
             to.fill(&place, gaps, quiet + 1);
             to.number(exceptions, fold(residual));
             place = to.tokens.reserve();
             quiet = 0;
-        };
-        if by_level {
-            for (&residual, &level) in self.residuals.iter().zip(&self.levels) {
-                if level == 0 {
-                    quiet_row(residual, to);
-                } else {
-                    to.number(exceptions + level as usize, fold(residual));
-                }
-            }
-        } else {
-            self.residuals
-                .iter()
-                .for_each(|&residual| quiet_row(residual, to));
         }
-        to.fill(&place, gaps, 0);
     }
+    to.fill(&place, gaps, 0);
 }
 
 /// Notes the motions that are not as expected.
@@ -213,8 +199,8 @@ impl Gap {
     }
 
     /// Whether no exception was promised that did not come.
-    fn end(self, rows: usize) -> Result<(), DecodeError> {
-        if self.left >= u32::MAX - rows as u32 {
+    fn check_end(left: u32, rows: usize) -> Result<(), DecodeError> {
+        if left >= u32::MAX - rows as u32 {
             Ok(())
         } else {
             Err(DecodeError::Invalid("a gap beyond the last row"))
@@ -270,24 +256,31 @@ fn decode_followed(
 ) -> Result<(), DecodeError> {
     let bits = after.bits;
     let exceptions = table_of(after.place, context::LEVEL);
-    let mut gap = Gap::read(table_of(after.place, context::GAP), from);
+    let codebook = from.codebook;
+    let tables: [_; 8] = core::array::from_fn(|level| {
+        let table = codebook.table(exceptions + level);
+        (table, table.slots())
+    });
+    let gaps = codebook.table(table_of(after.place, context::GAP));
+    // A copy that nothing points to stays in registers.
+    let mut symbols = from.symbols;
+    let mut gap = symbols.number(gaps).wrapping_sub(1);
     let mut next = |value: i32, motion: Motion| {
         let level = motion.level();
-        let residual = if level == 0 {
-            if gap.is_over() {
-                let residual = unfold(from.number(exceptions));
-                gap.renew(from);
-                residual
-            } else {
-                0
-            }
-        } else {
-            unfold(from.number(exceptions + level))
-        };
-        let residual = sign_extend(residual, bits);
+        let quiet = level == 0;
         let (steps, rest) = motion.expect();
-        let value = value.wrapping_add(steps).wrapping_add(residual) & mask(bits);
-        (value, motion.corrected(rest, residual, bits))
+        let expected = value.wrapping_add(steps);
+        if quiet & (gap != 0) {
+            gap = gap.wrapping_sub(1);
+            return (expected & mask(bits), motion.confirmed(rest));
+        }
+        let (codes, slots) = tables[level];
+        let residual = sign_extend(unfold(symbols.number_in(codes, slots)), bits);
+        if quiet {
+            gap = symbols.number(gaps).wrapping_sub(1);
+        }
+        let value = expected.wrapping_add(residual) & mask(bits);
+        (value, motion.deflected(rest, residual, bits))
     };
     if rows.are_same() {
         let before = before.values.iter().zip(&before.motion);
@@ -301,7 +294,8 @@ fn decode_followed(
             (after.values[new], after.motion[new]) = next(before.values[old], before.motion[old]);
         }
     }
-    gap.end(rows.after.len())
+    from.symbols = symbols;
+    Gap::check_end(gap, rows.after.len())
 }
 
 /// Rows that are as predicted, but for some.
@@ -390,5 +384,5 @@ fn decode_motions(
         };
         gap.renew(from);
     }
-    gap.end(len)
+    Gap::check_end(gap.left, len)
 }

@@ -31,10 +31,10 @@ const ONE: i32 = 256;
 pub(super) const FIT_MAX: u8 = 40;
 /// Eighths of a sudden change.
 pub(super) const DAMPING_MAX: u8 = 8;
-/// Beyond so many quanta a residual changes nothing more in the velocity.
-const RESIDUAL_MAX: i32 = 1 << 20;
+/// A residual beyond so many quanta counts as this one; its product with a gain fits 32 bits.
+const RESIDUAL_MAX: i32 = 1 << 14;
 /// Up to so many 256ths per tick a value that is not seen to move counts as resting.
-const VELOCITY_AT_REST: i32 = 2;
+const VELOCITY_AT_REST: u32 = 2;
 /// Beyond so many 256ths per tick a value counts as this fast.
 pub(super) const VELOCITY_MAX: i32 = 1 << 30;
 
@@ -52,6 +52,29 @@ const GAINS: [(i32, i32); FIT_MAX as usize + 1] = {
         fitted += 1;
     }
     gains
+};
+
+/// The damping after a sudden change, by the damping before and whether the change was downwards: more when
+/// it went against the last one, less when it went the same way.
+const DAMPING_AFTER: [u8; 128] = {
+    let mut after = [0; 128];
+    let mut place = 0;
+    while place < after.len() {
+        let (before, direction) = ((place >> 1) as u8, (place & 1) as u8 + 1);
+        let eighths = match before & 3 {
+            0 => before >> 2,
+            last if last == direction => (before >> 2).saturating_sub(1),
+            _ => (before >> 2) + 1,
+        };
+        let eighths = if eighths > DAMPING_MAX {
+            DAMPING_MAX
+        } else {
+            eighths
+        };
+        after[place] = eighths << 2 | direction;
+        place += 1;
+    }
+    after
 };
 
 impl Motion {
@@ -73,79 +96,94 @@ impl Motion {
     }
 
     /// The motion after a residual; `rest` is where in its quantum the value was expected.
+    ///
+    /// Rows that go straight are nearly all quiet and exactly where they were expected, which one branch finds
+    /// out; the others take the long way.
     #[inline]
-    pub(super) fn corrected(self, rest: i32, residual: i32, bits: u8) -> Self {
-        let size = residual.unsigned_abs();
-        let activity = {
-            let now = size.min(31) * 8;
-            let was = u32::from(self.activity);
-            ((was * 3 + now + if now > was { 3 } else { 0 }) / 4) as u8
-        };
-        let near = residual.clamp(-2, 2);
-        let off = (near << 8) - rest;
-        let sudden = size >= 2 || (self.fitted >= 8 && off.abs() > ONE + ONE / 2);
-        if sudden {
-            return self.restarted(rest, residual, bits, activity);
+    fn corrected(self, rest: i32, residual: i32, bits: u8) -> Self {
+        if residual == 0 && self.level() == 0 {
+            self.confirmed(rest)
+        } else {
+            self.deflected(rest, residual, bits)
         }
-        let damping = self.damping;
-        if self.fitted <= 1 && (residual != 0 || self.velocity != 0) {
-            let velocity = self.velocity + ((off * gain_after(damping) + ONE / 2) >> 8);
-            let fitted = 2;
+    }
+
+    /// The motion after a value came as expected: [`deflected`](Self::deflected) by nothing, with all that
+    /// cannot happen then left out.
+    #[inline]
+    pub(super) fn confirmed(self, rest: i32) -> Self {
+        let activity = (u32::from(self.activity) * 3 / 4) as u8;
+        let fitted = (self.fitted.max(1) + 1).min(FIT_MAX);
+        let (value_gain, line_gain) = GAINS[fitted as usize];
+        let gain = if fitted <= 2 {
+            gain_after(self.damping)
+        } else {
+            line_gain
+        };
+        let velocity = self.velocity + ((ONE / 2 - rest * gain) >> 8);
+        let velocity = velocity.clamp(-VELOCITY_MAX, VELOCITY_MAX);
+        let phase = (((-rest * value_gain) >> 8) + rest) as i8;
+        if velocity.unsigned_abs() <= VELOCITY_AT_REST && (fitted >= 8 || self.fitted == 0) {
+            let damping = if activity == 0 { 0 } else { self.damping };
             return Self {
-                velocity: bounded(velocity),
-                phase: 0,
-                fitted,
                 activity,
                 damping,
-            };
-        }
-        let fitted = (self.fitted + 1).min(FIT_MAX);
-        let (value_gain, velocity_gain) = GAINS[fitted as usize];
-        let phase = ((off * value_gain) >> 8) - off;
-        let velocity = self.velocity + ((off * velocity_gain + ONE / 2) >> 8);
-        // What hardly moves is taken to rest: a fixed point, so that a group at rest need not be sent.
-        if residual == 0 && velocity.abs() <= VELOCITY_AT_REST && (fitted >= 8 || self.fitted == 0)
-        {
-            return Self {
-                activity,
-                damping: if activity == 0 { 0 } else { damping },
                 ..Self::default()
             };
         }
         Self {
-            velocity: bounded(velocity),
-            phase: phase.clamp(-ONE / 2, ONE / 2 - 1) as i8,
+            velocity,
+            phase,
             fitted,
             activity,
-            damping,
+            damping: self.damping,
         }
     }
 
-    /// The motion after a sudden change: a new line begins at the new value.
+    /// The motion after a value came wherever it came.
+    ///
+    /// Written without branches: which way a turning row goes is what no branch predictor knows.
     #[inline]
-    fn restarted(self, rest: i32, residual: i32, bits: u8, activity: u8) -> Self {
-        let direction = if residual > 0 { 1 } else { 2 };
-        let mut eighths = self.damping >> 2;
-        match self.damping & 3 {
-            0 => {}
-            last if last == direction => eighths = eighths.saturating_sub(1),
-            _ => eighths = (eighths + 1).min(DAMPING_MAX),
-        }
-        let damping = eighths << 2 | direction;
-        // A quarter of the whole range within a tick is no motion but another place.
-        let velocity = if residual.unsigned_abs() >> (bits.max(3) - 2) != 0 {
-            self.velocity
-        } else {
-            let gain = gain_after(damping);
-            let change = residual.clamp(-RESIDUAL_MAX, RESIDUAL_MAX) * gain - ((rest * gain) >> 8);
-            bounded(self.velocity + change)
+    pub(super) fn deflected(self, rest: i32, residual: i32, bits: u8) -> Self {
+        let size = residual.unsigned_abs();
+        let activity = {
+            let now = size.min(31) * 8;
+            let was = u32::from(self.activity);
+            (was * 3 + now + if now > was { 3 } else { 0 }) / 4
         };
+        let off = (residual.clamp(-RESIDUAL_MAX, RESIDUAL_MAX) << 8) - rest;
+        let sudden =
+            (size >= 2) | ((self.fitted >= 8) & (off.unsigned_abs() > (ONE + ONE / 2) as u32));
+        let turned = DAMPING_AFTER[(self.damping as usize & 63) << 1 | usize::from(residual < 0)];
+        let damping = if sudden { turned } else { self.damping };
+        let fitted = if sudden {
+            1
+        } else {
+            (self.fitted.max(1) + 1).min(FIT_MAX)
+        };
+        let (value_gain, line_gain) = GAINS[fitted as usize];
+        // Two values say nothing yet about what is noise and what is motion.
+        let gain = if fitted <= 2 {
+            gain_after(damping)
+        } else {
+            line_gain
+        };
+        // A quarter of the whole range within a tick is no motion but another place.
+        let elsewhere = size >> (bits.max(3) - 2) != 0;
+        let gain = if elsewhere { 0 } else { gain };
+        let velocity = self.velocity + ((off * gain + ONE / 2) >> 8);
+        let velocity = velocity.clamp(-VELOCITY_MAX, VELOCITY_MAX);
+        let phase = (((off * value_gain) >> 8) - off).clamp(-ONE / 2, ONE / 2 - 1) as i8;
+        // What hardly moves is taken to rest: a fixed point, so that a group at rest need not be sent.
+        let rests = (residual == 0)
+            & (velocity.unsigned_abs() <= VELOCITY_AT_REST)
+            & ((fitted >= 8) | (self.fitted == 0));
         Self {
-            velocity,
-            phase: 0,
-            fitted: 1,
-            activity,
-            damping,
+            velocity: if rests { 0 } else { velocity },
+            phase: if rests { 0 } else { phase },
+            fitted: if rests { 0 } else { fitted },
+            activity: activity as u8,
+            damping: if rests & (activity == 0) { 0 } else { damping },
         }
     }
 
@@ -167,12 +205,7 @@ impl Motion {
 /// The share of a change that goes into the velocity, in 256ths.
 #[inline]
 const fn gain_after(damping: u8) -> i32 {
-    (DAMPING_MAX - (damping >> 2)) as i32 * (ONE / DAMPING_MAX as i32)
-}
-
-#[inline]
-fn bounded(velocity: i32) -> i32 {
-    velocity.clamp(-VELOCITY_MAX, VELOCITY_MAX)
+    (DAMPING_MAX - ((damping >> 2) & 15)) as i32 * (ONE / DAMPING_MAX as i32)
 }
 
 /// The number nearest to zero that equals `value` modulo 2^bits.
@@ -185,7 +218,7 @@ pub(super) const fn sign_extend(value: i32, bits: u8) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DAMPING_MAX, FIT_MAX, Motion, sign_extend};
+    use super::{DAMPING_MAX, FIT_MAX, Motion, VELOCITY_MAX, sign_extend};
     use proptest::prelude::*;
 
     #[test]
@@ -239,6 +272,16 @@ mod tests {
                 motion = motion.next(before, after, bits);
                 prop_assert!(motion.fitted <= FIT_MAX && motion.damping >> 2 <= DAMPING_MAX);
             }
+        }
+
+        #[test]
+        fn the_short_way_ends_where_the_long_way_does(
+            velocity in -VELOCITY_MAX..=VELOCITY_MAX, small in -300i32..300, slow: bool, rest in -128i32..128,
+            fitted in 0..=FIT_MAX, activity: u8, damping in 0..=DAMPING_MAX, direction in 0u8..3, bits in 1u8..=32,
+        ) {
+            let velocity = if slow { small } else { velocity };
+            let motion = Motion { velocity, phase: 0, fitted, activity, damping: damping << 2 | direction };
+            prop_assert_eq!(motion.confirmed(rest), motion.deflected(rest, 0, bits));
         }
 
         #[test]

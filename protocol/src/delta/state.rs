@@ -250,30 +250,43 @@ impl Table {
     /// none yet.
     pub fn follow(&mut self, before: Option<&Self>) {
         let Self { ids, columns, .. } = self;
-        for (place, column) in columns.iter_mut().enumerate() {
-            if column.predict != Predict::Linear {
-                continue;
-            }
-            let bits = column.bits;
-            let earlier = before.map_or(&[][..], |table| &table.ids);
-            let source = before.map(|table| &table.columns[place]);
-            let mut at = 0;
-            for (row, id) in ids.iter().enumerate() {
-                while at < earlier.len() && earlier[at] < *id {
-                    at += 1;
-                }
-                column.motion[row] = match source {
-                    Some(source) if earlier.get(at) == Some(id) => {
-                        source.motion[at].next(source.values[at], column.values[row], bits)
-                    }
-                    _ => Motion::default(),
-                };
+        let linear = columns.iter_mut().enumerate();
+        for (place, column) in linear.filter(|(_, column)| column.predict == Predict::Linear) {
+            match before {
+                None => column.motion.fill(Motion::default()),
+                Some(before) if before.ids == *ids => column.follow_same(&before.columns[place]),
+                Some(before) => column.follow_by_id(ids, &before.columns[place], &before.ids),
             }
         }
     }
 }
 
 impl Column {
+    /// Works out the motion when every row is where it was.
+    fn follow_same(&mut self, before: &Self) {
+        let bits = self.bits;
+        let before = before.values.iter().zip(&before.motion);
+        let rows = self.motion.iter_mut().zip(&self.values).zip(before);
+        for ((motion, &value), (&value_before, motion_before)) in rows {
+            *motion = motion_before.next(value_before, value, bits);
+        }
+    }
+
+    /// Works out the motion when rows came or went.
+    fn follow_by_id(&mut self, ids: &[NetworkId], before: &Self, ids_before: &[NetworkId]) {
+        let mut at = 0;
+        for (row, id) in ids.iter().enumerate() {
+            while ids_before.get(at).is_some_and(|earlier| earlier < id) {
+                at += 1;
+            }
+            self.motion[row] = if ids_before.get(at) == Some(id) {
+                before.motion[at].next(before.values[at], self.values[row], self.bits)
+            } else {
+                Motion::default()
+            };
+        }
+    }
+
     /// An empty column as the schema describes it.
     fn new(schema: &ColumnSchema, place: u16) -> Self {
         Self {

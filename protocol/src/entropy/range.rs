@@ -7,7 +7,7 @@
 
 use super::{
     codebook::Codes,
-    symbol::{ESCAPE, ESCAPED_BITS, number_of, symbol_of},
+    symbol::{DIRECT, ESCAPE, ESCAPED_BITS, number_of, symbol_of},
 };
 use crate::{coding::Reader, error::DecodeError};
 
@@ -19,13 +19,15 @@ pub(crate) const SCALE: u32 = 1 << SCALE_BITS;
 const FLOOR: u32 = 1 << 16;
 /// Bits of a word.
 const WORD_BITS: u32 = 16;
-/// Marks a token of plain bits.
-const PLAIN: u32 = 1 << 31;
+/// A token that takes no bits: all of the scale.
+const NOTHING: u32 = SCALE;
 
 /// What will be coded, in the order in which it will be decoded.
+///
+/// A token is a piece of the scale, as `first << 12 | frequency`: a symbol's, or for plain bits one of 2^bits
+/// equal ones.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// A symbol as `first << 12 | frequency`; plain bits as `PLAIN | count << 16 | bits`.
     tokens: Vec<u32>,
     words: Vec<u16>,
 }
@@ -52,23 +54,24 @@ impl Tokens {
         symbol
     }
 
-    /// Notes up to 32 plain bits.
+    /// Notes up to 32 plain bits, low ones first.
     #[inline]
-    pub(crate) fn plain(&mut self, value: u32, bits: u32) {
-        if bits > WORD_BITS {
-            self.tokens.push(PLAIN | WORD_BITS << 16 | (value & 0xffff));
-            self.tokens
-                .push(PLAIN | (bits - WORD_BITS) << 16 | value >> WORD_BITS);
-        } else {
-            self.tokens.push(PLAIN | bits << 16 | value);
+    pub(crate) fn plain(&mut self, mut value: u32, mut bits: u32) {
+        while bits > SCALE_BITS {
+            self.tokens.push((value & (SCALE - 1)) << 12 | 1);
+            value >>= SCALE_BITS;
+            bits -= SCALE_BITS;
         }
+        let share = SCALE_BITS - bits;
+        self.tokens.push(value << share << 12 | 1 << share);
     }
 
-    /// Keeps a place for a number that is known later: four tokens, those unused being no bits at all.
+    /// Keeps a place for a number that is known later: as many tokens as a number can take, those
+    /// unused being no bits at all.
     #[inline]
     pub(crate) fn reserve(&mut self) -> Reserved {
-        self.tokens.extend([PLAIN; 4]);
-        Reserved(self.tokens.len() - 4)
+        self.tokens.extend([NOTHING; NUMBER_TOKENS_MAX]);
+        Reserved(self.tokens.len() - NUMBER_TOKENS_MAX)
     }
 
     /// Puts a number into its place; returns its symbol.
@@ -78,7 +81,7 @@ impl Tokens {
         let symbol = self.number(codes, number);
         let len = self.tokens.len() - end;
         self.tokens.copy_within(end.., place.0);
-        debug_assert!(len <= 4);
+        debug_assert!(len <= NUMBER_TOKENS_MAX);
         self.tokens.truncate(end);
         symbol
     }
@@ -86,32 +89,33 @@ impl Tokens {
     /// Appends everything noted as bytes, and forgets it.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         let mut state = FLOOR;
-        self.words.clear();
+        // A token gives off one word at most. Whether it does is a coin toss, so there is no branch on it.
+        self.words.resize(self.tokens.len(), 0);
+        let mut len = 0;
         for &token in self.tokens.iter().rev() {
-            if token & PLAIN == 0 {
-                let (frequency, first) = (token & 0xfff, token >> 12);
-                if state >> (32 - SCALE_BITS) >= frequency {
-                    self.words.push(state as u16);
-                    state >>= WORD_BITS;
-                }
-                state = ((state / frequency) << SCALE_BITS) + state % frequency + first;
-            } else {
-                let (bits, value) = (token >> 16 & 0x7fff, token & 0xffff);
-                if u64::from(state) << bits > u64::from(u32::MAX) {
-                    self.words.push(state as u16);
-                    state >>= WORD_BITS;
-                }
-                state = state << bits | value;
-            }
+            let (frequency, first) = (token & 0xfff, token >> 12);
+            let full = state >> (32 - SCALE_BITS) >= frequency;
+            self.words[len] = state as u16;
+            len += usize::from(full);
+            state = if full { state >> WORD_BITS } else { state };
+            state = ((state / frequency) << SCALE_BITS) + state % frequency + first;
         }
         self.tokens.clear();
         out.extend(state.to_le_bytes());
-        out.extend(self.words.iter().rev().flat_map(|word| word.to_le_bytes()));
+        out.extend(
+            self.words[..len]
+                .iter()
+                .rev()
+                .flat_map(|word| word.to_le_bytes()),
+        );
     }
 }
 
+/// Tokens of one number at most: the escape, the symbol behind it, and 30 plain bits.
+const NUMBER_TOKENS_MAX: usize = 5;
+
 /// Reads what [`Tokens::finish`] wrote.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Symbols<'a> {
     state: u32,
     words: &'a [u8],
@@ -149,7 +153,7 @@ impl<'a> Symbols<'a> {
         let (frequency, first) = (code & 0xfff, code >> 12);
         self.state = frequency * (self.state >> SCALE_BITS) + slot - first;
         self.refill();
-        if symbol < 16 {
+        if symbol < DIRECT {
             return symbol as u32;
         }
         if symbol == ESCAPE {
@@ -167,31 +171,35 @@ impl<'a> Symbols<'a> {
     /// Takes up to 32 plain bits.
     #[inline]
     pub(crate) fn plain(&mut self, bits: u32) -> u32 {
-        if bits > WORD_BITS {
-            let low = self.plain(WORD_BITS);
-            return low | self.plain(bits - WORD_BITS) << WORD_BITS;
+        let mut value = 0;
+        let mut taken = 0;
+        while taken < bits {
+            let count = (bits - taken).min(SCALE_BITS);
+            let share = SCALE_BITS - count;
+            let slot = self.state & (SCALE - 1);
+            value |= (slot >> share) << taken;
+            self.state = ((self.state >> SCALE_BITS) << share) + (slot & ((1 << share) - 1));
+            self.refill();
+            taken += count;
         }
-        let value = self.state & ((1 << bits) - 1);
-        self.state >>= bits;
-        self.refill();
         value
     }
 
     #[inline]
     fn refill(&mut self) {
-        if self.state < FLOOR {
-            let word = match self.words.split_first_chunk::<2>() {
-                Some((word, rest)) => {
-                    self.words = rest;
-                    u16::from_le_bytes(*word)
-                }
-                None => {
-                    self.missing += 1;
-                    0
-                }
-            };
-            self.state = self.state << WORD_BITS | u32::from(word);
-        }
+        // Whether a word is due is a coin toss, so there is no branch on it.
+        let due = self.state < FLOOR;
+        let word = match self.words.first_chunk::<2>() {
+            Some(word) => u16::from_le_bytes(*word),
+            None => {
+                self.missing += u32::from(due);
+                0
+            }
+        };
+        let refilled = self.state << WORD_BITS | u32::from(word);
+        self.state = if due { refilled } else { self.state };
+        let used = if due { 2 } else { 0 };
+        self.words = self.words.get(used..).unwrap_or(&[]);
     }
 
     /// Whether the bytes ran out; what was read since means nothing.

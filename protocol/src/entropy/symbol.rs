@@ -1,10 +1,14 @@
 //! Numbers as symbols of a small alphabet, plus plain bits for what is large.
 //!
-//! The sixteen smallest numbers have a symbol each. Above them every octave has two, and the bits below
+//! The 32 smallest numbers have a symbol each. Above them every octave has two, and the bits below
 //! follow as they are: their distribution is flat enough that modelling them would save nothing.
 
+/// Numbers below this are symbols of their own.
+pub(crate) const DIRECT: usize = 32;
+/// The octave that [`DIRECT`] begins.
+const FIRST_OCTAVE: u32 = DIRECT.ilog2();
 /// Symbols a number can have.
-pub(crate) const SYMBOLS: usize = 72;
+pub(crate) const SYMBOLS: usize = DIRECT + 2 * (32 - FIRST_OCTAVE as usize);
 /// The symbol that stands for one the table has no place for; the symbol itself follows in plain bits.
 pub(crate) const ESCAPE: usize = SYMBOLS;
 /// Symbols of a table.
@@ -15,21 +19,27 @@ pub(crate) const ESCAPED_BITS: u32 = 7;
 /// A number's symbol, and how many of its low bits follow.
 #[inline]
 pub(crate) const fn symbol_of(number: u32) -> (usize, u32) {
-    if number < 16 {
+    if number < DIRECT as u32 {
         return (number as usize, 0);
     }
     let octave = 31 - number.leading_zeros();
     let half = (number >> (octave - 1)) & 1;
-    ((16 + (octave - 4) * 2 + half) as usize, octave - 1)
+    (
+        DIRECT + ((octave - FIRST_OCTAVE) * 2 + half) as usize,
+        octave - 1,
+    )
 }
 
 /// The smallest number of a symbol, and how many low bits follow.
 #[inline]
 pub(crate) const fn number_of(symbol: usize) -> (u32, u32) {
-    if symbol < 16 {
+    if symbol < DIRECT {
         return (symbol as u32, 0);
     }
-    let (octave, half) = ((symbol as u32 - 16) / 2 + 4, symbol as u32 & 1);
+    let (octave, half) = (
+        (symbol - DIRECT) as u32 / 2 + FIRST_OCTAVE,
+        symbol as u32 & 1,
+    );
     ((2 + half) << (octave - 1), octave - 1)
 }
 
