@@ -11,6 +11,8 @@ use std::{
 use tickwire_server::net::Server;
 use tokio::sync::oneshot;
 
+use crate::client::Player;
+
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
@@ -86,6 +88,14 @@ impl TestServer {
     /// Connections closed with a code.
     pub(crate) fn closes(&self, code: u16) -> f64 {
         self.metric(&format!("tickwire_closes_total{{code=\"{code}\"}}"))
+    }
+
+    /// Fails if a player missed a tick that the server was in time for. A machine that is busy with
+    /// other things can make a tick late; the server counts those, and leaves their snapshots out.
+    pub(crate) fn assert_saw_every_tick(&self, player: &Player) {
+        let missed = player.missed_ticks() as f64;
+        let late = self.metric("tickwire_ticks_late_total");
+        assert!(missed <= late, "{missed} ticks missed, {late} late");
     }
 
     /// Waits until a metric has a value.
