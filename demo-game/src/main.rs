@@ -16,7 +16,7 @@ use axum::routing::get;
 use clap::Parser;
 use tickwire_demo::server::game::{Setup, game};
 use tickwire_demo::server::start::Start;
-use tickwire_server::net::Server;
+use tickwire_server::net::{Server, assets::Library};
 use tokio::net::TcpListener;
 
 const PAGE: &str = include_str!("../web/index.html");
@@ -84,8 +84,12 @@ async fn run(options: Options) -> Result<(), String> {
         opponents: options.opponents,
         start,
     };
+    // Watched, so that a picture drawn anew is the one that the next player gets.
+    let assets = Library::watch(&options.assets)
+        .map_err(|error| format!("the assets in {}: {error}", options.assets.display()))?;
     let server = Server::new(move || game(setup))
         .router(pages())
+        .assets(assets)
         .files(options.dist);
     announce(local);
     server

@@ -11,6 +11,9 @@ use web_sys::js_sys::{Array, Object, Reflect};
 
 use crate::rules::vector::Vec2;
 
+/// Lines of chat that are reported.
+const CHAT_KEPT: usize = 20;
+
 /// A ship as reported.
 #[derive(Clone, Debug)]
 pub(super) struct ReportedShip {
@@ -37,6 +40,16 @@ pub(super) struct Report {
     pub(super) snapshot_bytes_per_second: u32,
     pub(super) score: u32,
     pub(super) chat: Vec<String>,
+}
+
+impl Report {
+    /// Adds a line of chat; the oldest makes room.
+    pub(super) fn hear(&mut self, name: &str, text: &str) {
+        if self.chat.len() == CHAT_KEPT {
+            self.chat.remove(0);
+        }
+        self.chat.push(format!("{name}: {text}"));
+    }
 }
 
 /// The report, shared between the game and the page.

@@ -1,6 +1,6 @@
 //! The browser's half: what the player sees, hears and presses.
 //!
-//! The shell of `tickwire-client` calls [`Arcade`](arcade::Arcade) for input, events and frames; it reads
+//! The shell of `tickwire-client` calls the `Arcade` for input, events and frames; it reads
 //! the view and the prediction and draws. Nothing here decides about the game.
 
 mod arcade;

@@ -124,6 +124,8 @@ impl Page {
                     key.prevent_default();
                     page.open_chat(true);
                 }
+                // The browser would open its search.
+                "F3" => key.prevent_default(),
                 "Escape" if is_open => page.open_chat(false),
                 _ => {}
             }

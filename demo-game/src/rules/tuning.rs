@@ -26,6 +26,8 @@ pub const ROCK_LOOKS: u8 = 4;
 
 /// What a player sees: width and height of its view. The camera never shows more than this.
 pub const VIEW: (f32, f32) = (1600.0, 1000.0);
+/// How much is sent beyond each edge of the screen: the camera looks ahead of a fast ship.
+pub const VIEW_MARGIN: f32 = 150.0;
 /// Side of one cell of the interest grid: a view touches 12 to 20 of them.
 pub const INTEREST_CELL: f32 = 400.0;
 

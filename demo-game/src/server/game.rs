@@ -9,7 +9,7 @@ use crate::components::{
     Weapons,
 };
 use crate::events::{Destroyed, Hit, Look, RoundOver, Said, Say, Taken};
-use crate::rules::tuning::{INTEREST_CELL, POPULATION, TICK_RATE_HZ, VIEW};
+use crate::rules::tuning::{INTEREST_CELL, POPULATION, TICK_RATE_HZ, VIEW, VIEW_MARGIN};
 use crate::server::bots::Opponents;
 use crate::server::chat::Breath;
 use crate::server::pilot::{Helm, dismiss, enlist};
@@ -94,7 +94,7 @@ fn join(world: &mut World, joining: &Joining<'_>) -> Entity {
     let ship = enlist(world, joining.name, Some(joining.player));
     world
         .entity_mut(ship)
-        .insert((View::rectangle(VIEW.0, VIEW.1), Breath::default()));
+        .insert((view_of(Look { width: VIEW.0, height: VIEW.1 }), Breath::default()));
     ship
 }
 
@@ -114,6 +114,11 @@ fn take_inputs(mut helms: Query<'_, '_, (&mut Helm, &CurrentInput<Steer>, &Playe
     }
 }
 
+/// What is sent to a screen that shows so much: a margin on each side, because the camera looks ahead.
+fn view_of(look: Look) -> View {
+    View::rectangle(look.width + 2.0 * VIEW_MARGIN, look.height + 2.0 * VIEW_MARGIN)
+}
+
 /// Fits each player's view to its screen.
 fn take_looks(
     mut looks: MessageReader<'_, '_, FromPlayer<Look>>,
@@ -122,7 +127,7 @@ fn take_looks(
     for look in looks.read() {
         if let Ok(mut view) = views.get_mut(look.entity) {
             let allowed = look.event.allowed();
-            *view = View::rectangle(allowed.width, allowed.height);
+            *view = view_of(allowed);
         }
     }
 }

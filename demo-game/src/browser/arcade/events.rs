@@ -13,10 +13,7 @@ use crate::rules::vector::Vec2;
 impl Arcade {
     pub(super) fn on_game_event(&mut self, event: &ReceivedEvent) {
         if let Some(said) = event.read::<Said>() {
-            self.report
-                .borrow_mut()
-                .chat
-                .push(format!("{}: {}", said.name, said.text));
+            self.report.borrow_mut().hear(&said.name, &said.text);
             self.feed.say(
                 said.name,
                 self.board.hue(said.pilot),

@@ -113,6 +113,10 @@ impl Arcade {
 
     /// Tells the server how much of the arena the screen shows, when that has changed.
     fn tell_look(&mut self, client: &mut Client) {
+        if self.camera.screen.x <= 1.0 {
+            // No frame has been drawn yet, so nobody knows how large the screen is.
+            return;
+        }
         let seen = self.camera.seen();
         let look = Look {
             width: seen.x,
