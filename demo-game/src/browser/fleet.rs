@@ -53,11 +53,11 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Looks where everyone is.
+    /// Looks where everyone is: others in `view`, the own ship in the prediction and the newest state.
     pub(super) fn update(
         &mut self,
         view: &View<'_>,
-        own: Option<&OwnShip>,
+        own: Option<(&OwnShip, Hull, Engine)>,
         now_seconds: f32,
         dt_seconds: f32,
     ) {
@@ -66,7 +66,7 @@ impl Fleet {
             track.seen = false;
         }
         let own_id = view.own();
-        for (id, ship) in view.iter::<Ship>() {
+        for (id, ship) in view.iter::<Ship>().filter(|(id, _)| own_id != Some(*id)) {
             let parts = (
                 view.get::<Position>(id),
                 view.get::<Heading>(id),
@@ -75,29 +75,51 @@ impl Fleet {
             let (Some(position), Some(heading), Some(hull)) = parts else {
                 continue;
             };
-            let mut drawn = DrawnShip {
-                id,
-                pilot: ship.pilot,
-                place: position.point(),
-                velocity: Vec2::ZERO,
-                heading: heading.radians,
-                hull,
-                condition: ship.condition,
-                engine: ship.engine,
-                is_own: own_id == Some(id),
-                flash: 0.0,
-                bar: 0.0,
-            };
-            if let Some(own) = own.filter(|_| drawn.is_own) {
-                drawn.place = own.motion.position;
-                drawn.heading = own.motion.heading;
-            }
-            self.follow(&mut drawn, now_seconds, dt_seconds);
-            if drawn.condition.is_flying() {
-                self.ships.push(drawn);
-            }
+            self.add(
+                DrawnShip {
+                    id,
+                    pilot: ship.pilot,
+                    place: position.point(),
+                    velocity: Vec2::ZERO,
+                    heading: heading.radians,
+                    hull,
+                    condition: ship.condition,
+                    engine: ship.engine,
+                    is_own: false,
+                    flash: 0.0,
+                    bar: 0.0,
+                },
+                now_seconds,
+                dt_seconds,
+            );
+        }
+        if let (Some(id), Some((own, hull, engine))) = (own_id, own) {
+            self.add(
+                DrawnShip {
+                    id,
+                    pilot: own.pilot,
+                    place: own.motion.position,
+                    velocity: Vec2::ZERO,
+                    heading: own.motion.heading,
+                    hull,
+                    condition: own.condition,
+                    engine,
+                    is_own: true,
+                    flash: 0.0,
+                    bar: 0.0,
+                },
+                now_seconds,
+                dt_seconds,
+            );
         }
         self.tracks.retain(|_, track| track.seen);
+    }
+
+    fn add(&mut self, mut drawn: DrawnShip, now_seconds: f32, dt_seconds: f32) {
+        self.follow(&mut drawn, now_seconds, dt_seconds);
+        if drawn.condition.is_flying() {
+            self.ships.push(drawn);
+        }
     }
 
     fn follow(&mut self, drawn: &mut DrawnShip, now_seconds: f32, dt_seconds: f32) {

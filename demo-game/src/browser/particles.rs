@@ -130,7 +130,7 @@ impl Particles {
             place: place + back * 19.0,
             velocity: velocity * 0.4 + back * speed,
             drag: 2.5,
-            size: 8.0 + 3.0 * power,
+            size: 11.0 + 4.0 * power,
             growth: -18.0,
             age: 0.0,
             life,

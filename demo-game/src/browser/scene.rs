@@ -9,7 +9,7 @@ use super::fleet::DrawnShip;
 use super::ghosts::Ghosts;
 use super::particles::Tone;
 use super::sprites::Sprites;
-use crate::components::{Condition, Heading, Pickup, PickupKind, Position, Shot, ShotKind};
+use crate::components::{Condition, Engine, Heading, Pickup, PickupKind, Position, Shot, ShotKind};
 use crate::rules::arena::Arena;
 use crate::rules::tuning::{ARENA_SIZE, HULL_MAX, SHIELD_MAX, SHIP_RADIUS};
 use crate::rules::vector::Vec2;
@@ -200,6 +200,7 @@ impl Stage<'_> {
         let hue = self.board.hue(ship.pilot);
         let width = SHIP_WIDTH * self.camera.zoom;
         self.aura(ship, place, hue);
+        self.flame(ship, place, hue);
         // A ship that cannot be hurt yet blinks.
         let guarded = ship.condition == Condition::Guarded;
         self.brush.alpha(if guarded {
@@ -255,6 +256,30 @@ impl Stage<'_> {
                 brush.alpha(0.10 + 0.16 * strength);
                 brush.picture(self.sprites.glow(Tone::Ice), place, radius * 2.7);
             }
+        });
+        self.brush.alpha(1.0);
+    }
+
+    /// The flame of a running engine; it flickers, and is longer with boost.
+    fn flame(&self, ship: &DrawnShip, place: Vec2, hue: u8) {
+        let (length, tone) = match ship.engine {
+            Engine::Boost => (46.0, Tone::Fire),
+            Engine::Thrust => (27.0, Tone::Hue(hue)),
+            Engine::Idle | Engine::Brake => return,
+        };
+        let flicker = 0.82 + 0.18 * (self.now_seconds * 47.0 + f32::from(ship.pilot)).sin();
+        let zoom = self.camera.zoom;
+        self.brush.at(place, ship.heading, zoom, |brush| {
+            brush.glowing(|brush| {
+                let (tail, reach) = (-SHIP_RADIUS * 0.86, length * flicker);
+                let glow = self.sprites.glow(tone);
+                for (share, width) in [(0.12, 26.0), (0.42, 20.0), (0.74, 13.0), (1.0, 8.0)] {
+                    brush.alpha(0.95 - 0.45 * share);
+                    brush.picture(glow, Vec2::new(tail - reach * share, 0.0), width * 1.5);
+                }
+                brush.alpha(0.9);
+                brush.picture(self.sprites.glow(Tone::White), Vec2::new(tail, 0.0), 17.0);
+            });
         });
         self.brush.alpha(1.0);
     }

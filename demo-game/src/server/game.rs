@@ -92,9 +92,13 @@ fn registered(game: Game) -> Game {
 
 fn join(world: &mut World, joining: &Joining<'_>) -> Entity {
     let ship = enlist(world, joining.name, Some(joining.player));
-    world
-        .entity_mut(ship)
-        .insert((view_of(Look { width: VIEW.0, height: VIEW.1 }), Breath::default()));
+    world.entity_mut(ship).insert((
+        view_of(Look {
+            width: VIEW.0,
+            height: VIEW.1,
+        }),
+        Breath::default(),
+    ));
     ship
 }
 
@@ -116,7 +120,10 @@ fn take_inputs(mut helms: Query<'_, '_, (&mut Helm, &CurrentInput<Steer>, &Playe
 
 /// What is sent to a screen that shows so much: a margin on each side, because the camera looks ahead.
 fn view_of(look: Look) -> View {
-    View::rectangle(look.width + 2.0 * VIEW_MARGIN, look.height + 2.0 * VIEW_MARGIN)
+    View::rectangle(
+        look.width + 2.0 * VIEW_MARGIN,
+        look.height + 2.0 * VIEW_MARGIN,
+    )
 }
 
 /// Fits each player's view to its screen.

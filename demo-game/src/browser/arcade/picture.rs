@@ -11,7 +11,7 @@ use crate::browser::minimap;
 use crate::browser::particles::Tone;
 use crate::browser::predict::OwnShip;
 use crate::browser::scene::Stage;
-use crate::components::{Engine, Radar, Round, Standing, Weapons};
+use crate::components::{Engine, Hull, Radar, Round, Standing, Weapons};
 use crate::rules::vector::Vec2;
 use crate::rules::weapon::Volley;
 
@@ -64,6 +64,21 @@ impl Arcade {
         }
     }
 
+    /// The own ship as it is now: others are drawn a moment in the past, but nobody wants to wait to see
+    /// their own engine start or their own hull break.
+    fn own_state<'a>(&self, frame: &Frame<'a, OwnShip>) -> Option<(&'a OwnShip, Hull, Engine)> {
+        let (own, newest) = (frame.own?, frame.client.newest()?);
+        let hull = newest.get::<Hull>(newest.own()?)?;
+        let steer = &self.moment.steer;
+        let engine = match steer.thrust {
+            _ if own.motion.boosts(steer) => Engine::Boost,
+            thrust if thrust > 0.0 => Engine::Thrust,
+            thrust if thrust < 0.0 => Engine::Brake,
+            _ => Engine::Idle,
+        };
+        Some((own, hull, engine))
+    }
+
     /// Everything that changes from frame to frame, before anything is drawn.
     pub(super) fn advance(&mut self, frame: &Frame<'_, OwnShip>, view: &View<'_>) {
         let (now, dt) = (self.moment.now, frame.dt_seconds);
@@ -72,7 +87,7 @@ impl Arcade {
             self.board
                 .update(view.iter::<Standing>().map(|(_, standing)| standing));
         }
-        self.fleet.update(view, frame.own, now, dt);
+        self.fleet.update(view, self.own_state(frame), now, dt);
         if let Some(own) = frame.own {
             self.moment.own_pilot = Some(own.pilot);
             if own.condition.is_flying() {
