@@ -1,8 +1,8 @@
 //! The accept loop: from a listener to HTTP connections, as many at a time as allowed.
 //!
 //! In: a listener and the router. Out: nothing; connections live in their tasks. The choice to question:
-//! why not `axum::serve`? It has no time-out for a request's head and no bound on connections, and
-//! wraps the stream so that it could not be taken out of tokio after the upgrade.
+//! why not `axum::serve`? It has no time-out for a request's head and no bound on connections: a peer
+//! that opens sockets and says nothing would hold them for ever.
 
 use core::{net::SocketAddr, pin::pin, time::Duration};
 use std::{io, sync::Arc};

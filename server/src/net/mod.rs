@@ -120,7 +120,7 @@ impl Server {
     }
 
     /// Starts the workers, without a listener: for programs that accept connections themselves, for
-    /// example with TLS. Needs to be called on a tokio runtime only by what later uses the router.
+    /// example with TLS. They serve [`Running::router`].
     ///
     /// # Errors
     ///

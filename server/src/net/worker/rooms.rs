@@ -72,7 +72,7 @@ impl RoomSlot {
         self.members.get_mut(seat.place())?.take()
     }
 
-    /// Connections of the room with their seats.
+    /// The connection of the seat at a place.
     pub(super) fn member(&self, place: usize) -> Option<usize> {
         self.members.get(place).copied().flatten()
     }
