@@ -9,6 +9,9 @@ use crate::{id::StreamId, stream::Offer};
 /// [`REFUSE_CODE_GAME_MIN`].
 pub const REFUSE_CODE_TOO_MANY: u32 = 1;
 
+/// The code of a reset of a question whose answer did not come in time.
+pub const REFUSE_CODE_TIMED_OUT: u32 = 2;
+
 /// The first code of refusals and resets that is a game's own to give meaning to.
 pub const REFUSE_CODE_GAME_MIN: u32 = 256;
 

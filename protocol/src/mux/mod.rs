@@ -26,6 +26,7 @@
 mod event;
 mod handle;
 mod receive;
+pub mod request;
 mod send;
 mod transmit;
 mod typed;
@@ -49,7 +50,9 @@ use receive::ReceiveHalf;
 use send::SendHalf;
 use window::Window;
 
-pub use event::{REFUSE_CODE_GAME_MIN, REFUSE_CODE_TOO_MANY, StreamEvent, Write};
+pub use event::{
+    REFUSE_CODE_GAME_MIN, REFUSE_CODE_TIMED_OUT, REFUSE_CODE_TOO_MANY, StreamEvent, Write,
+};
 pub use receive::Chunk;
 
 /// Which end this is: it decides whose ids are even.

@@ -581,6 +581,35 @@ fn a_stream_that_is_not_read_stops_its_writer_and_nobody_else() {
 }
 
 #[test]
+fn a_connection_full_of_unread_streams_still_carries_another() {
+    let mut pair = Pair::new();
+    let mut unread = 0;
+    for _ in 0..STREAMS_OPEN_MAX - 1 {
+        let id = pair.open(StreamKind::Bytes);
+        while pair.ends[0].write(id, vec![0; 4096].into(), pair.now) == Ok(Write::Taken) {
+            pair.settle();
+        }
+        unread += 1;
+    }
+    assert_eq!(pair.ends[1].len(), unread);
+    pair.ends[1].check();
+    assert!(
+        pair.ends[1].window.unread() > CONNECTION_WINDOW_BYTES / 2,
+        "they hold most of it"
+    );
+    let id = pair.open(StreamKind::Bytes);
+    let mut read = 0;
+    while read < 1_000_000 {
+        let _ = pair.ends[0]
+            .write(id, vec![1; 4096].into(), pair.now)
+            .unwrap();
+        let more = pair.read_all(1, id).len();
+        assert!(more > 0, "stuck after {read} bytes");
+        read += more;
+    }
+}
+
+#[test]
 fn a_window_grows_while_the_link_and_not_the_program_is_slow() {
     let mut pair = Pair::new();
     let id = pair.open(StreamKind::Bytes);

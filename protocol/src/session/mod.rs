@@ -14,6 +14,39 @@
 //!   Open  ◀───────────────────── Welcome  Open
 //!   Closing ◀──────── Refused or Goodbye  Closing
 //! ```
+//!
+//! A client's whole shell, with a message that came and a socket that takes one:
+//!
+//! ```
+//! use tickwire_protocol::{
+//!     error::PeerError,
+//!     session::{ClientEvent, ClientSession},
+//!     time::Micros,
+//! };
+//!
+//! fn on_message(
+//!     session: &mut ClientSession,
+//!     message: &[u8],
+//!     now: Micros,
+//!     mut send: impl FnMut(&[u8]),
+//! ) -> Result<(), PeerError> {
+//!     let snapshot = session.handle_message(message, now)?;
+//!     while let Some(event) = session.poll_event() {
+//!         if let ClientEvent::Goodbye(farewell) = event {
+//!             println!("the server left: {}", farewell.reason);
+//!         }
+//!     }
+//!     if let Some(snapshot) = snapshot {
+//!         println!("a snapshot of {} bytes for the replica", snapshot.len());
+//!     }
+//!     let mut out = Vec::new();
+//!     while session.poll_transmit(16 * 1024, now, &mut out) {
+//!         send(&out);
+//!         out.clear();
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 pub mod control;
 
