@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     error::DecodeError,
@@ -15,9 +15,37 @@ use crate::{
 };
 
 /// The BLAKE3 hash of an asset's content.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AssetHash(pub [u8; 32]);
+
+// By hand: serde takes an array for 32 numbers, which in MessagePack are up to 64 bytes and not 32.
+impl Serialize for AssetHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for AssetHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HashBytes;
+
+        impl de::Visitor<'_> for HashBytes {
+            type Value = AssetHash;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("32 bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<AssetHash, E> {
+                let hash = bytes.try_into();
+                hash.map(AssetHash)
+                    .map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+
+        deserializer.deserialize_bytes(HashBytes)
+    }
+}
 
 impl fmt::Display for AssetHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
