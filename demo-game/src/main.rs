@@ -70,7 +70,6 @@ async fn run(options: Options) -> Result<(), String> {
             return Err(format!("there is no folder {}: {how}", folder.display()));
         }
     }
-    let assets = Library::open(&options.assets).map_err(|error| error.to_string())?;
     let address = SocketAddr::new(options.host, options.port);
     let listener = TcpListener::bind(address)
         .await
