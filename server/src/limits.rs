@@ -95,6 +95,11 @@ pub const CELL_NUMBER_MAX: i32 = 1 << 20;
 /// How many snapshots' waiting something new or gone is ahead of what merely changed, under a byte budget.
 pub const URGENT_FRAMES: f32 = 8.0;
 
+/// How many ticks' waiting a group is ahead that the player holds as of the last tick, under a byte budget: its
+/// delta costs about a tenth of that of a group that waited, whose motion must be told too. Fewer, and in a
+/// room that moves much everything ends up late.
+pub const PROMPT_ADVANTAGE: f32 = 48.0;
+
 /// Ticks whose unused byte budget a player may use at once.
 pub const BUDGET_BURST_FRAMES: u32 = 4;
 

@@ -10,7 +10,7 @@ use super::{
     settings::Grid,
     viewer::{Held, PlayerView, Subscription},
 };
-use crate::limits::URGENT_FRAMES;
+use crate::limits::{PROMPT_ADVANTAGE, URGENT_FRAMES};
 use core::ops::Range;
 use tickwire_protocol::{
     id::NetworkId,
@@ -109,7 +109,12 @@ impl Encoding<'_> {
             };
             subscription.urgency += rate(subscription, group, apart);
             subscription.restructured = group.restructured;
-            self.waiting.push((subscription.urgency, place as u32));
+            // A late group costs several times what a prompt one does. So who is prompt is kept so first, and
+            // the rest of the budget makes others prompt; otherwise all would be late for ever.
+            let is_prompt = group.is_prompt(subscription.held, self.sections.frame);
+            let advantage = if is_prompt { PROMPT_ADVANTAGE } else { 1.0 };
+            self.waiting
+                .push((subscription.urgency * advantage, place as u32));
         }
         self.waiting
             .sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));

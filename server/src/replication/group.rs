@@ -91,7 +91,13 @@ struct Encoded {
 /// What all groups share while sections are encoded.
 #[derive(Debug)]
 pub(super) struct Sections {
+    /// The encoder that the room's codebook is learnt from.
     pub(super) encoder: Encoder,
+    /// Encodes, without learning, what only a slow or new player needs: it must not even change what a symbol
+    /// costs others.
+    pub(super) catch_up: Encoder,
+    /// Whether late and new groups are usual, because of views or a budget, and so to be learnt from too.
+    pub(super) learns_from_all: bool,
     pub(super) codebook: Codebook,
     /// The sections of this frame, one after the other.
     pub(super) bytes: Vec<u8>,
@@ -265,6 +271,13 @@ impl Group {
         }
     }
 
+    /// Whether `held` is the state of the frame before: such a player is cheap to keep up to date.
+    pub(super) fn is_prompt(&self, held: Held, frame: u32) -> bool {
+        self.older
+            .last()
+            .is_some_and(|last| held == Held::Version(last.version) && last.last_frame + 1 == frame)
+    }
+
     /// The section that brings a player from what it holds to this frame: in the frame's bytes, encoded when
     /// it is the first to ask.
     pub(super) fn section(
@@ -299,7 +312,13 @@ impl Group {
                 baseline.map(|baseline| baseline.ticks_since),
                 &mut sections.bytes,
             );
-            sections.encoder.encode(
+            let is_prompt = baseline.is_some_and(|baseline| baseline.ticks_since == 1);
+            let encoder = if is_prompt || sections.learns_from_all {
+                &mut sections.encoder
+            } else {
+                &mut sections.catch_up
+            };
+            encoder.encode(
                 schema,
                 &sections.codebook,
                 baseline,

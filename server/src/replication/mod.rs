@@ -124,7 +124,7 @@ impl Replication {
             capture: Capture::new(world, &schema, sources, positions, cell_units),
             captured: world.change_tick(),
             entities: Entities::default(),
-            placement: Placement::new(&schema, settings.entities_per_block),
+            placement: Placement::new(&schema, settings.block_entities()),
             rows: schema
                 .components_in(schema.mask_all())
                 .map(|(id, _)| Rows::new(&schema, id))
@@ -133,6 +133,9 @@ impl Replication {
             players: BTreeMap::new(),
             sections: Sections {
                 encoder: Encoder::new(),
+                catch_up: Encoder::new(),
+                learns_from_all: settings.grid.is_some()
+                    || settings.player_bytes_per_second.is_some(),
                 codebook: Codebook::initial(&schema),
                 bytes: Vec::new(),
                 frame: 0,

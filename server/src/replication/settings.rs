@@ -25,10 +25,10 @@ pub struct Settings {
     pub player_bytes_per_second: Option<u32>,
     /// Ticks per second of the room: it turns the budget into bytes per tick. Default 20.
     pub tick_rate_hz: u32,
-    /// Entities that form one group where there is no grid. Default 1024.
+    /// Entities that form one group where there is no grid; by default 1024, and 128 under a budget.
     ///
-    /// Smaller groups give a byte budget more to choose from and cost about 6 bytes each a tick.
-    pub entities_per_block: u32,
+    /// Smaller groups give a byte budget more to choose from and cost about 8 bytes each a tick.
+    pub entities_per_block: Option<u32>,
 }
 
 impl Default for Settings {
@@ -38,8 +38,19 @@ impl Default for Settings {
             filter: None,
             player_bytes_per_second: None,
             tick_rate_hz: 20,
-            entities_per_block: 1024,
+            entities_per_block: None,
         }
+    }
+}
+
+impl Settings {
+    pub(super) fn block_entities(&self) -> u32 {
+        let usual = if self.player_bytes_per_second.is_some() {
+            128
+        } else {
+            1024
+        };
+        self.entities_per_block.unwrap_or(usual)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Replication as a whole: a world, players, their replicas, and an oracle that knows what each may see.
 
+mod budget;
 mod model;
 mod oracle;
 mod rooms;

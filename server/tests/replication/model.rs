@@ -70,7 +70,7 @@ impl Model {
             grid: (!random.once_in(3)).then_some(grid),
             filter: Some(filter()),
             player_bytes_per_second: random.once_in(3).then_some(20 * 60),
-            entities_per_block: [3, 1024][random.below(2)],
+            entities_per_block: [Some(3), None][random.below(2)],
             ..Settings::default()
         };
         let mut world = World::new();

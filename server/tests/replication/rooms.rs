@@ -30,7 +30,7 @@ struct Hp(u8);
 
 /// A room with the reference world in it.
 pub(crate) struct Room {
-    reference: ReferenceWorld,
+    pub(crate) reference: ReferenceWorld,
     world: World,
     pub(crate) entities: Vec<Entity>,
     pub(crate) replication: Replication,
