@@ -14,7 +14,7 @@ use tickwire_protocol::{
 use super::frame::Frame;
 use crate::playout::GameTime;
 
-/// A moment of the game. Cheap to copy; see the [module](self).
+/// A moment of the game: entities and their components, as they are drawn. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     pub(super) schema: &'a Schema,
