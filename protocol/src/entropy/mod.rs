@@ -1,7 +1,7 @@
 //! Residuals to bits at close to their entropy.
 //!
-//! In: small numbers, each in a context. Out: bytes, and the numbers again. [`symbol`] makes numbers symbols,
-//! [`Codebook`] knows how frequent each is, [`range`] turns them into bytes.
+//! In: small numbers, each in a context. Out: bytes, and the numbers again. `symbol` makes numbers symbols,
+//! [`Codebook`] knows how frequent each is, `range` turns them into bytes.
 
 mod codebook;
 mod range;
