@@ -56,6 +56,10 @@ impl Inputs {
     /// Stamps and queues the held input for every tick that has begun since the last call.
     pub(crate) fn stamp(&mut self, session: &mut ClientSession, now: Micros) {
         let Some(held) = &self.held else { return };
+        if session.clock().rtt().is_none() {
+            // Stamped by a guess, the first inputs would come late and raise the lead for seconds.
+            return;
+        }
         let (due, _) = self.due(session.clock(), now);
         let first = match self.stamped.back() {
             Some(&(last, _)) if !due.is_after(last) => return,
