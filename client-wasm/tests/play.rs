@@ -1,8 +1,8 @@
 //! A client plays on virtual time: what it shows, what it sends, and how it comes back.
 
-mod common;
+mod room;
 
-use common::{Chat, FRAME, Named, OTHER, OWN, Play, Position, Rules, SPEED, Steer, TICK};
+use room::{Chat, FRAME, Named, OTHER, OWN, Play, Position, Rules, SPEED, Steer, TICK};
 use tickwire_client::{AssetPolicy, Client, ClientEvent, Config, Connection, Prediction};
 use tickwire_protocol::{
     asset::{Asset, AssetHash, AssetRequest, Manifest},
@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000;
 fn config() -> Config {
     Config {
         name: "Ann".into(),
-        schema: Some(common::schema()),
+        schema: Some(room::schema()),
         seed: 1,
         ..Config::default()
     }
@@ -340,7 +340,7 @@ fn a_server_that_falls_silent_is_given_up_and_tried_again() {
 
 #[test]
 fn another_version_of_the_game_asks_for_a_reload() {
-    let mut other = common::schema();
+    let mut other = room::schema();
     other
         .add_component(tickwire_protocol::schema::ComponentSchema {
             name: "Extra".into(),
@@ -351,7 +351,7 @@ fn another_version_of_the_game_asks_for_a_reload() {
         schema: Some(other),
         ..config()
     });
-    let mut room = common::Room::new(common::schema());
+    let mut room = room::Room::new(room::schema());
     room.connect(0);
     assert!(client.poll_connect(Micros(0)));
     client.handle_open(Micros(0));

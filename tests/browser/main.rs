@@ -7,4 +7,5 @@
 mod driver;
 mod harness;
 mod play;
+mod schema;
 mod server;

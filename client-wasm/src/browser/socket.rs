@@ -90,3 +90,10 @@ impl Socket {
         drop(self.socket.close_with_code_and_reason(code, reason));
     }
 }
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Nobody listens any more: the server should not think that somebody does.
+        drop(self.socket.close());
+    }
+}
