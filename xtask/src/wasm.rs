@@ -124,6 +124,8 @@ fn bind(wasm: &Path, folder: &Path, dev: bool) -> Result<()> {
     Bindgen::new()
         .input_path(wasm)
         .web(true)?
+        // `await init()` then finds the module beside the script.
+        .omit_default_module_path(false)
         .typescript(true)
         .keep_debug(dev)
         .remove_name_section(!dev)
