@@ -78,7 +78,8 @@ pub fn restock(
     }
 }
 
-/// Gives each pickup to the nearest ship in reach that it does any good.
+/// Gives each pickup to the nearest ship in reach that it does any good. A ship that was destroyed this tick
+/// is still in sight, and takes nothing: least of all what it has just left behind.
 pub fn take(
     mut commands: Commands<'_, '_>,
     traffic: Res<'_, Traffic>,
@@ -93,7 +94,9 @@ pub fn take(
             .near(place, PICKUP_REACH)
             .filter(|ship| {
                 let state = ships.get(ship.entity);
-                state.is_ok_and(|(_, hull, weapons)| pickup.kind.is_useful(hull, weapons))
+                state.is_ok_and(|(_, hull, weapons)| {
+                    hull.hull > 0 && pickup.kind.is_useful(hull, weapons)
+                })
             })
             .min_by(|a, b| {
                 a.position

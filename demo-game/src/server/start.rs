@@ -1,5 +1,7 @@
 //! Where new ships begin: scattered over the arena, or gathered in one place for a match among friends.
 
+use std::f32::consts::PI;
+
 use bevy_ecs::prelude::*;
 
 use crate::rules::arena::Arena;
@@ -16,7 +18,7 @@ const LONELY: f32 = 700.0;
 /// Free space around the place where ships gather; less, if the arena has none that large.
 const GATHERING_RADIUS: f32 = 360.0;
 /// How far from its middle ships stand when they gather.
-const GATHERING_RING: f32 = 130.0;
+const GATHERING_RING: f32 = 100.0;
 /// Turn from one gathered ship to the next, radians: the golden angle, so that no two stand close.
 const GATHERING_TURN: f32 = 2.4;
 
@@ -26,7 +28,7 @@ pub enum Start {
     /// Far from each other, nose inwards.
     #[default]
     Scattered,
-    /// In sight of each other, nose outwards.
+    /// In sight of each other, nose to the nearer side.
     Gathered,
 }
 
@@ -76,8 +78,9 @@ fn gathered(arena: &Arena, pilot: u16) -> ShipMotion {
         }
         radius *= 0.8;
     };
-    let heading = f32::from(pilot) * GATHERING_TURN;
-    let outwards = Vec2::from_angle(heading);
+    let outwards = Vec2::from_angle(f32::from(pilot) * GATHERING_TURN);
+    // Screens are wider than high: who flies on sideways stays in sight of the others for longest.
+    let heading = if outwards.x < 0.0 { PI } else { 0.0 };
     ShipMotion::at(
         middle + outwards * GATHERING_RING.min(radius * 0.5),
         heading,
