@@ -1,11 +1,11 @@
-//! The delta codec on the reference world: bytes per entity and tick, nanoseconds per entity, and what other
-//! coders make of the same residuals.
+//! The delta codec on the reference world: bytes per entity and tick, nanoseconds per entity, and the
+//! order-0 entropy of plain linear prediction as the bound to compare with.
 //!
 //! `cargo bench -p tickwire-protocol --bench delta`. No player, no socket, no ECS: capture, encode and decode of
 //! one group that everyone sees. Times are of the fastest tenth of ticks, so that a busy
 //! machine blurs them less; the clock it seems to have is printed with them.
 
-mod coders;
+mod order0;
 #[path = "../../../tests/support/reference_world.rs"]
 #[expect(
     unreachable_pub,
@@ -89,9 +89,8 @@ fn main() {
         }
     }
     println!(
-        "* of the residuals of prediction from the last two values (x, y, angle) and of hp's changes\n"
+        "* of the residuals of prediction from the last two values (x, y, angle) and of hp's changes"
     );
-    coders::compare();
 }
 
 fn capture(schema: &Schema, world: &ReferenceWorld, before: &GroupState, into: &mut GroupState) {
@@ -117,7 +116,7 @@ fn run(motion: Motion, entities: usize) -> Row {
     let mut bytes = Vec::new();
     let (mut total, mut codebook_total, mut skipped) = (0, 0, 0);
     let (mut encode, mut decode, mut captured) = (Vec::new(), Vec::new(), Vec::new());
-    let mut counts = coders::Order0::default();
+    let mut counts = order0::Order0::default();
     for tick in 0..WARM_TICKS + TICKS {
         world.step();
         // The newest state is last; the oldest gives its memory.

@@ -1,9 +1,6 @@
-//! Other coders on the same residuals.
+//! The bound that coding the residuals of plain linear prediction cannot pass.
 
-use crate::{
-    entropy_bits,
-    reference_world::{Motion, ReferenceWorld},
-};
+use crate::entropy_bits;
 use std::collections::HashMap;
 use tickwire_protocol::delta::GroupState;
 
@@ -44,8 +41,4 @@ impl Order0 {
     pub(crate) fn bits(&self) -> f64 {
         self.columns.iter().map(entropy_bits).sum()
     }
-}
-
-pub(crate) fn compare() {
-    let _ = (Motion::ALL, ReferenceWorld::new(1, Motion::Straight, 1));
 }
