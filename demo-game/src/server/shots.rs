@@ -22,24 +22,19 @@ pub struct Course {
     pub from: Entity,
 }
 
+type Shooter = (
+    Entity,
+    &'static Ship,
+    &'static Helm,
+    &'static mut Pilot,
+    &'static mut Weapons,
+    &'static Position,
+    &'static Heading,
+    &'static Drive,
+);
+
 /// Lets every weapon live through one tick and spawns what leaves it.
-pub fn fire(
-    mut commands: Commands<'_, '_>,
-    mut ships: Query<
-        '_,
-        '_,
-        (
-            Entity,
-            &Ship,
-            &Helm,
-            &mut Pilot,
-            &mut Weapons,
-            &Position,
-            &Heading,
-            &Drive,
-        ),
-    >,
-) {
+pub fn fire(mut commands: Commands<'_, '_>, mut ships: Query<'_, '_, Shooter>) {
     for (from, ship, helm, mut pilot, mut weapons, position, heading, drive) in &mut ships {
         if !ship.condition.is_flying() {
             continue;
