@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::{
@@ -23,9 +23,11 @@ const MOVED_UNITS: f64 = 80.0;
 fn join(driver: &Driver, server: &Server, name: &str, screen: &Screen) -> Result<Browser> {
     let browser = driver.browser(screen)?;
     browser.open(&server.url(&format!("name={name}")))?;
-    browser
-        .wait_until("tickwire.state().phase === 'playing'", PATIENCE)
-        .with_context(|| format!("{name} does not get to play"))?;
+    if let Err(error) = browser.wait_until("tickwire.state().phase === 'playing'", PATIENCE) {
+        browser.screenshot(&format!("{name}-does-not-play"))?;
+        let state = browser.execute("return JSON.stringify(window.tickwire?.state())")?;
+        bail!("{name} does not get to play: {error:#}\nthe game says: {state}");
+    }
     Ok(browser)
 }
 

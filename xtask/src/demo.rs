@@ -22,7 +22,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Options {
     /// The port to serve on.
-    #[arg(long, default_value_t = 4040)]
+    #[arg(long, default_value_t = 4000)]
     port: u16,
     /// The server at full optimisation: the first build takes minutes longer.
     #[arg(long, conflicts_with = "dev")]
@@ -75,7 +75,7 @@ pub(crate) fn build_server(release: bool) -> Result<PathBuf> {
 
 /// Fails early: to hear of a taken port after minutes of building would be a pity.
 fn check_port(port: u16) -> Result<()> {
-    match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let other = if port == u16::MAX { port - 1 } else { port + 1 };
@@ -85,7 +85,7 @@ fn check_port(port: u16) -> Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             bail!(
-                "port {port} may not be used by you: choose one above 1023, as in `cargo xtask demo --port 4040`"
+                "port {port} may not be used by you: choose one above 1023, as in `cargo xtask demo --port 4000`"
             )
         }
         Err(error) => Err(error).with_context(|| format!("port {port} cannot be used")),

@@ -127,6 +127,8 @@ fn bind(wasm: &Path, folder: &Path, dev: bool) -> Result<()> {
         // `await init()` then finds the module beside the script.
         .omit_default_module_path(false)
         .typescript(true)
+        // `init()` then finds the WASM beside the script without being told where.
+        .omit_default_module_path(false)
         .keep_debug(dev)
         .remove_name_section(!dev)
         .remove_producers_section(true)
