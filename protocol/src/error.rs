@@ -80,14 +80,6 @@ pub enum PeerMisbehaved {
     /// A frame that only the other end may send.
     #[error("{0} goes the other way")]
     WrongDirection(&'static str),
-    /// An input for a tick further ahead than the room keeps.
-    #[error("an input {ticks} ticks ahead, {max} are kept")]
-    InputTickTooEarly {
-        /// How far ahead it is.
-        ticks: u32,
-        /// The limit.
-        max: u32,
-    },
     /// More messages or bytes in a second than a player may send.
     #[error("more {0} per second than allowed")]
     RateExceeded(&'static str),
@@ -286,8 +278,7 @@ impl From<&PeerError> for CloseCode {
                 | P::UnknownStream { .. }
                 | P::DataAfterEnd { .. }
                 | P::StreamIdRefused { .. }
-                | P::WrongDirection(_)
-                | P::InputTickTooEarly { .. } => Self::Protocol,
+                | P::WrongDirection(_) => Self::Protocol,
             },
         }
     }

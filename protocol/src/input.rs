@@ -9,7 +9,7 @@
 
 use crate::{
     coding::Reader,
-    error::{ApiMisuse, DecodeError, PeerError, PeerMisbehaved},
+    error::{ApiMisuse, DecodeError, PeerError},
     frame::{Frame, FrameKind, first_frame_bytes, put_final_header, put_header},
     id::StreamId,
     limits::{INPUT_BYTES_MAX, INPUT_TICKS_AHEAD_MAX, INPUTS_UNSENT_MAX},
@@ -53,11 +53,11 @@ impl InputInbox {
     /// Takes the payload of an input frame.
     ///
     /// One for a tick that was taken or overtaken, or that waits already, is counted as late and
-    /// dropped.
+    /// dropped. So is one beyond [`INPUT_TICKS_AHEAD_MAX`]: a room that fell behind has slowed its clock,
+    /// and its players, who cannot know it yet, are ahead through no fault of theirs.
     ///
     /// # Errors
-    /// [`PeerMisbehaved::InputTickTooEarly`] beyond [`INPUT_TICKS_AHEAD_MAX`]; [`DecodeError`] when it
-    /// is cut or too long.
+    /// [`DecodeError`] when it is cut or too long.
     pub fn receive(&mut self, payload: &[u8], next_tick: Tick) -> Result<(), PeerError> {
         let mut reader = Reader::new(payload);
         let tick = widen(reader.u16("input tick")?, next_tick);
@@ -67,16 +67,12 @@ impl InputInbox {
         }
         let ahead = tick.since(next_tick);
         let max = INPUT_TICKS_AHEAD_MAX;
-        if ahead > max.cast_signed() {
-            let ticks = ahead.unsigned_abs();
-            return Err(PeerMisbehaved::InputTickTooEarly { ticks, max }.into());
-        }
-        let margin = ahead.max(i32::from(i8::MIN)) as i8;
+        let margin = ahead.clamp(i32::from(i8::MIN), i32::from(i8::MAX)) as i8;
         self.margin_ticks_min = Some(self.margin_ticks_min.map_or(margin, |min| min.min(margin)));
 
         let overtaken = self.taken.is_some_and(|taken| !tick.is_after(taken));
         match self.place_for(tick) {
-            Some(at) if !overtaken && ahead >= -max.cast_signed() => self.insert(at, tick, input),
+            Some(at) if !overtaken && ahead.unsigned_abs() <= max => self.insert(at, tick, input),
             _ => self.late = self.late.saturating_add(1),
         }
         Ok(())
@@ -108,7 +104,7 @@ impl InputInbox {
         self.margin_ticks_min.take()
     }
 
-    /// Inputs that came too late or twice.
+    /// Inputs that came too late, much too early, or twice.
     #[must_use]
     pub const fn late(&self) -> u32 {
         self.late
@@ -361,14 +357,24 @@ mod tests {
     }
 
     #[test]
-    fn an_input_too_far_ahead_or_too_large_is_the_peers_fault() {
+    fn an_input_too_far_ahead_is_dropped_because_the_room_may_have_fallen_behind() {
         let mut inbox = InputInbox::default();
-        let ticks = INPUT_TICKS_AHEAD_MAX + 1;
-        let max = INPUT_TICKS_AHEAD_MAX;
-        assert_eq!(
-            inbox.receive(&payload(Tick(5) + ticks, b""), Tick(5)),
-            Err(PeerMisbehaved::InputTickTooEarly { ticks, max }.into())
-        );
+        let next = Tick(5);
+        for ahead in [INPUT_TICKS_AHEAD_MAX + 1, 200, 30_000] {
+            inbox
+                .receive(&payload(next + ahead, b"early"), next)
+                .unwrap();
+        }
+        assert_eq!((inbox.late(), inbox.heap_bytes()), (3, 0));
+        inbox
+            .receive(&payload(next + INPUT_TICKS_AHEAD_MAX, b"last"), next)
+            .unwrap();
+        assert_eq!(drain(&mut inbox, next + 99).len(), 1);
+    }
+
+    #[test]
+    fn an_input_that_is_too_large_or_cut_is_the_peers_fault() {
+        let mut inbox = InputInbox::default();
         let large = payload(Tick(5), &[0; INPUT_BYTES_MAX + 1]);
         assert!(inbox.receive(&large, Tick(5)).is_err());
         assert!(inbox.receive(&[1], Tick(5)).is_err());

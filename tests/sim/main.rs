@@ -5,6 +5,7 @@ mod canary;
 mod hostile;
 mod joining;
 mod links;
+mod overrun;
 mod reconnect;
 mod repeat;
 mod secrets;

@@ -100,6 +100,10 @@ impl Default for Setting {
 #[derive(Resource, Clone, Copy, Debug, Default)]
 pub struct Stillness(pub bool);
 
+/// How many ticks of players were steered: what inputs have done.
+#[derive(Resource, Clone, Copy, Debug, Default)]
+pub struct Steered(pub u64);
+
 /// Something that roams.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct Walker {
@@ -124,6 +128,7 @@ pub fn game(setting: Setting) -> Game {
         .replicate::<Label>()
         .input::<Steer>()
         .insert_resource(Stillness(false))
+        .insert_resource(Steered(0))
         .insert_resource(Population(setting.walkers))
         .on_start(|world| {
             for _ in 0..world.resource::<Population>().0 {
@@ -201,12 +206,14 @@ fn new_walker(random: &mut RoomRandom) -> (Position, Walker) {
 fn walk_players(
     clock: Res<'_, TickClock>,
     stillness: Res<'_, Stillness>,
+    mut steered: ResMut<'_, Steered>,
     mut players: Query<'_, '_, (&CurrentInput<Steer>, &mut Position, &mut Ammo)>,
 ) {
     if stillness.0 {
         return;
     }
     for (steer, mut at, mut ammo) in &mut players {
+        steered.0 += u64::from(**steer != Steer::default());
         let step = PLAYER_UNITS_PER_SECOND * clock.dt_seconds;
         let to = Position {
             x: (at.x + steer.x * step).clamp(0.0, WORLD_UNITS),

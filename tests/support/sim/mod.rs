@@ -5,6 +5,7 @@
 //! cores and does nothing a shell would not, so what holds here holds for the real one as far as that
 //! one does the same; the end-to-end tests see to that.
 
+mod actions;
 pub mod check;
 pub mod game;
 pub mod player;
@@ -12,7 +13,6 @@ pub mod truth;
 
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
-    id::PlayerId,
     session::{ResumeToken, ServerEvent, ServerSession},
     stream::Class,
     time::{Micros, RoomTime, Tick},
@@ -57,6 +57,8 @@ pub struct Simulation {
     setting: Setting,
     random: fastrand::Rng,
     next_sweep: Micros,
+    /// The room's thread is held up until then.
+    held_until: Micros,
     last_tick: Option<Tick>,
     /// The snapshot bytes and the ticks since, per player, for the budget.
     spent: Vec<(u64, Tick)>,
@@ -80,6 +82,7 @@ impl Simulation {
             setting,
             random,
             next_sweep: now,
+            held_until: Micros(0),
             last_tick: None,
             spent: Vec::new(),
             tokens: 0,
@@ -203,14 +206,23 @@ impl Simulation {
 
     /// When something happens next.
     fn next_event(&self) -> Micros {
-        let players = self.players.iter().map(SimPlayer::next_event);
-        players.fold(self.room.next_due().min(self.next_sweep), Micros::min)
+        let players = self
+            .players
+            .iter()
+            .map(|player| player.next_event(self.held_until));
+        let room = self
+            .room
+            .next_due()
+            .min(self.next_sweep)
+            .max(self.held_until);
+        players.fold(room, Micros::min)
     }
 
     /// Does whatever is due first.
     pub fn step(&mut self) {
         self.now = self.now.max(self.next_event());
-        if self.now >= self.next_sweep {
+        let is_held = self.now < self.held_until;
+        if self.now >= self.next_sweep && !is_held {
             self.next_sweep = self.now + SWEEP_MICROS;
             self.room.handle_timeout(self.now);
             self.act_on_events();
@@ -218,14 +230,16 @@ impl Simulation {
         for index in 0..self.players.len() {
             self.serve(index);
         }
-        if self.now >= self.room.next_due() {
+        if self.now >= self.room.next_due() && !is_held {
             self.tick();
         }
     }
 
     /// One player's part of a step.
     fn serve(&mut self, index: usize) {
-        while let Some(bytes) = self.players[index].up.poll_arrival(self.now) {
+        while self.now >= self.held_until
+            && let Some(bytes) = self.players[index].up.poll_arrival(self.now)
+        {
             self.handle_parcel(index, Parcel::unwrap(bytes));
         }
         if self.players[index].receive(self.now) {
@@ -460,39 +474,6 @@ impl Simulation {
         );
     }
 
-    /// The player cuts its connection without a word; both ends notice at once.
-    pub fn cut(&mut self, index: usize) {
-        if let ServerEnd::Seated(seat) = self.players[index].server {
-            self.room.handle_disconnect(seat, self.now);
-            self.act_on_events();
-        }
-        self.players[index].cut(self.now);
-    }
-
-    /// The player reads and writes nothing for a while.
-    pub fn stall(&mut self, index: usize, span: Micros) {
-        let until = self.now + span;
-        self.players[index].down.stall(until);
-        self.players[index].up.stall(until);
-    }
-
-    /// The player's machine stands still for good: nothing is read, written or drawn.
-    pub fn freeze(&mut self, index: usize) {
-        self.stall(index, Micros(u64::MAX / 4));
-        self.players[index].next_frame = Micros(u64::MAX / 2);
-    }
-
-    /// The player says goodbye.
-    pub fn leave(&mut self, index: usize) {
-        self.players[index].client.leave();
-        self.players[index].send(self.now);
-    }
-
-    /// Changes the next snapshot to this player on its way.
-    pub fn tamper(&mut self, index: usize, how: fn(&mut Vec<u8>)) {
-        self.players[index].tamper = Some(how);
-    }
-
     /// How a player stands in the room.
     #[must_use]
     pub fn seat_of(&self, index: usize) -> Option<SeatIndex> {
@@ -500,13 +481,5 @@ impl Simulation {
             ServerEnd::Seated(seat) => Some(seat),
             _ => None,
         }
-    }
-
-    /// The player who has number `id`.
-    #[must_use]
-    pub fn index_of_player(&self, id: PlayerId) -> Option<usize> {
-        self.players
-            .iter()
-            .position(|player| player.player == Some(id))
     }
 }

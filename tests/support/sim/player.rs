@@ -128,14 +128,12 @@ impl SimPlayer {
         }
     }
 
-    /// When something happens at this player's end next.
+    /// When something happens at this player's end next. What is on its way to a room whose thread is
+    /// held up is read when it goes on.
     #[must_use]
-    pub fn next_event(&self) -> Micros {
-        let arrivals = self
-            .up
-            .next_arrival()
-            .into_iter()
-            .chain(self.down.next_arrival());
+    pub fn next_event(&self, held_until: Micros) -> Micros {
+        let up = self.up.next_arrival().map(|at| at.max(held_until));
+        let arrivals = up.into_iter().chain(self.down.next_arrival());
         arrivals.fold(self.next_frame, Micros::min)
     }
 
