@@ -96,6 +96,17 @@ pub enum Play {
 }
 
 impl Options {
+    /// The defaults, aimed at `url`.
+    ///
+    /// # Panics
+    /// When `url` is no `ws://` address.
+    #[must_use]
+    pub fn for_target(url: &str) -> Self {
+        use clap::Parser as _;
+        let line = ["tickwire-bots", "--url", url];
+        Self::try_parse_from(line).expect("a ws:// address")
+    }
+
     /// What is wrong with the options taken together, if anything.
     ///
     /// # Errors
