@@ -122,7 +122,7 @@ fn a_key_press_in_one_browser_moves_that_ship_in_the_other() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
-fn assets_arrive_and_are_not_fetched_twice() -> Result<()> {
+fn assets_arrive() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = join(&driver, &server, "Ann", &Screen::Desktop)?;
