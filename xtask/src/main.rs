@@ -33,7 +33,7 @@ enum Task {
     Test(test::Options),
     /// Builds what the browser loads into target/dist.
     Wasm(wasm::Options),
-    /// Runs a bench and what it is compared with.
+    /// Builds and runs a bench.
     Bench(bench::Options),
 }
 
