@@ -30,6 +30,10 @@ const FLAP_MICROS: Micros = Micros::from_millis(1000);
 /// How often a bot in full compares its replica during the run.
 const COMPARE_MICROS: Micros = Micros::from_millis(5000);
 
+/// How soon a bot asks again at the end: while a part of what it sees waits for bytes, the server has no
+/// word on it.
+const COMPARE_AGAIN_MICROS: Micros = Micros::from_millis(1000);
+
 /// The least span between two wake-ups: a deadline that has passed must not become a busy loop.
 const WAKE_MICROS_MIN: Micros = Micros(500);
 
@@ -148,7 +152,10 @@ impl Seat {
         self.reads_from = Micros(0);
         let is_full = self.person.conduct == Conduct::Full;
         match self.line.as_mut().and_then(|line| line.player.as_mut()) {
-            Some(player) if is_full && player.standing() == Standing::Playing => player.compare(),
+            Some(player) if is_full && player.standing() == Standing::Playing => {
+                player.compare();
+                self.act_at = scene.now + COMPARE_AGAIN_MICROS;
+            }
             _ => self.leave(scene),
         }
         // What a stalling bot left unread raises no readiness anew.
@@ -276,7 +283,12 @@ impl Seat {
         match self.person.conduct {
             Conduct::Full => {
                 player.ask_checksum();
-                self.act_at = scene.now + COMPARE_MICROS;
+                let period = if self.is_ending {
+                    COMPARE_AGAIN_MICROS
+                } else {
+                    COMPARE_MICROS
+                };
+                self.act_at = scene.now + period;
             }
             Conduct::Light => self.act_at = NEVER,
             Conduct::Stalls if scene.now >= self.reads_from && self.reads_from.0 > 0 => {

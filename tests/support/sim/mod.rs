@@ -9,6 +9,7 @@ mod actions;
 pub mod check;
 pub mod game;
 pub mod player;
+mod settle;
 pub mod truth;
 
 use tickwire_protocol::{
@@ -24,7 +25,7 @@ use tickwire_server::{
 
 use self::{
     check::{Held, check},
-    game::{Setting, Stillness, game},
+    game::{Setting, game},
     player::{Parcel, ServerEnd, SimPlayer},
     truth::Truth,
 };
@@ -32,9 +33,6 @@ use crate::link::LinkProfile;
 
 /// Ticks a second of the simulated room.
 pub const TICK_RATE_HZ: u64 = 20;
-
-/// Ticks after which a world that stands still has reached everybody, under a byte budget too.
-const SETTLE_TICKS: u32 = 40;
 
 /// How often the room is asked to look for silent and absent players.
 const SWEEP_MICROS: Micros = Micros::from_millis(1000);
@@ -119,89 +117,18 @@ impl Simulation {
     pub fn run_until(&mut self, span: Micros, what: &str, condition: impl Fn(&Self) -> bool) {
         let until = self.now + span;
         while !condition(self) {
+            let standing: Vec<String> = match self.next_event() <= until {
+                true => Vec::new(),
+                false => self.players.iter().map(SimPlayer::standing).collect(),
+            };
             assert!(
                 self.next_event() <= until,
-                "after {} s still not: {what}",
-                span.as_seconds()
+                "after {} s still not: {what}\n{}",
+                span.as_seconds(),
+                standing.join("\n")
             );
             self.step();
         }
-    }
-
-    /// Stops the world, waits until every player who plays holds exactly the room's newest state, and
-    /// compares all checksums.
-    ///
-    /// # Panics
-    /// When that does not come about within 30 s, or a checksum differs.
-    pub fn settle(&mut self) {
-        self.room.world_mut().resource_mut::<Stillness>().0 = true;
-        let still_from = self.last_tick.expect("the room has ticked").next();
-        self.run_until(
-            Micros::from_millis(30_000),
-            "everybody holds what stands still",
-            |simulation| {
-                simulation.in_the_room().all(|index| {
-                    let newest = simulation.players[index].newest;
-                    newest.is_some_and(|newest| newest.is_after(still_from + SETTLE_TICKS))
-                })
-            },
-        );
-        let present: Vec<usize> = self.in_the_room().collect();
-        assert!(
-            !present.is_empty(),
-            "nobody is in the room who could be compared"
-        );
-        for &index in &present {
-            let player = &mut self.players[index];
-            player.verified = 0;
-            player.client.verify().expect("a player who plays may ask");
-        }
-        self.run_until(
-            Micros::from_millis(10_000),
-            "everybody is compared",
-            |simulation| {
-                present
-                    .iter()
-                    .all(|&index| simulation.players[index].verified > 0)
-            },
-        );
-        for index in present {
-            self.check_player(index, false);
-        }
-        self.room.world_mut().resource_mut::<Stillness>().0 = false;
-    }
-
-    /// Players who are in the room as both ends see it.
-    fn in_the_room(&self) -> impl Iterator<Item = usize> {
-        (0..self.players.len()).filter(|&index| {
-            self.seat_of(index).is_some() && self.players[index].client.is_playing()
-        })
-    }
-
-    /// Checks that nothing of any player is left, once all have gone.
-    ///
-    /// # Panics
-    /// When something is.
-    pub fn expect_nobody_left(&mut self) {
-        assert_eq!(self.room.players(), 0, "a seat is left behind");
-        self.run(Micros::from_millis(200));
-        let stats = self.room.replication().stats();
-        assert_eq!(
-            stats.baselines, 0,
-            "states are kept for players who are gone"
-        );
-        let truth = self
-            .truth
-            .at(self.last_tick.expect("it ticked"))
-            .expect("it was captured");
-        assert!(
-            truth.eyes.is_empty(),
-            "an entity of a player is left behind"
-        );
-        assert!(
-            self.room.poll_event().is_none(),
-            "an event nobody asked for is left"
-        );
     }
 
     /// When something happens next.

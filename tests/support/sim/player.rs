@@ -137,6 +137,21 @@ impl SimPlayer {
         arrivals.fold(self.next_frame, Micros::min)
     }
 
+    /// How it stands, in one line for a failure.
+    #[must_use]
+    pub fn standing(&self) -> String {
+        format!(
+            "{:?}: {:?}, server {:?}, joined {}, closes {:?}, newest {:?}, verified {}",
+            self.player,
+            self.client.connection(),
+            self.server,
+            self.joined,
+            self.closes,
+            self.newest,
+            self.verified
+        )
+    }
+
     /// The socket is gone, at both ends and on the way.
     pub fn cut(&mut self, now: Micros) {
         self.up.cut();
