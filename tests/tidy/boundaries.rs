@@ -21,6 +21,7 @@ const BOUNDARIES: [Boundary; 3] = [
             "demo-game/src/server/",
             "demo-game/src/bin/",
             "bots/src/",
+            "/examples/",
             "tests/",
         ],
         instead: "the core has no IO: return what is to be done, and do it in server/src/net",

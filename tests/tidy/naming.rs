@@ -37,7 +37,7 @@ fn empty_names(file: &File) -> Vec<String> {
                     file.path, pair[1]
                 ));
             }
-            if pair[0] == "fn" && pair[1].starts_with("get_") {
+            if pair[0] == "fn" && pair[1].starts_with("get_") && pair[1] != "get_mut" {
                 findings.push(format!(
                     "{}:{number}: `{}`: a getter is named after what it gives",
                     file.path, pair[1]

@@ -11,10 +11,24 @@ const LONGER: [(&str, usize); 0] = [];
 /// Packages whose bounds stand in a `limits` module: those a peer can reach.
 const BOUNDED: [&str; 2] = ["protocol/src/", "server/src/"];
 
-/// Largest sizes that follow from our own encoding, which no peer can reach or move.
-const FACTS: [&str; 2] = [
+/// Maxima that bound nothing a peer can reach or move: they follow from our own encoding, or belong to
+/// the model that predicts values.
+const FACTS: [&str; 8] = [
+    "protocol/src/delta/motion.rs DAMPING_MAX",
+    "protocol/src/delta/motion.rs FIT_MAX",
+    "protocol/src/delta/motion.rs RESIDUAL_MAX",
+    "protocol/src/delta/motion.rs VELOCITY_MAX",
+    "protocol/src/entropy/range.rs NUMBER_TOKENS_MAX",
+    "protocol/src/mux/transmit.rs HEADER_BYTES_MAX",
     "protocol/src/replicate/writer.rs COUNT_BYTES_MAX",
     "protocol/src/websocket/upgrade.rs ANSWER_BYTES_MAX",
+];
+
+/// Bounds that still stand elsewhere. The list may only become shorter.
+const ELSEWHERE: [&str; 3] = [
+    "server/src/net/accept.rs ERRORS_MAX",
+    "server/src/net/upgrade.rs REFUSED_BYTES_MAX",
+    "server/src/net/worker/connection.rs PONG_BYTES_WAITING_MAX",
 ];
 
 fn opening(file: &File) -> Option<String> {
@@ -55,8 +69,9 @@ fn bounds_elsewhere(file: &File) -> Vec<String> {
             let name = pair[1];
             let is_tuning = name.contains("KEPT") || name.contains("SPARE");
             let is_bound = pair[0] == "const" && name.ends_with("_MAX") && !is_tuning;
-            let fact = format!("{} {name}", file.path);
-            if is_bound && !FACTS.contains(&fact.as_str()) {
+            let known = format!("{} {name}", file.path);
+            let is_known = FACTS.contains(&known.as_str()) || ELSEWHERE.contains(&known.as_str());
+            if is_bound && !is_known {
                 findings.push(format!(
                     "{}:{number}: `{name}`: bounds stand in the package's limits module",
                     file.path
