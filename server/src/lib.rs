@@ -6,7 +6,7 @@
 //!
 //! A whole game: players push pucks over a field and see each other do it.
 //!
-//! ```no_run
+//! ```
 //! use tickwire_server::prelude::*;
 //!
 //! /// Where a puck is, to a sixteenth of a unit.
@@ -50,8 +50,11 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     let address = "127.0.0.1:8080";
+//! #   let address = "127.0.0.1:0";
+//!     let listener = tokio::net::TcpListener::bind(address).await?;
 //!     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+//! #   let ctrl_c = async {};
 //!     Server::new(pucks).serve(listener, ctrl_c).await?;
 //!     Ok(())
 //! }
