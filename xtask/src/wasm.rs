@@ -145,13 +145,18 @@ fn bind(wasm: &Path, folder: &Path, dev: bool) -> Result<()> {
 
 /// What the output depends on: the compiled module, and this program (which wasm-bindgen is a part of).
 fn stamp(wasm: &Path) -> Result<String> {
-    let this = std::env::current_exe()?;
-    let mut stamp = String::new();
-    for file in [wasm, &this] {
-        let metadata =
-            fs::metadata(file).with_context(|| format!("{} is not there", file.display()))?;
+    let of = |file: &Path| -> Result<String> {
+        let metadata = fs::metadata(file)?;
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
-        stamp += &format!("{} {} {modified}\n", file.display(), metadata.len());
-    }
-    Ok(stamp)
+        Ok(format!("{} {} {modified}", file.display(), metadata.len()))
+    };
+    let module = of(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
+    // A long run may outlive its own file, when someone builds a newer one: that one then binds anew.
+    let program = std::env::current_exe()
+        .map_err(Into::into)
+        .and_then(|this| of(&this));
+    Ok(format!(
+        "{module}\n{}\n",
+        program.unwrap_or_else(|_| "a program that is gone".to_owned())
+    ))
 }
