@@ -12,6 +12,7 @@ use axum::{
     },
     routing::get,
 };
+use tickwire_protocol::limits::SUBPROTOCOL;
 use tokio::sync::broadcast;
 
 use crate::{lateness::Lateness, plan::Plan};
@@ -33,7 +34,9 @@ pub(crate) fn serve(plan: &Plan, listener: std::net::TcpListener) -> std::io::Re
                 "/play",
                 get(
                     |upgrade: WebSocketUpgrade, State(room): State<Arc<Room>>| async move {
-                        upgrade.on_upgrade(move |socket| play(socket, room))
+                        upgrade
+                            .protocols([SUBPROTOCOL])
+                            .on_upgrade(move |socket| play(socket, room))
                     },
                 ),
             )

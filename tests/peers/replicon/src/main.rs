@@ -10,7 +10,6 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 #[path = "../../../support/reference_world.rs"]
-#[expect(dead_code, reason = "the world has more than this side asks for")]
 mod reference_world;
 use reference_world::{ANGLE_BITS, Body, Motion, POSITION_STEP, ReferenceWorld};
 
