@@ -1,27 +1,19 @@
 //! The fuzz bodies as tests: some thousand cases each, the same every time.
 //!
-//! For longer: `TICKWIRE_FUZZ_SECONDS=600 cargo test --release -p tests --test fuzz -- websocket`.
+//! For minutes: `cargo xtask fuzz websocket --seconds 600`.
 //! One case again: `TICKWIRE_SEED=number cargo test -p tests --test fuzz -- NAME`.
 
-use std::{
-    env,
-    time::{Duration, Instant},
-};
+mod held;
+
+use std::env;
 
 use tests::{
-    fuzz::{Target, case, targets},
+    fuzz::{case, targets},
     seeds::{Replay, SEED_VARIABLE},
 };
 
-/// How long to fuzz each body, in seconds, with fresh cases.
-const SECONDS_VARIABLE: &str = "TICKWIRE_FUZZ_SECONDS";
-
 /// Cases of one body in an ordinary test run.
 const CASES: u64 = 20_000;
-
-fn number_from(variable: &str) -> Option<u64> {
-    env::var(variable).ok().and_then(|text| text.parse().ok())
-}
 
 fn fuzz(name: &str) {
     let target = targets()
@@ -32,35 +24,19 @@ fn fuzz(name: &str) {
         let _replay = Replay {
             what: format!("example {number} of {name}"),
         };
-        run(target, example);
+        held::run(target, example);
     }
-    if let Some(seed) = number_from(SEED_VARIABLE) {
-        run(target, &case(seed, &examples));
+    let seed = env::var(SEED_VARIABLE).ok();
+    if let Some(seed) = seed.and_then(|text| text.parse().ok()) {
+        held::run(target, &case(seed, &examples));
         return;
     }
-    let until =
-        number_from(SECONDS_VARIABLE).map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let is_over = |number| until.map_or(number >= CASES, |until| Instant::now() >= until);
-    for number in (0..).take_while(|number| !is_over(*number)) {
+    for number in 0..CASES {
         let _replay = Replay {
             what: format!("{SEED_VARIABLE}={number} cargo test -p tests --test fuzz -- {name}"),
         };
-        run(target, &case(number, &examples));
+        held::run(target, &case(number, &examples));
     }
-}
-
-/// Runs one case and holds it to its memory: a peer pays for what it sends, never for what it claims.
-fn run(target: &Target, bytes: &[u8]) {
-    let used = allocation_counter::measure(|| (target.body)(bytes));
-    let allowed = target.memory_fixed + target.memory_per_byte * bytes.len();
-    let held = usize::try_from(used.bytes_max).expect("memory has an address");
-    assert!(
-        held <= allowed,
-        "{} bytes made {} hold {held} bytes, {allowed} are allowed",
-        bytes.len(),
-        target.name
-    );
-    assert_eq!(used.bytes_current, 0, "{} left memory behind", target.name);
 }
 
 macro_rules! bodies {

@@ -1,4 +1,4 @@
-//! One entry point for people and for CI: `cargo xtask demo`, `test`, `wasm`, `bench`.
+//! One entry point for people and for CI: `cargo xtask demo`, `test`, `wasm`, `bench`, `fuzz`.
 //!
 //! Everything that a fresh machine lacks is installed from here, each step said aloud, so that neither
 //! the README nor CI holds a list of preparations that could part from what is really needed.
@@ -6,6 +6,7 @@
 mod bench;
 mod command;
 mod demo;
+mod fuzz;
 mod install;
 mod summary;
 mod test;
@@ -35,6 +36,8 @@ enum Task {
     Wasm(wasm::Options),
     /// Builds and runs a bench.
     Bench(bench::Options),
+    /// Throws made-up bytes at everything that reads a peer's, for minutes.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test(options) => return test::run(&options),
         Task::Wasm(options) => wasm::build(&options).map(|dist| println!("{}", dist.display())),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
