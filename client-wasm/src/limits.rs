@@ -27,6 +27,9 @@ pub const ASSET_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// enough that the urgent one gets most of the link.
 pub const DOWNLOADS_MAX: usize = 4;
 
+/// Manifests that a server may push at one time. Further ones are refused until one of them is read.
+pub const ASSET_PUSHES_MAX: usize = 16;
+
 /// The shortest and the longest wait before the next attempt to connect.
 pub const RECONNECT_MICROS: core::ops::RangeInclusive<Micros> =
     Micros::from_millis(250)..=Micros::from_millis(10_000);

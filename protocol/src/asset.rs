@@ -74,6 +74,8 @@ pub struct Asset {
     pub priority: u8,
     /// Assets to fetch before it, as indices into the manifest.
     pub depends: Vec<u32>,
+    /// The size of its [packed](crate::packing) form; 0 when there is none.
+    pub packed_bytes: u64,
 }
 
 /// Everything a game delivers.
@@ -94,9 +96,20 @@ pub enum AssetRequest {
     Content {
         /// Which content.
         hash: AssetHash,
-        /// The first byte wanted.
+        /// The first byte wanted: of the packed form, if that is asked for.
         offset: u64,
+        /// Whether its packed form is wanted, which the manifest must have named.
+        #[serde(default, skip_serializing_if = "is_false")]
+        packed: bool,
     },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl AssetRequest {
@@ -147,6 +160,9 @@ impl Manifest {
             if !is_safe_name(&asset.name) {
                 return Err(DecodeError::Invalid("an asset's name"));
             }
+            if asset.packed_bytes > asset.bytes {
+                return Err(DecodeError::OutOfRange("an asset's packed size"));
+            }
             if asset.depends.len() > ASSET_DEPENDS_MAX {
                 return Err(DecodeError::OutOfRange("an asset's dependencies"));
             }
@@ -172,7 +188,7 @@ impl Manifest {
     pub fn fetch_order(&self) -> Option<Vec<u32>> {
         use std::{cmp::Reverse, collections::BinaryHeap};
 
-        let urgency = self.inherited_priorities();
+        let urgency = self.urgencies();
         let mut waits_for: Vec<usize> = self
             .assets
             .iter()
@@ -202,7 +218,8 @@ impl Manifest {
     }
 
     /// Each asset's priority, lowered to that of the most urgent one that waits for it.
-    fn inherited_priorities(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn urgencies(&self) -> Vec<u8> {
         let mut urgency: Vec<u8> = self.assets.iter().map(|asset| asset.priority).collect();
         // Every lowering puts the lowered asset back on the list; a priority only falls, 255 times at most.
         let mut changed: Vec<usize> = (0..self.assets.len()).collect();
@@ -242,6 +259,7 @@ mod tests {
             hash: AssetHash([priority; 32]),
             priority,
             depends: depends.to_vec(),
+            packed_bytes: 0,
         }
     }
 
@@ -254,6 +272,7 @@ mod tests {
         let request = AssetRequest::Content {
             hash: AssetHash([7; 32]),
             offset: 1 << 40,
+            packed: true,
         };
         assert_eq!(AssetRequest::decode(&request.encode()), Ok(request));
         assert_eq!(
@@ -272,6 +291,26 @@ mod tests {
             ],
         };
         assert_eq!(manifest.fetch_order(), Some(vec![1, 2, 0]));
+    }
+
+    #[test]
+    fn gigantic_manifests_are_refused_before_they_are_read() {
+        let bytes = vec![0; MANIFEST_BYTES_MAX + 1];
+        assert_eq!(
+            Manifest::decode(&bytes),
+            Err(DecodeError::OutOfRange("the size of the manifest"))
+        );
+        let assets = (0..=ASSETS_MAX).map(|_| asset("a", 0, &[])).collect();
+        assert_eq!(
+            Manifest { assets }.check(),
+            Err(DecodeError::OutOfRange("the number of assets"))
+        );
+        // A list that claims four billion entries and holds none.
+        let claim = [0x91, 0xdd, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(
+            Manifest::decode(&claim),
+            Err(DecodeError::Invalid("the manifest"))
+        );
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub mod snapshot;
 
 pub mod asset;
 pub mod event;
+pub mod packing;
 
 #[cfg(feature = "binaryjs")]
 pub mod binaryjs;

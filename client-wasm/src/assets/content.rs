@@ -1,20 +1,35 @@
 //! One content on its way: the bytes so far and their hash as they come.
 //!
 //! The hash is kept up with the bytes, so that the last byte of a large file does not stop the game for
-//! the time it takes to hash all of it.
+//! the time it takes to hash all of it. Packed content is unpacked as it comes, for the same reason and
+//! so that a page can show what is there already.
 
 use bytes::Bytes;
-use tickwire_protocol::asset::AssetHash;
+use tickwire_protocol::{
+    asset::{AssetHash, AssetRequest},
+    packing::Unpacker,
+};
 
 /// Where a content stands; see the diagram of the module above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
+    Idle,
     Listed,
     LookedUp,
     Wanted,
     Fetching,
     Ready,
     Failed,
+}
+
+impl State {
+    /// Whether its bytes are asked for, and it is not decided yet what becomes of them.
+    pub(super) const fn is_pending(self) -> bool {
+        matches!(
+            self,
+            Self::Listed | Self::LookedUp | Self::Wanted | Self::Fetching
+        )
+    }
 }
 
 #[derive(Debug)]
@@ -24,31 +39,59 @@ pub(super) struct Content {
     pub(super) state: State,
     /// The assets that hold it, as places in the manifest.
     pub(super) assets: Vec<u32>,
+    is_packed: bool,
+    /// Bytes that came over the network: what the next request begins after.
+    received: u64,
     so_far: Vec<u8>,
     hasher: blake3::Hasher,
+    unpacker: Option<Unpacker>,
 }
 
 impl Content {
-    pub(super) fn new(hash: AssetHash, bytes: u64, state: State) -> Self {
-        let (assets, so_far, hasher) = (vec![], vec![], blake3::Hasher::new());
+    pub(super) fn new(hash: AssetHash, bytes: u64, is_packed: bool) -> Self {
         Self {
             hash,
             bytes,
-            state,
-            assets,
-            so_far,
-            hasher,
+            state: State::Idle,
+            assets: vec![],
+            is_packed,
+            received: 0,
+            so_far: vec![],
+            hasher: blake3::Hasher::new(),
+            unpacker: None,
         }
     }
 
-    /// Adds bytes, or says that they are more than the content has.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
-        let fits = (self.so_far.len() + bytes.len()) as u64 <= self.bytes;
-        if fits {
-            self.so_far.extend_from_slice(bytes);
-            self.hasher.update(bytes);
+    /// What to ask the server for: all that is missing.
+    pub(super) fn request(&self) -> AssetRequest {
+        AssetRequest::Content {
+            hash: self.hash,
+            offset: self.received,
+            packed: self.is_packed,
         }
-        fits
+    }
+
+    /// Adds bytes as they came.
+    ///
+    /// # Errors
+    /// A sentence, when they cannot be this content.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let start = self.so_far.len();
+        let room = (self.bytes - start as u64) as usize;
+        let too_long = || "it is longer than the manifest says".to_owned();
+        if self.is_packed {
+            let unpacker = self.unpacker.get_or_insert_default();
+            unpacker
+                .unpack(bytes, room, &mut self.so_far)
+                .map_err(|error| error.to_string())?;
+        } else if bytes.len() <= room {
+            self.so_far.extend_from_slice(bytes);
+        } else {
+            return Err(too_long());
+        }
+        self.received += bytes.len() as u64;
+        self.hasher.update(&self.so_far[start..]);
+        Ok(())
     }
 
     /// Whether these bytes are this content.
@@ -60,6 +103,7 @@ impl Content {
     pub(super) fn take_whole(&mut self) -> Result<Bytes, String> {
         let bytes = core::mem::take(&mut self.so_far);
         let hash = core::mem::take(&mut self.hasher).finalize();
+        self.forget();
         if (bytes.len() as u64) < self.bytes {
             Err(format!(
                 "it ended after {} of {} bytes",
@@ -73,10 +117,12 @@ impl Content {
         }
     }
 
-    /// The content is settled: no bytes are kept here, and all of them count as done.
-    pub(super) fn settle(&mut self) -> u64 {
+    /// Keeps nothing of what came.
+    pub(super) fn forget(&mut self) {
         self.so_far = vec![];
-        self.bytes
+        self.hasher = blake3::Hasher::new();
+        self.unpacker = None;
+        self.received = 0;
     }
 
     /// Bytes that are here before it is whole.

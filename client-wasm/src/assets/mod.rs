@@ -1,36 +1,46 @@
 //! Fetching what a game delivers: which asset next, from which byte on, and whether it is what it
 //! should be.
 //!
-//! In come the manifest, bytes of streams, and what a cache outside still had; out come requests to
-//! open, and finished assets. Content is named by its hash: two names of one content are fetched once, a
-//! download that was cut goes on where it stopped, and a cache outside can never hold the wrong version.
-//! Nothing is reserved by a size that the server merely claims.
+//! In come the manifest, what the server pushes, wishes, bytes of streams, and what a cache outside still
+//! had; out come requests to open, and finished assets. Content is named by its hash: two names of one
+//! content are fetched once, a download that was cut goes on where it stopped, and a cache outside can
+//! never hold the wrong version. Nothing is reserved by a size that the server merely claims.
 //!
 //! ```text
-//!            poll_lookup            on_cached(None)          on_opened
-//!  Listed ───────────────► Looked up ─────────────► Wanted ───────────► Fetching ──► Ready
-//!     (without a cache: straight to Wanted)            ▲                    │  └────► Failed
-//!                                                      └── on_disconnected ─┘
+//!        want            poll_lookup            on_cached(None)          on_opened
+//!  Idle ──────► Listed ───────────────► Looked up ─────────────► Wanted ───────────► Fetching ──► Ready
+//!     (without a cache: straight to Wanted)                        ▲                    │  └────► Failed
+//!                                                                  └── on_disconnected ─┤          ▲
+//!                                                                  └── poll_preempted ──┘   cancel ┘
 //! ```
+//!
+//! The decision to question: a download that a more urgent one displaces is given up and asked for again
+//! from the byte it had come to. What was on its way then comes twice; to leave it unread instead would
+//! cost nothing, and keep the window that the urgent one needs.
 
 mod content;
+mod listing;
 
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use tickwire_protocol::{
     asset::{AssetHash, AssetRequest, Manifest},
-    error::DecodeError,
     id::StreamId,
     limits::MANIFEST_BYTES_MAX,
 };
 
-use crate::limits::{ASSET_BYTES_MAX, DOWNLOADS_MAX};
+use crate::{
+    client::AssetPolicy,
+    limits::{ASSET_PUSHES_MAX, DOWNLOADS_MAX},
+};
 use content::{Content, State};
 
 /// What became of an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssetEvent {
+    /// The manifest is here, or the server pushed more: names can be asked for.
+    Listed,
     /// It is here and its hash was checked.
     Ready {
         /// Its name in the manifest.
@@ -51,8 +61,45 @@ pub enum AssetEvent {
         /// Why, for a log.
         reason: String,
     },
-    /// Every asset of the manifest is ready or failed.
+    /// Every asset that was asked for is ready or failed.
     Complete,
+}
+
+/// No asset has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no asset is called {0}")]
+pub struct UnknownAsset(pub String);
+
+/// Where one asset stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssetState {
+    /// Nobody asked for it.
+    Idle,
+    /// It was asked for, and is looked up or waits for its turn.
+    Waiting,
+    /// Its bytes are coming.
+    Fetching,
+    /// It was here, whole and checked.
+    Ready,
+    /// It could not be had, or was cancelled.
+    Failed,
+}
+
+/// One asset as it stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssetStatus<'a> {
+    /// Its name in the manifest.
+    pub name: &'a str,
+    /// Its MIME type.
+    pub mime: &'a str,
+    /// Bytes of it that are here.
+    pub bytes: u64,
+    /// Bytes it has.
+    pub bytes_total: u64,
+    /// Lower comes first.
+    pub priority: u8,
+    /// Where it stands.
+    pub state: AssetState,
 }
 
 /// How far the fetching is.
@@ -60,13 +107,13 @@ pub enum AssetEvent {
 pub struct AssetProgress {
     /// Bytes that are here and count.
     pub bytes: u64,
-    /// Bytes of the whole manifest; 0 until it is here.
+    /// Bytes of everything that was asked for; 0 until the manifest is here.
     pub bytes_total: u64,
     /// Assets that are ready or failed.
     pub assets: u32,
-    /// Assets in the manifest.
+    /// Assets that were asked for.
     pub assets_total: u32,
-    /// Bytes that came over the network; a second visit leaves this at 0.
+    /// Bytes of assets that came over the network, packed as they were; a second visit leaves this at 0.
     pub bytes_fetched: u64,
 }
 
@@ -86,6 +133,7 @@ impl AssetProgress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Manifest,
+    Push,
     Content(usize),
 }
 
@@ -99,25 +147,30 @@ pub(crate) struct Wanted {
 /// All assets of one game, from the manifest to the last byte.
 #[derive(Debug, Default)]
 pub(crate) struct Assets {
-    has_cache: bool,
-    /// Whether the manifest is wanted, and the bytes of it so far.
+    policy: AssetPolicy,
     manifest_wanted: bool,
-    manifest_bytes: Vec<u8>,
     manifest: Manifest,
-    /// Distinct contents, in the order to fetch; each knows its assets.
+    /// The newest place of each name.
+    places: HashMap<String, u32>,
+    /// Distinct contents; each knows its assets.
     contents: Vec<Content>,
     by_hash: HashMap<AssetHash, usize>,
+    /// The contents in the order to fetch, and how urgent each is.
+    order: Vec<usize>,
+    urgency: Vec<u8>,
+    /// Whether something may be wanted now that is more urgent than what is under way.
+    may_preempt: bool,
     streams: HashMap<StreamId, Target>,
+    /// Bytes of manifests that are still coming.
+    lists: HashMap<StreamId, Vec<u8>>,
     progress: AssetProgress,
     events: VecDeque<AssetEvent>,
 }
 
 impl Assets {
-    /// With `has_cache`, every content is asked for by [`poll_lookup`](Self::poll_lookup) before it is
-    /// fetched.
-    pub(crate) fn new(has_cache: bool) -> Self {
+    pub(crate) fn new(policy: AssetPolicy) -> Self {
         Self {
-            has_cache,
+            policy,
             ..Self::default()
         }
     }
@@ -132,17 +185,12 @@ impl Assets {
 
     /// The bytes of an asset so far, for use while it arrives.
     pub(crate) fn partial(&self, name: &str) -> Option<&[u8]> {
-        let asset = self
-            .manifest
-            .assets
-            .iter()
-            .find(|asset| asset.name == name)?;
-        self.contents[*self.by_hash.get(&asset.hash)?].so_far()
+        self.contents[self.index(name).ok()?].so_far()
     }
 
     /// Asks for the manifest, if the game's assets are not known yet.
     pub(crate) fn request_manifest(&mut self) {
-        self.manifest_wanted = self.contents.is_empty();
+        self.manifest_wanted = self.policy != AssetPolicy::None && self.contents.is_empty();
     }
 
     /// The next stream to open, while fewer than [`DOWNLOADS_MAX`] are under way.
@@ -157,30 +205,65 @@ impl Assets {
                 target: Target::Manifest,
             });
         }
-        let index = self
-            .contents
-            .iter()
-            .position(|content| content.state == State::Wanted)?;
-        let content = &mut self.contents[index];
-        content.state = State::Fetching;
-        let request = AssetRequest::Content {
-            hash: content.hash,
-            offset: content.bytes_partial(),
-        };
+        let index = self.first_wanted()?;
+        self.contents[index].state = State::Fetching;
         Some(Wanted {
-            request,
+            request: self.contents[index].request(),
             target: Target::Content(index),
         })
+    }
+
+    /// A stream to reset, because something more urgent waits for its place. What it brought is kept.
+    pub(crate) fn poll_preempted(&mut self) -> Option<StreamId> {
+        if !self.may_preempt || self.streams.len() < DOWNLOADS_MAX {
+            return None;
+        }
+        let under_way = self
+            .streams
+            .iter()
+            .filter_map(|(&id, &target)| match target {
+                Target::Content(index) => Some((self.urgency[index], id, index)),
+                Target::Manifest | Target::Push => None,
+            });
+        let least = under_way.max();
+        let waits = self.first_wanted().map(|index| self.urgency[index]);
+        match (least, waits) {
+            (Some((urgency, id, index)), Some(waits)) if waits < urgency => {
+                self.streams.remove(&id);
+                self.contents[index].state = State::Wanted;
+                Some(id)
+            }
+            _ => {
+                self.may_preempt = false;
+                None
+            }
+        }
+    }
+
+    fn first_wanted(&self) -> Option<usize> {
+        let is_wanted = |&&index: &&usize| self.contents[index].state == State::Wanted;
+        self.order.iter().find(is_wanted).copied()
     }
 
     pub(crate) fn on_opened(&mut self, wanted: Wanted, stream: StreamId) {
         self.streams.insert(stream, wanted.target);
     }
 
+    /// The server pushes a manifest of further assets. `false` when it is to be refused.
+    pub(crate) fn on_push(&mut self, stream: StreamId) -> bool {
+        let pushes = self.streams.values().filter(|&&it| it == Target::Push);
+        let takes = self.policy != AssetPolicy::None && pushes.count() < ASSET_PUSHES_MAX;
+        if takes {
+            self.streams.insert(stream, Target::Push);
+        }
+        takes
+    }
+
     /// The stream could not be opened now.
     pub(crate) fn put_back(&mut self, wanted: Wanted) {
         match wanted.target {
             Target::Manifest => self.manifest_wanted = true,
+            Target::Push => {}
             Target::Content(index) => self.contents[index].state = State::Wanted,
         }
     }
@@ -192,12 +275,10 @@ impl Assets {
 
     /// The next content to look up in the cache outside; answer with [`on_cached`](Self::on_cached).
     pub(crate) fn poll_lookup(&mut self) -> Option<AssetHash> {
-        let content = self
-            .contents
-            .iter_mut()
-            .find(|content| content.state == State::Listed)?;
-        content.state = State::LookedUp;
-        Some(content.hash)
+        let is_listed = |&&index: &&usize| self.contents[index].state == State::Listed;
+        let &index = self.order.iter().find(is_listed)?;
+        self.contents[index].state = State::LookedUp;
+        Some(self.contents[index].hash)
     }
 
     /// The cache outside had this, or nothing. What it had is checked like any other bytes.
@@ -210,43 +291,48 @@ impl Assets {
         }
         match bytes.filter(|bytes| self.contents[index].is_whole(bytes)) {
             Some(bytes) => self.finish(index, Ok((bytes, true))),
-            None => self.contents[index].state = State::Wanted,
+            None => {
+                self.contents[index].state = State::Wanted;
+                self.may_preempt = true;
+            }
         }
     }
 
-    /// Bytes of one of our streams. `false` when the stream brings more than it should: reset it.
+    /// Bytes of one of our streams. `false` when the stream brings what it should not: reset it.
     pub(crate) fn on_data(&mut self, stream: StreamId, bytes: &[u8]) -> bool {
-        match self.streams.get(&stream) {
-            None => false,
-            Some(Target::Manifest) => {
-                let fits = self.manifest_bytes.len() + bytes.len() <= MANIFEST_BYTES_MAX;
-                if fits {
-                    self.manifest_bytes.extend_from_slice(bytes);
+        let taken = match self.streams.get(&stream) {
+            None => return false,
+            Some(Target::Manifest | Target::Push) => {
+                let list = self.lists.entry(stream).or_default();
+                if list.len() + bytes.len() <= MANIFEST_BYTES_MAX {
+                    list.extend_from_slice(bytes);
+                    Ok(())
                 } else {
-                    self.on_failed(stream, "it is too large");
+                    Err("it is too large".to_owned())
                 }
-                fits
             }
             Some(&Target::Content(index)) => {
                 self.progress.bytes_fetched += bytes.len() as u64;
-                let fits = self.contents[index].push(bytes);
-                if !fits {
-                    self.on_failed(stream, "it is longer than the manifest says");
-                }
-                fits
+                self.contents[index].push(bytes)
             }
+        };
+        if let Err(reason) = &taken {
+            self.on_failed(stream, reason);
         }
+        taken.is_ok()
     }
 
     /// One of our streams ended well: what it brought is checked now.
     pub(crate) fn on_end(&mut self, stream: StreamId) {
         match self.streams.remove(&stream) {
             None => {}
-            Some(Target::Manifest) => {
-                let bytes = core::mem::take(&mut self.manifest_bytes);
-                match Manifest::decode(&bytes) {
-                    Ok(manifest) => self.list(manifest),
-                    Err(error) => self.fail_manifest(&error.to_string()),
+            Some(target @ (Target::Manifest | Target::Push)) => {
+                let bytes = self.lists.remove(&stream).unwrap_or_default();
+                let fetches = target == Target::Push || self.policy.fetches_all();
+                let listed =
+                    Manifest::decode(&bytes).and_then(|manifest| self.list(manifest, fetches));
+                if let Err(error) = listed {
+                    self.fail_manifest(&error.to_string());
                 }
             }
             Some(Target::Content(index)) => {
@@ -260,17 +346,20 @@ impl Assets {
     pub(crate) fn on_failed(&mut self, stream: StreamId, reason: &str) {
         match self.streams.remove(&stream) {
             None => {}
-            Some(Target::Manifest) => self.fail_manifest(reason),
+            Some(Target::Manifest | Target::Push) => {
+                self.lists.remove(&stream);
+                self.fail_manifest(reason);
+            }
             Some(Target::Content(index)) => self.finish(index, Err(reason.to_owned())),
         }
     }
 
     /// The connection is gone: what was under way is wanted again, from where it stopped.
     pub(crate) fn on_disconnected(&mut self) {
+        self.lists.clear();
         for (_, target) in self.streams.drain() {
-            match target {
-                Target::Manifest => self.manifest_bytes.clear(),
-                Target::Content(index) => self.contents[index].state = State::Wanted,
+            if let Target::Content(index) = target {
+                self.contents[index].state = State::Wanted;
             }
         }
     }
@@ -285,38 +374,7 @@ impl Assets {
         self.events.push_back(AssetEvent::Complete);
     }
 
-    fn list(&mut self, manifest: Manifest) {
-        let Some(order) = manifest.fetch_order() else {
-            return self.fail_manifest(&DecodeError::Invalid("the manifest").to_string());
-        };
-        self.manifest = manifest;
-        let first = if self.has_cache {
-            State::Listed
-        } else {
-            State::Wanted
-        };
-        for &place in &order {
-            let asset = &self.manifest.assets[place as usize];
-            let index = *self.by_hash.entry(asset.hash).or_insert_with(|| {
-                self.contents
-                    .push(Content::new(asset.hash, asset.bytes, first));
-                self.contents.len() - 1
-            });
-            self.contents[index].assets.push(place);
-            self.progress.assets_total += 1;
-        }
-        self.progress.bytes_total = self.contents.iter().map(|content| content.bytes).sum();
-        for index in 0..self.contents.len() {
-            if self.contents[index].bytes > ASSET_BYTES_MAX {
-                self.finish(index, Err("it is too large".to_owned()));
-            }
-        }
-        if self.contents.is_empty() {
-            self.events.push_back(AssetEvent::Complete);
-        }
-    }
-
-    /// One content is settled: its assets are told, and the end of all of them.
+    /// One content is settled: its assets are told, and the end of all that were asked for.
     fn finish(&mut self, index: usize, result: Result<(Bytes, bool), String>) {
         let content = &mut self.contents[index];
         content.state = if result.is_ok() {
@@ -324,7 +382,8 @@ impl Assets {
         } else {
             State::Failed
         };
-        self.progress.bytes += content.settle();
+        content.forget();
+        self.progress.bytes += content.bytes;
         for &place in &content.assets {
             let asset = &self.manifest.assets[place as usize];
             let name = asset.name.clone();

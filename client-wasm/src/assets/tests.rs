@@ -11,6 +11,15 @@ fn asset(name: &str, priority: u8, content: &[u8]) -> Asset {
         hash: AssetHash(*blake3::hash(content).as_bytes()),
         priority,
         depends: vec![],
+        packed_bytes: 0,
+    }
+}
+
+fn content(hash: AssetHash, offset: u64) -> AssetRequest {
+    AssetRequest::Content {
+        hash,
+        offset,
+        packed: false,
     }
 }
 
@@ -25,8 +34,8 @@ fn open(assets: &mut Assets, first: u32) -> Vec<(StreamId, AssetRequest)> {
     opened
 }
 
-fn listed(has_cache: bool, list: Vec<Asset>) -> Assets {
-    let mut assets = Assets::new(has_cache);
+fn listed(policy: AssetPolicy, list: Vec<Asset>) -> Assets {
+    let mut assets = Assets::new(policy);
     assets.request_manifest();
     let opened = open(&mut assets, 8);
     assert_eq!(opened, [(StreamId(8), AssetRequest::Manifest)]);
@@ -34,6 +43,7 @@ fn listed(has_cache: bool, list: Vec<Asset>) -> Assets {
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     assert!(assets.on_data(StreamId(8), head) && assets.on_data(StreamId(8), tail));
     assets.on_end(StreamId(8));
+    assert_eq!(assets.poll_event(), Some(AssetEvent::Listed));
     assets
 }
 
@@ -43,6 +53,7 @@ fn names(assets: &mut Assets) -> Vec<String> {
             AssetEvent::Ready { name, cached, .. } => format!("ready {name} {cached}"),
             AssetEvent::Failed { name, reason } => format!("failed {name}: {reason}"),
             AssetEvent::Complete => "complete".to_owned(),
+            AssetEvent::Listed => "listed".to_owned(),
         })
         .collect()
 }
@@ -55,10 +66,10 @@ fn assets_come_by_priority_and_one_content_comes_once() {
         asset("b", 1, b"same"),
     ];
     let hash = list[1].hash;
-    let mut assets = listed(false, list);
+    let mut assets = listed(AssetPolicy::Fetch, list);
     let opened = open(&mut assets, 10);
     assert_eq!(opened.len(), 2, "{opened:?}");
-    assert_eq!(opened[0].1, AssetRequest::Content { hash, offset: 0 });
+    assert_eq!(opened[0].1, content(hash, 0));
     assert!(assets.on_data(StreamId(10), b"sa") && assets.on_data(StreamId(12), b"later"));
     assert_eq!(assets.partial("b"), Some(&b"sa"[..]));
     assert_eq!(
@@ -77,16 +88,13 @@ fn assets_come_by_priority_and_one_content_comes_once() {
 fn a_cut_download_goes_on_where_it_stopped() {
     let list = vec![asset("a", 1, b"0123456789")];
     let hash = list[0].hash;
-    let mut assets = listed(false, list);
+    let mut assets = listed(AssetPolicy::Fetch, list);
     open(&mut assets, 10);
     assert!(assets.on_data(StreamId(10), b"0123"));
     assets.on_disconnected();
     assets.request_manifest();
     let opened = open(&mut assets, 8);
-    assert_eq!(
-        opened,
-        [(StreamId(8), AssetRequest::Content { hash, offset: 4 })]
-    );
+    assert_eq!(opened, [(StreamId(8), content(hash, 4))]);
     assert!(assets.on_data(StreamId(8), b"456789"));
     assets.on_end(StreamId(8));
     assert_eq!(names(&mut assets), ["ready a false", "complete"]);
@@ -97,7 +105,7 @@ fn a_cut_download_goes_on_where_it_stopped() {
 fn what_the_cache_has_is_checked_and_not_fetched() {
     let list = vec![asset("good", 1, b"good"), asset("bad", 2, b"bad!")];
     let (good, bad) = (list[0].hash, list[1].hash);
-    let mut assets = listed(true, list);
+    let mut assets = listed(AssetPolicy::LookUpThenFetch, list);
     assert_eq!(
         open(&mut assets, 10),
         [],
@@ -109,16 +117,7 @@ fn what_the_cache_has_is_checked_and_not_fetched() {
     assets.on_cached(good, Some(Bytes::from_static(b"good")));
     assets.on_cached(bad, Some(Bytes::from_static(b"evil")));
     assert_eq!(names(&mut assets), ["ready good true"]);
-    assert_eq!(
-        open(&mut assets, 10),
-        [(
-            StreamId(10),
-            AssetRequest::Content {
-                hash: bad,
-                offset: 0
-            }
-        )]
-    );
+    assert_eq!(open(&mut assets, 10), [(StreamId(10), content(bad, 0))]);
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn wrong_bytes_fail_that_asset_and_no_other() {
         asset("long", 3, b"long"),
         asset("gone", 4, b"gone"),
     ];
-    let mut assets = listed(false, list);
+    let mut assets = listed(AssetPolicy::Fetch, list);
     open(&mut assets, 10);
     assert!(assets.on_data(StreamId(10), b"WRONG") && assets.on_data(StreamId(12), b"sho"));
     assets.on_end(StreamId(10));
@@ -150,7 +149,7 @@ fn wrong_bytes_fail_that_asset_and_no_other() {
 
 #[test]
 fn a_manifest_that_is_none_ends_the_loading() {
-    let mut assets = Assets::new(false);
+    let mut assets = Assets::new(AssetPolicy::Fetch);
     assets.request_manifest();
     open(&mut assets, 8);
     assert!(assets.on_data(StreamId(8), &[0xc1]));
@@ -159,6 +158,208 @@ fn a_manifest_that_is_none_ends_the_loading() {
         names(&mut assets),
         [
             "failed manifest: the manifest makes no sense here",
+            "complete"
+        ]
+    );
+}
+
+#[test]
+fn what_is_cancelled_fails_and_its_stream_is_to_be_reset() {
+    let list = vec![asset("a", 1, b"aaaa"), asset("b", 2, b"bbbb")];
+    let hash = list[0].hash;
+    let mut assets = listed(AssetPolicy::Fetch, list);
+    open(&mut assets, 10);
+    assert!(assets.on_data(StreamId(10), b"aa"));
+    assert_eq!(assets.cancel("a"), Ok(Some(StreamId(10))));
+    assert!(!assets.owns(StreamId(10)));
+    assert_eq!(assets.cancel("a"), Ok(None), "it is settled");
+    assert_eq!(assets.cancel("c"), Err(UnknownAsset("c".to_owned())));
+    assert_eq!(names(&mut assets), ["failed a: it was cancelled"]);
+    // Wanted again, it begins from nothing.
+    assert_eq!(assets.want("a"), Ok(()));
+    assert_eq!(open(&mut assets, 14), [(StreamId(14), content(hash, 0))]);
+    assert!(assets.on_data(StreamId(14), b"aaaa") && assets.on_data(StreamId(12), b"bbbb"));
+    assets.on_end(StreamId(14));
+    assets.on_end(StreamId(12));
+    assert_eq!(
+        names(&mut assets),
+        ["ready a false", "ready b false", "complete"]
+    );
+    let progress = assets.progress();
+    assert_eq!((progress.bytes, progress.bytes_total), (8, 8));
+    assert_eq!((progress.assets, progress.bytes_fetched), (2, 10));
+}
+
+#[test]
+fn what_becomes_urgent_takes_the_place_of_the_least_urgent_which_goes_on_later() {
+    let contents: Vec<Vec<u8>> = (0..6).map(|n| vec![n; 10]).collect();
+    let named = |n: usize| asset(&format!("asset {n}"), 10 + n as u8, &contents[n]);
+    let list: Vec<Asset> = (0..6).map(named).collect();
+    let (displaced, urgent) = (list[3].hash, list[5].hash);
+    let mut assets = listed(AssetPolicy::Fetch, list);
+    assert_eq!(open(&mut assets, 10).len(), DOWNLOADS_MAX);
+    assert!(assets.on_data(StreamId(16), &[3; 4]));
+    assert_eq!(assets.poll_preempted(), None);
+    assert_eq!(assets.prioritise("asset 5", 0), Ok(()));
+    assert_eq!(assets.poll_preempted(), Some(StreamId(16)));
+    assert_eq!(assets.poll_preempted(), None);
+    assert_eq!(open(&mut assets, 20), [(StreamId(20), content(urgent, 0))]);
+    assert_eq!(assets.poll_preempted(), None, "nothing else is as urgent");
+    assert!(assets.on_data(StreamId(20), &[5; 10]));
+    assets.on_end(StreamId(20));
+    let next = open(&mut assets, 22);
+    assert_eq!(next, [(StreamId(22), content(displaced, 4))]);
+    assert!(assets.on_data(StreamId(22), &[3; 6]));
+    assets.on_end(StreamId(22));
+    assert_eq!(
+        names(&mut assets),
+        ["ready asset 5 false", "ready asset 3 false"]
+    );
+}
+
+#[test]
+fn on_demand_only_what_is_named_is_fetched_after_what_it_depends_on() {
+    let mut list = vec![
+        asset("idle", 1, b"idle"),
+        asset("scene", 2, b"scene"),
+        asset("font", 9, b"font"),
+    ];
+    list[1].depends = vec![2];
+    let (scene, font) = (list[1].hash, list[2].hash);
+    let mut assets = listed(AssetPolicy::LookUpWhenAsked, list);
+    assert_eq!(assets.poll_lookup(), None);
+    assert_eq!(assets.progress().assets_total, 0);
+    assert_eq!(assets.want("scene"), Ok(()));
+    assert_eq!(assets.poll_lookup(), Some(font));
+    assert_eq!(assets.poll_lookup(), Some(scene));
+    assert_eq!(assets.poll_lookup(), None);
+    assets.on_cached(scene, Some(Bytes::from_static(b"scene")));
+    assets.on_cached(font, None);
+    assert_eq!(open(&mut assets, 10), [(StreamId(10), content(font, 0))]);
+    assert!(assets.on_data(StreamId(10), b"fo"));
+    let standing: Vec<_> = assets
+        .statuses()
+        .map(|it| (it.name, it.state, it.bytes))
+        .collect();
+    assert_eq!(
+        standing,
+        [
+            ("idle", AssetState::Idle, 0),
+            ("scene", AssetState::Ready, 5),
+            ("font", AssetState::Fetching, 2)
+        ]
+    );
+    assert!(assets.on_data(StreamId(10), b"nt"));
+    assets.on_end(StreamId(10));
+    assert_eq!(
+        names(&mut assets),
+        ["ready scene true", "ready font false", "complete"]
+    );
+    assert_eq!(
+        (assets.progress().bytes, assets.progress().bytes_total),
+        (9, 9)
+    );
+}
+
+#[test]
+fn what_the_server_pushes_is_fetched_and_a_name_stands_for_its_newest_content() {
+    let list = vec![asset("a", 1, b"old"), asset("b", 2, b"same")];
+    let mut assets = listed(AssetPolicy::LookUpWhenAsked, list.clone());
+    let newer = asset("a", 1, b"newer");
+    let hash = newer.hash;
+    let mut pushed = vec![list[1].clone(), newer];
+    pushed[1].depends = vec![0];
+    assert!(assets.on_push(StreamId(9)));
+    assert!(assets.on_data(StreamId(9), &Manifest { assets: pushed }.encode()));
+    assets.on_end(StreamId(9));
+    assert_eq!(names(&mut assets), ["listed"]);
+    assert_eq!(assets.poll_lookup(), Some(list[1].hash));
+    assert_eq!(assets.poll_lookup(), Some(hash));
+    assets.on_cached(list[1].hash, Some(Bytes::from_static(b"same")));
+    assets.on_cached(hash, Some(Bytes::from_static(b"newer")));
+    assert_eq!(
+        names(&mut assets),
+        ["ready b true", "ready a true", "complete"]
+    );
+    let sizes: Vec<_> = assets
+        .statuses()
+        .map(|it| (it.name, it.bytes_total))
+        .collect();
+    assert_eq!(sizes, [("b", 4), ("a", 5)]);
+}
+
+#[test]
+fn pushes_have_a_bound_and_nonsense_in_one_is_told() {
+    let mut assets = listed(AssetPolicy::Fetch, vec![]);
+    assert_eq!(names(&mut assets), ["complete"]);
+    for stream in 0..ASSET_PUSHES_MAX as u32 {
+        assert!(assets.on_push(StreamId(9 + 2 * stream)));
+    }
+    assert!(!assets.on_push(StreamId(1001)));
+    let piece = vec![0; 64 * 1024];
+    let taken = (0..).find(|_| !assets.on_data(StreamId(9), &piece));
+    assert_eq!(taken, Some(MANIFEST_BYTES_MAX / piece.len()));
+    assert!(!assets.owns(StreamId(9)), "and it is to be reset");
+    assert!(assets.on_data(StreamId(11), b"?"));
+    assets.on_end(StreamId(11));
+    assert_eq!(
+        names(&mut assets),
+        [
+            "failed manifest: it is too large",
+            "complete",
+            "failed manifest: the manifest makes no sense here",
+            "complete"
+        ]
+    );
+    assert!(!Assets::new(AssetPolicy::None).on_push(StreamId(9)));
+}
+
+#[test]
+fn packed_content_is_there_as_it_comes_and_goes_on_after_a_cut() {
+    let text = "a rock, and another rock, ".repeat(1000).into_bytes();
+    let packed = tickwire_protocol::packing::pack(&text).expect("it packs well");
+    let mut listing = asset("text", 1, &text);
+    listing.packed_bytes = packed.len() as u64;
+    let hash = listing.hash;
+    let request = |offset| AssetRequest::Content {
+        hash,
+        offset,
+        packed: true,
+    };
+    let mut assets = listed(AssetPolicy::Fetch, vec![listing]);
+    assert_eq!(open(&mut assets, 10), [(StreamId(10), request(0))]);
+    let (head, tail) = packed.split_at(packed.len() / 2);
+    assert!(assets.on_data(StreamId(10), head));
+    let so_far = assets.partial("text").expect("on its way").to_vec();
+    assert!(!so_far.is_empty() && text.starts_with(&so_far));
+    assets.on_disconnected();
+    let next = open(&mut assets, 8);
+    assert_eq!(next, [(StreamId(8), request(head.len() as u64))]);
+    assert!(assets.on_data(StreamId(8), tail));
+    assets.on_end(StreamId(8));
+    let event = assets.poll_event();
+    let whole = matches!(&event, Some(AssetEvent::Ready { bytes, .. }) if bytes[..] == text[..]);
+    assert!(whole, "{event:?}");
+    assert_eq!(assets.progress().bytes_fetched, packed.len() as u64);
+}
+
+#[test]
+fn packed_content_that_is_none_or_unpacks_to_more_fails_and_makes_no_more() {
+    let text = vec![b' '; 10_000_000];
+    let packed = tickwire_protocol::packing::pack(&text).expect("it packs well");
+    let mut bomb = asset("bomb", 1, b"only this long");
+    bomb.packed_bytes = 10;
+    let mut noise = asset("noise", 2, b"only this long, too");
+    noise.packed_bytes = 10;
+    let mut assets = listed(AssetPolicy::Fetch, vec![bomb, noise]);
+    open(&mut assets, 10);
+    assert!(!assets.on_data(StreamId(10), &packed));
+    assert!(!assets.on_data(StreamId(12), &[0xff; 10]));
+    assert_eq!(
+        names(&mut assets),
+        [
+            "failed bomb: the size of packed content is out of range",
+            "failed noise: packed content makes no sense here",
             "complete"
         ]
     );

@@ -11,7 +11,7 @@ use tickwire_protocol::{
 
 use std::sync::Arc;
 
-use super::{AssetPolicy, Client, ClientEvent, Connection, ReceivedEvent, streams};
+use super::{Client, ClientEvent, Connection, ReceivedEvent, streams};
 use crate::{
     limits::{CONNECT_MICROS_MAX, EVENTS_WAITING_MAX},
     reconnect,
@@ -138,9 +138,7 @@ impl Client {
         self.resume = Some(welcome.resume);
         self.connection = Connection::Playing;
         self.backoff.on_success();
-        if self.config.assets != AssetPolicy::None {
-            self.assets.request_manifest();
-        }
+        self.assets.request_manifest();
         let (player, resumed) = (welcome.player, welcome.resumed);
         self.events
             .push_back(ClientEvent::Joined { player, resumed });

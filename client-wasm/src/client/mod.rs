@@ -34,7 +34,7 @@ use tickwire_protocol::{
 pub use event::{ClientEvent, ReceivedEvent};
 
 use crate::{
-    assets::{AssetProgress, Assets},
+    assets::{AssetProgress, AssetStatus, Assets, UnknownAsset},
     inputs::Inputs,
     reconnect::Backoff,
     stats::{Meter, Stats},
@@ -69,6 +69,14 @@ pub enum AssetPolicy {
     Fetch,
     /// It asks [`Client::poll_asset_lookup`]'s caller first, and fetches what is not there.
     LookUpThenFetch,
+    /// The same, but only for what [`Client::want_asset`] names or the server pushes.
+    LookUpWhenAsked,
+}
+
+impl AssetPolicy {
+    pub(crate) const fn fetches_all(self) -> bool {
+        matches!(self, Self::Fetch | Self::LookUpThenFetch)
+    }
 }
 
 /// Where a client stands, as a page shows it.
@@ -136,7 +144,7 @@ impl Client {
             schema: config.schema.clone().map(Arc::new),
             world: None,
             inputs: Inputs::default(),
-            assets: Assets::new(config.assets == AssetPolicy::LookUpThenFetch),
+            assets: Assets::new(config.assets),
             events: VecDeque::new(),
             meter: Meter::default(),
             config,
@@ -270,6 +278,49 @@ impl Client {
     #[must_use]
     pub fn asset_partial(&self, name: &str) -> Option<&[u8]> {
         self.assets.partial(name)
+    }
+
+    /// Every asset that is known and where it stands; none before [`AssetEvent::Listed`].
+    ///
+    /// [`AssetEvent::Listed`]: crate::assets::AssetEvent::Listed
+    pub fn assets(&self) -> impl Iterator<Item = AssetStatus<'_>> {
+        self.assets.statuses()
+    }
+
+    /// Fetches an asset and what it depends on, if it is not on its way: under
+    /// [`AssetPolicy::LookUpWhenAsked`], or once more after it was here, failed or was cancelled.
+    ///
+    /// # Errors
+    /// [`UnknownAsset`], also before [`AssetEvent::Listed`].
+    ///
+    /// [`AssetEvent::Listed`]: crate::assets::AssetEvent::Listed
+    pub fn want_asset(&mut self, name: &str) -> Result<(), UnknownAsset> {
+        self.assets.want(name)
+    }
+
+    /// Gives an asset another priority than the manifest's: lower comes first. When as many downloads
+    /// are under way as may be, the least urgent one makes room for a more urgent one and goes on later
+    /// from the byte it had come to.
+    ///
+    /// # Errors
+    /// [`UnknownAsset`].
+    pub fn prioritise_asset(&mut self, name: &str, priority: u8) -> Result<(), UnknownAsset> {
+        self.assets.prioritise(name, priority)
+    }
+
+    /// Fetches an asset no more, nor others of the same content: they fail as cancelled, unless they are
+    /// here.
+    ///
+    /// # Errors
+    /// [`UnknownAsset`].
+    pub fn cancel_asset(&mut self, name: &str) -> Result<(), UnknownAsset> {
+        if let Some(stream) = self.assets.cancel(name)?
+            && let Ok(streams) = self.streams()
+        {
+            // It may have ended this moment, and then there is nothing to reset.
+            drop(streams.reset(stream, streams::RESET_UNWANTED, "cancelled"));
+        }
+        Ok(())
     }
 
     /// What an overlay shows.

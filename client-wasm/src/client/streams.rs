@@ -2,7 +2,7 @@
 
 use tickwire_protocol::{
     id::StreamId,
-    mux::StreamEvent,
+    mux::{REFUSE_CODE_GAME_MIN, StreamEvent},
     session::ClientSession,
     stream::{StreamKind, StreamOptions},
     time::Micros,
@@ -11,13 +11,19 @@ use tickwire_protocol::{
 use super::{Client, ClientEvent};
 use crate::assets::Assets;
 
-/// What a stream is reset with when it brings more than it should.
-const RESET_TOO_LONG: u32 = tickwire_protocol::mux::REFUSE_CODE_GAME_MIN;
+/// What an asset's stream is reset with when it brings what it should not, or is not wanted any more.
+pub(super) const RESET_UNWANTED: u32 = REFUSE_CODE_GAME_MIN;
 
 /// Opens a stream for each asset that is to be fetched now.
 pub(super) fn open_wanted(assets: &mut Assets, session: &mut ClientSession, now: Micros) {
     if !session.is_open() {
         return;
+    }
+    while let Some(id) = assets.poll_preempted() {
+        if let Ok(streams) = session.streams() {
+            // It may have ended this moment, and then there is nothing to reset.
+            drop(streams.reset(id, RESET_UNWANTED, "something else is more urgent"));
+        }
     }
     while let Some(wanted) = assets.poll_wanted() {
         let metadata = wanted.request.encode().into();
@@ -47,6 +53,9 @@ impl Client {
         now: Micros,
     ) {
         match event {
+            StreamEvent::Opened(ref offer) if offer.options.kind == StreamKind::Asset => {
+                self.answer_push(session, offer.id, now);
+            }
             StreamEvent::Readable(id) if self.assets.owns(id) => self.read_asset(session, id, now),
             StreamEvent::Ended(id) if self.assets.owns(id) => self.assets.on_end(id),
             StreamEvent::Refused { id, ref reason, .. }
@@ -61,6 +70,20 @@ impl Client {
         }
     }
 
+    fn answer_push(&mut self, session: &mut ClientSession, id: StreamId, now: Micros) {
+        let takes = self.assets.on_push(id);
+        // The offer stands: it was made by the event that brought us here.
+        let _ = session.streams().and_then(|streams| {
+            if !takes {
+                return streams.refuse(id, REFUSE_CODE_GAME_MIN, "not now");
+            }
+            streams.accept(id, now)?;
+            // There is nothing to say; a one-way stream has no half to say it with.
+            let _ = streams.end(id);
+            Ok(())
+        });
+    }
+
     fn read_asset(&mut self, session: &mut ClientSession, id: StreamId, now: Micros) {
         let Ok(streams) = session.streams() else {
             return;
@@ -68,7 +91,7 @@ impl Client {
         while let Ok(Some(chunk)) = streams.read(id, now) {
             if !self.assets.on_data(id, &chunk.bytes) {
                 // It is gone on our side already; a failing reset has nothing left to tell.
-                drop(streams.reset(id, RESET_TOO_LONG, "more than the manifest says"));
+                drop(streams.reset(id, RESET_UNWANTED, "not what the manifest says"));
                 return;
             }
         }

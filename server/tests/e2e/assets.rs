@@ -77,7 +77,11 @@ fn refusal(player: &mut Player, request: AssetRequest) -> String {
 }
 
 fn content(hash: AssetHash, offset: u64) -> AssetRequest {
-    AssetRequest::Content { hash, offset }
+    AssetRequest::Content {
+        hash,
+        offset,
+        packed: false,
+    }
 }
 
 #[test]

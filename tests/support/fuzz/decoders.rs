@@ -8,6 +8,7 @@ use tickwire_protocol::{
     event,
     frame::Frame,
     input::InputInbox,
+    packing::{Unpacker, pack},
     session::control::Control,
     time::Tick,
     websocket::{Item, Opcode, Reader as WebSocketReader, Role, Writer},
@@ -204,6 +205,9 @@ fn assets_and_events(bytes: &[u8]) {
         );
     }
     let _ = event::split(bytes);
+    let (mut content, room) = (vec![], 10_000);
+    let _ = Unpacker::default().unpack(bytes, room, &mut content);
+    assert!(content.len() <= room, "more was unpacked than may be");
 }
 
 fn asset_examples() -> Vec<Vec<u8>> {
@@ -214,6 +218,7 @@ fn asset_examples() -> Vec<Vec<u8>> {
         hash: AssetHash([7; 32]),
         priority: 1,
         depends: depends.to_vec(),
+        packed_bytes: 400,
     };
     let manifest = Manifest {
         assets: vec![
@@ -225,6 +230,7 @@ fn asset_examples() -> Vec<Vec<u8>> {
     vec![
         manifest.encode(),
         AssetRequest::Manifest.encode(),
+        pack(&[b'a'; 1000]).unwrap_or_default(),
         vec![0, 0x81, 0xa4, b't', b'e', b'x', b't', 0xa2, b'h', b'i'],
     ]
 }

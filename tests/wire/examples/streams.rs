@@ -135,6 +135,7 @@ fn asset() -> Vec<u8> {
     let request = AssetRequest::Content {
         hash: AssetHash([0x5a; 32]),
         offset: 65_536,
+        packed: false,
     };
     let mut options = StreamOptions::new(StreamKind::Asset);
     options.metadata = request.encode().into();

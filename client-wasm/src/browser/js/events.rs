@@ -169,6 +169,7 @@ fn describe(event: &ClientEvent) -> Option<(&'static str, JsValue)> {
             "assetfailed",
             object(&[("name", name.into()), ("reason", reason.into())]),
         ),
+        ClientEvent::Asset(AssetEvent::Listed) => ("manifest", JsValue::UNDEFINED),
         ClientEvent::Asset(AssetEvent::Complete) => ("assets", JsValue::UNDEFINED),
         ClientEvent::Stream(_) => return None,
         ClientEvent::Verified { tick, is_equal } => (

@@ -32,6 +32,9 @@ pub enum Refusal {
     /// No asset has this hash (any more).
     #[error("no asset has the hash {0}: fetch the manifest again")]
     Unknown(AssetHash),
+    /// This content has no packed form (any more).
+    #[error("the asset with the hash {0} is not packed: fetch the manifest again")]
+    NotPacked(AssetHash),
     /// The offset lies beyond the end.
     #[error("the asset has {bytes} bytes, the request begins at {offset}")]
     OffsetBeyondEnd {
@@ -47,7 +50,7 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> u32 {
         match self {
-            Self::Unknown(_) => 404,
+            Self::Unknown(_) | Self::NotPacked(_) => 404,
             Self::OffsetBeyondEnd { .. } => 416,
         }
     }
@@ -75,12 +78,20 @@ impl Content {
     }
 }
 
+/// One content in the forms it is delivered in.
+#[derive(Clone, Debug)]
+pub(super) struct Forms {
+    pub(super) plain: Content,
+    /// Packed, if that is smaller.
+    pub(super) packed: Option<Bytes>,
+}
+
 /// Everything a directory holds, at one moment.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) manifest: Manifest,
     pub(super) encoded: Bytes,
-    pub(super) by_hash: HashMap<AssetHash, Content>,
+    pub(super) by_hash: HashMap<AssetHash, Forms>,
 }
 
 /// The assets of one directory. Cheap to clone: all clones share them.
@@ -91,7 +102,8 @@ pub struct Library {
 }
 
 impl Library {
-    /// Reads and hashes every file below `directory`; about 1 GB/s.
+    /// Reads and hashes every file below `directory`, about 1 GB/s, and packs those of up to 4 MiB that
+    /// shrink by an eighth or more, about 50 MB/s.
     ///
     /// A file `assets.json` at its top may say more of each: see [`AssetError::Description`].
     ///
@@ -155,9 +167,19 @@ impl Library {
         let contents = self.contents();
         let (content, offset) = match request {
             AssetRequest::Manifest => (Content::Kept(contents.encoded.clone()), 0),
-            AssetRequest::Content { hash, offset } => {
-                let content = contents.by_hash.get(hash).ok_or(Refusal::Unknown(*hash))?;
-                (content.clone(), *offset)
+            AssetRequest::Content {
+                hash,
+                offset,
+                packed,
+            } => {
+                let forms = contents.by_hash.get(hash).ok_or(Refusal::Unknown(*hash))?;
+                let content = if *packed {
+                    let packed = forms.packed.clone();
+                    Content::Kept(packed.ok_or(Refusal::NotPacked(*hash))?)
+                } else {
+                    forms.plain.clone()
+                };
+                (content, *offset)
             }
         };
         let bytes = content.len();

@@ -13,9 +13,10 @@ use tickwire_protocol::{
     asset::{Asset, AssetHash, Manifest, is_safe_name},
     error::DecodeError,
     limits::{ASSET_NAME_BYTES_MAX, ASSETS_MAX, MANIFEST_BYTES_MAX},
+    packing,
 };
 
-use super::{Content, Contents};
+use super::{Content, Contents, Forms};
 use crate::limits::{ASSET_BYTES_KEPT_MAX, ASSETS_BYTES_KEPT_MAX};
 
 /// The file that says more of the others; it is not an asset itself.
@@ -87,10 +88,10 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
     let mut by_hash = HashMap::new();
     let mut kept_bytes = 0;
     for file in found.iter().filter(|file| file.name != DESCRIPTION) {
-        let (hash, content) = read(file, &mut kept_bytes)?;
+        let (hash, forms) = read(file, &mut kept_bytes)?;
         manifest.assets.push(Asset {
             name: file.name.clone(),
-            bytes: content.len(),
+            bytes: forms.plain.len(),
             mime: mime_guess::from_path(&file.path)
                 .first_or_octet_stream()
                 .to_string(),
@@ -99,8 +100,9 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
                 .get(&file.name)
                 .map_or(PRIORITY_DEFAULT, |said| said.priority),
             depends: vec![],
+            packed_bytes: forms.packed.as_ref().map_or(0, |it| it.len() as u64),
         });
-        by_hash.insert(hash, content);
+        by_hash.insert(hash, forms);
     }
     depend(&mut manifest, &described).map_err(|said| AssetError::Description {
         path: description,
@@ -169,17 +171,21 @@ fn name_of(directory: &Path, path: &Path) -> Result<String, AssetError> {
     name.ok_or_else(|| AssetError::Name(path.to_owned()))
 }
 
-fn read(file: &Found, kept_bytes: &mut u64) -> Result<(AssetHash, Content), AssetError> {
+fn read(file: &Found, kept_bytes: &mut u64) -> Result<(AssetHash, Forms), AssetError> {
     let unreadable = |error| AssetError::Unreadable {
         path: file.path.clone(),
         error,
     };
     if file.bytes <= ASSET_BYTES_KEPT_MAX && *kept_bytes + file.bytes <= ASSETS_BYTES_KEPT_MAX {
         let bytes = Bytes::from(fs::read(&file.path).map_err(unreadable)?);
-        *kept_bytes += bytes.len() as u64;
+        let packed = packing::pack(&bytes).map(Bytes::from);
+        *kept_bytes += (bytes.len() + packed.as_ref().map_or(0, Bytes::len)) as u64;
         return Ok((
             AssetHash(*blake3::hash(&bytes).as_bytes()),
-            Content::Kept(bytes),
+            Forms {
+                plain: Content::Kept(bytes),
+                packed,
+            },
         ));
     }
     let mut hasher = blake3::Hasher::new();
@@ -187,12 +193,16 @@ fn read(file: &Found, kept_bytes: &mut u64) -> Result<(AssetHash, Content), Asse
         .update_reader(fs::File::open(&file.path).map_err(unreadable)?)
         .map_err(unreadable)?;
     let hash = AssetHash(*hasher.finalize().as_bytes());
+    let plain = Content::OnDisk {
+        path: file.path.clone(),
+        bytes: file.bytes,
+        modified: file.modified,
+    };
     Ok((
         hash,
-        Content::OnDisk {
-            path: file.path.clone(),
-            bytes: file.bytes,
-            modified: file.modified,
+        Forms {
+            plain,
+            packed: None,
         },
     ))
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use tickwire_protocol::asset::{AssetHash, AssetRequest, Manifest};
+use tickwire_protocol::{
+    asset::{AssetHash, AssetRequest, Manifest},
+    packing::Unpacker,
+};
 
 use super::{AssetError, Library, Progress, Refusal};
 use crate::limits::ASSET_BYTES_KEPT_MAX;
@@ -92,6 +95,7 @@ fn a_directory_becomes_a_manifest_and_every_file_arrives_as_it_is() {
                 &AssetRequest::Content {
                     hash: asset.hash,
                     offset,
+                    packed: false,
                 },
             )
             .unwrap();
@@ -116,6 +120,7 @@ fn unknown_content_and_offsets_beyond_the_end_are_refused() {
         .serve(&AssetRequest::Content {
             hash: unknown,
             offset: 0,
+            packed: false,
         })
         .unwrap_err();
     assert_eq!(
@@ -123,7 +128,11 @@ fn unknown_content_and_offsets_beyond_the_end_are_refused() {
         (&Refusal::Unknown(unknown), 404)
     );
     let refusal = library
-        .serve(&AssetRequest::Content { hash, offset: 4 })
+        .serve(&AssetRequest::Content {
+            hash,
+            offset: 4,
+            packed: false,
+        })
         .unwrap_err();
     assert_eq!(
         refusal,
@@ -135,12 +144,45 @@ fn unknown_content_and_offsets_beyond_the_end_are_refused() {
 }
 
 #[test]
+fn text_is_offered_packed_and_a_packed_form_that_is_not_there_is_refused() {
+    let folder = Folder::new("packed");
+    let text = "all work and no play\n".repeat(10_000);
+    folder.write("a.txt", &text);
+    folder.write("b.png", b"no more");
+    let library = Library::open(&folder.0).unwrap();
+    let manifest = library.manifest();
+    let (a, b) = (&manifest.assets[0], &manifest.assets[1]);
+    assert!((1..2000).contains(&a.packed_bytes), "{}", a.packed_bytes);
+    assert_eq!(b.packed_bytes, 0);
+    let packed = |hash, offset| AssetRequest::Content {
+        hash,
+        offset,
+        packed: true,
+    };
+    let whole = everything(&library, &packed(a.hash, 0)).unwrap();
+    assert_eq!(whole.len() as u64, a.packed_bytes);
+    let mut unpacked = vec![];
+    Unpacker::default()
+        .unpack(&whole, text.len(), &mut unpacked)
+        .unwrap();
+    assert!(unpacked == text.as_bytes());
+    let rest = everything(&library, &packed(a.hash, 100)).unwrap();
+    assert!(rest == whole[100..]);
+    let refusal = library.serve(&packed(b.hash, 0)).unwrap_err();
+    assert_eq!(refusal, Refusal::NotPacked(b.hash));
+}
+
+#[test]
 fn a_large_file_that_vanished_or_was_changed_says_so() {
     let folder = Folder::new("changed");
     folder.write("a.bin", large());
     let library = Library::open(&folder.0).unwrap();
     let hash = library.manifest().assets[0].hash;
-    let request = AssetRequest::Content { hash, offset: 0 };
+    let request = AssetRequest::Content {
+        hash,
+        offset: 0,
+        packed: false,
+    };
     folder.write("a.bin", b"short");
     assert!(
         everything(&library, &request)
