@@ -455,6 +455,7 @@ fn assets_come_over_their_streams() {
         hash,
         priority: 0,
         depends: vec![],
+        packed_bytes: 0,
     };
     let manifest = Manifest {
         assets: vec![asset],
@@ -482,8 +483,9 @@ fn assets_come_over_their_streams() {
                     AssetRequest::Content {
                         hash: wanted,
                         offset,
+                        packed,
                     } => {
-                        assert_eq!((wanted, offset), (hash, 0));
+                        assert_eq!((wanted, offset, packed), (hash, 0, false));
                         content.clone()
                     }
                 };
@@ -517,7 +519,7 @@ fn assets_come_over_their_streams() {
         .collect();
     assert_eq!(
         names,
-        ["Ready { name: \"hull.png\", mi", "Complete"],
+        ["Listed", "Ready { name: \"hull.png\", mi", "Complete"],
         "{:?}",
         play.events
     );

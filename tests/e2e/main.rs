@@ -1,6 +1,9 @@
 //! Real sockets, the real server, real threads: few tests, each waits for its conditions. What players
 //! may expect in detail is simulated; here it is shown that the shell does the same.
 
+mod assets;
+mod relay;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -27,6 +30,11 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
+        Self::start_with(|server| server)
+    }
+
+    /// With something added to the server.
+    fn start_with(add: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
         let joins = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&joins);
         let (shutdown, shut_down) = oneshot::channel();
@@ -53,7 +61,7 @@ impl Running {
                         })
                     };
                     let shut_down = async move { shut_down.await.unwrap_or_default() };
-                    Server::new(make_game)
+                    add(Server::new(make_game))
                         .serve(listener, shut_down)
                         .await
                         .expect("it serves");
