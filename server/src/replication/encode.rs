@@ -45,7 +45,7 @@ pub(super) struct Encoding<'a> {
 
 impl Encoding<'_> {
     /// Picks every section the player needs.
-    pub(super) fn pick_all(&mut self, view: &mut PlayerView) {
+    fn pick_all(&mut self, view: &mut PlayerView) {
         self.picked.clear();
         for subscription in &mut view.subscriptions {
             if let Some(group) = self.groups.group_mut(subscription.group)
@@ -58,11 +58,53 @@ impl Encoding<'_> {
         }
     }
 
+    /// Picks what fits into `budget_bytes` and says whether something must wait.
+    ///
+    /// Nearly always everything fits that there is. So that is tried before anything is weighed, unless
+    /// something had to wait the last time.
+    pub(super) fn pick(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
+        if budget_bytes == usize::MAX {
+            self.pick_all(view);
+            return false;
+        }
+        view.wire.is_partial = (view.wire.is_partial || !self.try_pick_all(view, budget_bytes))
+            && self.pick_within(view, budget_bytes);
+        view.wire.is_partial
+    }
+
+    /// Picks every section the player needs, if all fit; says whether they did.
+    fn try_pick_all(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
+        self.picked.clear();
+        let mut spent = 0;
+        for subscription in &view.subscriptions {
+            if let Some(group) = self.groups.group_mut(subscription.group)
+                && !group.is_known(subscription.held)
+            {
+                let section = group.section(subscription.held, self.schema, self.sections);
+                spent += section.len();
+                if spent > budget_bytes {
+                    return false;
+                }
+                self.picked.push(section);
+            }
+        }
+        for subscription in &mut view.subscriptions {
+            subscription.urgency = 0.0;
+            if let Some(group) = self.groups.group_mut(subscription.group)
+                && !group.is_known(subscription.held)
+            {
+                subscription.held = group.hold(subscription.held);
+                subscription.restructured = group.restructured;
+            }
+        }
+        true
+    }
+
     /// Picks the most urgent sections up to `budget_bytes` and says whether something must wait.
     ///
     /// While there is any budget, the most urgent one is picked whatever its size: what never fits would never
     /// be sent. So at most one section goes beyond the budget.
-    pub(super) fn pick_within(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
+    fn pick_within(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
         self.picked.clear();
         self.weigh(view);
         let (mut spent, mut is_partial) = (0, false);

@@ -265,12 +265,7 @@ impl Replication {
         let credit = credit(view, &self.settings, encoding.sections.frame);
         let budget = credit.map_or(budget_bytes, |credit| credit.min(budget_bytes));
         let start = out.len();
-        let is_partial = if budget == usize::MAX {
-            encoding.pick_all(view);
-            false
-        } else {
-            encoding.pick_within(view, budget)
-        };
+        let is_partial = encoding.pick(view, budget);
         encoding.write(view, self.tick, own_entity, header, is_partial, out);
         view.wire.credit_bytes -= (out.len() - start) as i64;
         true

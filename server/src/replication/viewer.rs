@@ -59,6 +59,8 @@ pub(super) struct WireState {
     pub(super) tick: Tick,
     pub(super) own_entity: Option<NetworkId>,
     pub(super) codebook_version: u32,
+    /// Whether something had to wait for the next snapshot.
+    pub(super) is_partial: bool,
     /// Bytes the budget allows now; negative when the last snapshot went beyond it.
     pub(super) credit_bytes: i64,
     /// The frame up to which credit was given.

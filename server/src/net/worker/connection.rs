@@ -8,6 +8,7 @@
 
 use std::io;
 
+use slab::Slab;
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
     limits::CLIENT_MESSAGE_BYTES_MAX,
@@ -16,7 +17,7 @@ use tickwire_protocol::{
     websocket::{Opcode, Reader, Role, Writer},
 };
 
-use super::{rates::Rates, socket::Socket, streams::Transfer};
+use super::{rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
 use crate::{limits::Limits, net::gate::Permit, room::SeatIndex};
 
 /// Pongs that may wait behind a full socket, in bytes: only the newest ping needs an answer.
@@ -69,6 +70,9 @@ pub(super) struct Readiness {
     pub(super) read_closed: bool,
     /// The connection stands in the list of those served between ticks.
     pub(super) is_busy: bool,
+    /// The connection stands in its room's list of those read with the next tick. Once: what two reads
+    /// of one socket gave must not change places.
+    pub(super) is_queued: bool,
 }
 
 impl Connection {
@@ -93,6 +97,17 @@ impl Connection {
             transfers: Vec::new(),
             counted: Traffic::default(),
             _permit: permit,
+        }
+    }
+
+    /// Has the socket read with its room's next tick, if there is something to read and a room.
+    pub(super) fn queue_read(&mut self, key: usize, rooms: &mut Slab<RoomSlot>) {
+        if let Phase::Seated { room, .. } = self.phase
+            && self.readiness.readable
+            && !self.readiness.is_queued
+        {
+            self.readiness.is_queued = true;
+            rooms[room].readable.push(key);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Bytes in and out of a worker's sockets.
 
+use std::io;
+
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
@@ -9,6 +11,21 @@ use tickwire_protocol::{
 
 use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded};
 use crate::{limits::BULK_MESSAGES_PER_PUMP_MAX, room::SeatIndex};
+
+/// Bytes for each socket that is read in a batch: several inputs of a player fit.
+const BATCH_READ_BYTES: usize = 1024;
+
+/// Bytes of messages made before they are written: they stay in the core's second cache.
+const BATCH_WRITE_BYTES: usize = 32 * 1024;
+
+/// What delivering one tick counts.
+#[derive(Default)]
+struct Delivered {
+    messages: u64,
+    snapshots: u64,
+    skipped: u64,
+    blocked: u64,
+}
 
 /// What reading one item of a connection asks for.
 enum Next {
@@ -34,33 +51,71 @@ impl Worker {
             let Some(connection) = self.connections.get_mut(key) else {
                 break;
             };
-            match connection.socket.try_read(&mut buffer) {
-                Ok(Some(0)) | Err(_) => {
-                    self.on_broken(key, now);
-                    break;
-                }
-                Ok(None) => {
-                    connection.readiness.readable = false;
-                    break;
-                }
-                Ok(Some(bytes)) => {
-                    // A short read means drained, unless the end stands behind the bytes.
-                    let is_drained = bytes < buffer.len() && !connection.readiness.read_closed;
-                    connection.readiness.readable = !is_drained;
-                    self.feed(key, &mut buffer[..bytes], now);
-                    if is_drained {
-                        break;
-                    }
-                }
+            let read = connection.socket.try_read(&mut buffer);
+            if !self.take_read(key, read, &mut buffer, now) {
+                break;
             }
         }
         self.read_buffer = buffer;
         // What is left waits for the next turn.
-        if let Some(connection) = self.connections.get(key)
-            && connection.readiness.readable
-            && let Phase::Seated { room, .. } = connection.phase
-        {
-            self.rooms[room].readable.push(key);
+        self.queue_read(key);
+    }
+
+    /// Reads many sockets that are ready: first the system calls, then what came by them.
+    ///
+    /// A system call leaves the core's nearest caches full of the kernel. In turns with it, our own code
+    /// would start cold for every socket.
+    pub(super) fn read_batched(&mut self, keys: &[usize], now: Micros) {
+        let mut buffer = core::mem::take(&mut self.batch_buffer);
+        let mut reads = core::mem::take(&mut self.batch_reads);
+        for keys in keys.chunks(buffer.len() / BATCH_READ_BYTES) {
+            for (&key, place) in keys.iter().zip(buffer.chunks_exact_mut(BATCH_READ_BYTES)) {
+                if let Some(connection) = self.connections.get_mut(key) {
+                    reads.push((key, connection.socket.try_read(place)));
+                }
+            }
+            for ((key, read), place) in reads
+                .drain(..)
+                .zip(buffer.chunks_exact_mut(BATCH_READ_BYTES))
+            {
+                // Who sends more than players do is read on alone.
+                if self.take_read(key, read, place, now) {
+                    self.read(key, now);
+                }
+            }
+        }
+        self.batch_buffer = buffer;
+        self.batch_reads = reads;
+    }
+
+    /// Takes what one read of a socket gave. Says whether the socket may have more.
+    fn take_read(
+        &mut self,
+        key: usize,
+        read: io::Result<Option<usize>>,
+        buffer: &mut [u8],
+        now: Micros,
+    ) -> bool {
+        // What came before it on the same turn may have ended it.
+        let Some(connection) = self.connections.get_mut(key) else {
+            return false;
+        };
+        match read {
+            Ok(Some(0)) | Err(_) => {
+                self.on_broken(key, now);
+                false
+            }
+            Ok(None) => {
+                connection.readiness.readable = false;
+                false
+            }
+            Ok(Some(bytes)) => {
+                // A short read means drained, unless the end stands behind the bytes.
+                let is_drained = bytes < buffer.len() && !connection.readiness.read_closed;
+                connection.readiness.readable = !is_drained;
+                self.feed(key, &mut buffer[..bytes], now);
+                !is_drained
+            }
         }
     }
 
@@ -141,63 +196,80 @@ impl Worker {
         Next::Item
     }
 
-    /// Writes each player of a room its message of this tick.
+    /// Writes each player of a room its message of this tick: some messages are made, then written, then
+    /// the next. See [`read_batched`](Self::read_batched).
     pub(super) fn deliver(&mut self, room: usize, started: Micros) {
+        let mut batch = core::mem::take(&mut self.batch_writes);
+        let mut counts = Delivered::default();
         let mut broken = Vec::new();
-        let (mut messages, mut snapshots, mut skipped, mut blocked) = (0, 0, 0, 0);
-        for place in 0..self.rooms[room].places() {
-            let Some(key) = self.rooms[room].member(place) else {
-                continue;
-            };
-            let connection = &mut self.connections[key];
-            let Phase::Seated { seat, .. } = connection.phase else {
-                continue;
-            };
-            match connection.clear_the_way(started) {
-                Ok(true) => {}
-                Ok(false) => {
-                    skipped += 1;
-                    continue;
-                }
-                Err(_) => {
-                    broken.push(key);
-                    continue;
-                }
-            }
+        let mut place = 0;
+        while place < self.rooms[room].places() {
             self.out.clear();
-            let begun = connection.writer.begin(&mut self.out);
-            let slot = &mut self.rooms[room];
-            let transmitted = slot.room.poll_transmit(seat, started, &mut self.out);
-            if transmitted.any {
-                connection
-                    .writer
-                    .finish(begun, Opcode::Binary, &mut self.out);
-            } else {
-                connection.writer.abandon(begun, &mut self.out);
-                if !connection.has_pending() {
-                    continue;
+            while place < self.rooms[room].places() && self.out.len() < BATCH_WRITE_BYTES {
+                if let Some(key) = self.rooms[room].member(place) {
+                    let start = self.out.len();
+                    match self.make_message(key, started, &mut counts) {
+                        Ok(true) => batch.push((key, start..self.out.len())),
+                        Ok(false) => {}
+                        Err(_) => broken.push(key),
+                    }
                 }
+                place += 1;
             }
-            messages += u64::from(transmitted.any);
-            snapshots += u64::from(transmitted.snapshot);
-            match connection.write(&self.out, started) {
-                Ok(true) => {}
-                Ok(false) => blocked += 1,
-                Err(_) => broken.push(key),
-            }
-            if slot.room.wants_transmit(seat) {
-                self.mark_busy(key);
+            for (key, message) in batch.drain(..) {
+                match self.connections[key].write(&self.out[message], started) {
+                    Ok(true) => {}
+                    Ok(false) => counts.blocked += 1,
+                    Err(_) => broken.push(key),
+                }
             }
         }
-        self.metrics.messages_out.add(messages);
-        self.metrics.snapshots_written.add(snapshots);
-        self.metrics.snapshots_skipped_socket.add(skipped);
-        self.metrics.would_block.add(blocked);
+        self.batch_writes = batch;
+        self.metrics.messages_out.add(counts.messages);
+        self.metrics.snapshots_written.add(counts.snapshots);
+        self.metrics.snapshots_skipped_socket.add(counts.skipped);
+        self.metrics.would_block.add(counts.blocked);
         let age = self.now().since(started);
-        self.metrics.snapshot_age.observe_many(age, snapshots);
+        self.metrics
+            .snapshot_age
+            .observe_many(age, counts.snapshots);
         for key in broken {
             self.on_broken(key, started);
         }
+    }
+
+    /// Appends a player's message of this tick. Says whether there is anything to write.
+    fn make_message(
+        &mut self,
+        key: usize,
+        started: Micros,
+        counts: &mut Delivered,
+    ) -> io::Result<bool> {
+        let connection = &mut self.connections[key];
+        let Phase::Seated { room, seat } = connection.phase else {
+            return Ok(false);
+        };
+        if !connection.clear_the_way(started)? {
+            counts.skipped += 1;
+            return Ok(false);
+        }
+        let begun = connection.writer.begin(&mut self.out);
+        let slot = &mut self.rooms[room];
+        let transmitted = slot.room.poll_transmit(seat, started, &mut self.out);
+        if transmitted.any {
+            connection
+                .writer
+                .finish(begun, Opcode::Binary, &mut self.out);
+        } else {
+            connection.writer.abandon(begun, &mut self.out);
+        }
+        counts.messages += u64::from(transmitted.any);
+        counts.snapshots += u64::from(transmitted.snapshot);
+        let has_something = transmitted.any || connection.has_pending();
+        if slot.room.wants_transmit(seat) {
+            self.mark_busy(key);
+        }
+        Ok(has_something)
     }
 
     /// Writes what a player's streams have, as far as the socket takes it. Says whether more is to come.

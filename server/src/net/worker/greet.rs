@@ -49,6 +49,7 @@ impl Worker {
             return None;
         }
         connection.readiness.is_busy = true;
+        connection.readiness.is_queued = false;
         entry.insert(connection);
         self.busy.push(key);
         self.metrics.connections.add(1);
@@ -169,9 +170,7 @@ impl Worker {
                 self.connections[key].phase = Phase::Seated { room, seat };
                 let slot = &mut self.rooms[room];
                 slot.set_member(seat, Some(key));
-                if self.connections[key].readiness.readable {
-                    slot.readable.push(key);
-                }
+                self.queue_read(key);
                 self.transmit_bulk(key, room, seat, now);
             }
             Some(Err(TurnedAway {

@@ -17,7 +17,7 @@ mod rooms;
 mod socket;
 mod streams;
 
-use core::time::Duration;
+use core::{ops::Range, time::Duration};
 use std::{
     collections::HashMap,
     io,
@@ -108,6 +108,9 @@ pub(crate) struct Worker {
     ending: Option<Micros>,
     read_buffer: Vec<u8>,
     out: Vec<u8>,
+    batch_buffer: Vec<u8>,
+    batch_reads: Vec<(usize, io::Result<Option<usize>>)>,
+    batch_writes: Vec<(usize, Range<usize>)>,
 }
 
 /// Readiness reports taken from the kernel at a time.
@@ -144,6 +147,9 @@ impl Worker {
             ending: None,
             read_buffer: vec![0; READ_BYTES_MAX],
             out: Vec::new(),
+            batch_buffer: vec![0; READ_BYTES_MAX],
+            batch_reads: Vec::new(),
+            batch_writes: Vec::new(),
         })
     }
 
@@ -262,12 +268,8 @@ impl Worker {
                 };
                 if event.is_readable() || event.is_error() {
                     connection.readiness.read_closed |= event.is_read_closed() || event.is_error();
-                    if !connection.readiness.readable {
-                        connection.readiness.readable = true;
-                        if let Phase::Seated { room, .. } = connection.phase {
-                            self.rooms[room].readable.push(key);
-                        }
-                    }
+                    connection.readiness.readable = true;
+                    connection.queue_read(key, &mut self.rooms);
                 }
                 if event.is_writable() {
                     connection.set_writable();
@@ -302,6 +304,13 @@ impl Worker {
         self.busy = busy;
     }
 
+    /// Has a player's socket read with its room's next tick, if there is something to read.
+    fn queue_read(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.queue_read(key, &mut self.rooms);
+        }
+    }
+
     fn mark_busy(&mut self, key: usize) {
         if let Some(connection) = self.connections.get_mut(key)
             && !connection.readiness.is_busy
@@ -334,8 +343,9 @@ impl Worker {
             }
             Phase::Closing { .. } => true,
             Phase::Seated { room, seat } => {
+                let has_transfers = !connection.transfers.is_empty();
                 self.act_on_room_events(room, now);
-                let waits_for_disk = self.continue_transfers(room, seat, now);
+                let waits_for_disk = has_transfers && self.continue_transfers(room, seat, now);
                 self.transmit_bulk(key, room, seat, now) || waits_for_disk
             }
         }

@@ -103,16 +103,17 @@ impl Worker {
     fn tick_room(&mut self, key: usize) {
         let started = self.now();
         let mut readable = core::mem::take(&mut self.rooms[key].readable);
-        for connection in readable.drain(..) {
-            // It may have left the room since, and its number may be another's.
-            let is_member = self.connections.get(connection).is_some_and(|connection| {
-                connection.readiness.readable
-                    && matches!(connection.phase, Phase::Seated { room, .. } if room == key)
-            });
-            if is_member {
-                self.read(connection, started);
-            }
-        }
+        // One may have left the room since, and its number may be another's.
+        readable.retain(|&connection| {
+            let Some(connection) = self.connections.get_mut(connection) else {
+                return false;
+            };
+            let is_member = matches!(connection.phase, Phase::Seated { room, .. } if room == key);
+            connection.readiness.is_queued &= !is_member;
+            is_member && connection.readiness.readable
+        });
+        self.read_batched(&readable, started);
+        readable.clear();
         let slot = &mut self.rooms[key];
         // What was not read to its end has put itself back; keep the longer buffer.
         readable.append(&mut slot.readable);
