@@ -8,7 +8,10 @@ use std::path::{self, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use crate::command::{self, cargo};
+use crate::{
+    command::{self, cargo, find},
+    install, wasm,
+};
 
 /// What `cargo xtask bench` takes.
 #[derive(Args)]
@@ -33,6 +36,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(file) = &options.json {
         // cargo starts a bench in its package's folder, not in the caller's.
         command.arg("--json").arg(path::absolute(file)?);
+    }
+    if options.name == "replication" {
+        if find("node").is_none() {
+            install::debian(&["nodejs"], "Node, which decodes in WebAssembly")?;
+        }
+        command.arg("--wasm").arg(wasm::build_decoder()?);
     }
     command.args(&options.rest);
     command::run(&mut command)

@@ -104,11 +104,40 @@ fn build_module(
         .join(TARGET)
         .join(profile)
         .join(file);
-    bind(&wasm, &dist.join(module.folder()), dev)
+    bind(&wasm, &dist.join(module.folder()), Host::Browser, dev)
+}
+
+/// Builds a replica without a client around it, for benches to run in Node, and returns its folder.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_decoder() -> Result<PathBuf> {
+    let target_dir = target_dir()?;
+    let toolchain = Toolchain::make_ready()?;
+    run(toolchain
+        .cargo("build", &target_dir)
+        .args(["--package", "tickwire-client", "--example", "decode"])
+        .args(["--no-default-features", "--features", "browser"])
+        .args(["--profile", "wasm"]))
+    .context("the decoder could not be built for WebAssembly")?;
+    let wasm = toolchain
+        .build_dir(&target_dir)
+        .join(TARGET)
+        .join("wasm/examples/decode.wasm");
+    let folder = target_dir.join("dist/decode");
+    bind(&wasm, &folder, Host::Node, false)?;
+    Ok(folder)
+}
+
+/// What loads a module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Host {
+    Browser,
+    Node,
 }
 
 /// Writes the JavaScript, the declarations and the final WASM for `wasm` into `folder`.
-fn bind(wasm: &Path, folder: &Path, dev: bool) -> Result<()> {
+fn bind(wasm: &Path, folder: &Path, host: Host, dev: bool) -> Result<()> {
     let stamp_file = folder.join(".stamp");
     let stamp = stamp(wasm)?;
     if fs::read_to_string(&stamp_file).is_ok_and(|last| last == stamp) {
@@ -121,11 +150,13 @@ fn bind(wasm: &Path, folder: &Path, dev: bool) -> Result<()> {
         }
         _ => {}
     }
-    Bindgen::new()
+    let mut bindgen = Bindgen::new();
+    match host {
+        Host::Browser => bindgen.web(true)?,
+        Host::Node => bindgen.nodejs(true)?,
+    };
+    bindgen
         .input_path(wasm)
-        .web(true)?
-        // `await init()` then finds the module beside the script.
-        .omit_default_module_path(false)
         .typescript(true)
         // `init()` then finds the WASM beside the script without being told where.
         .omit_default_module_path(false)

@@ -14,6 +14,9 @@ pub(crate) struct Row {
     #[serde(default)]
     pub(crate) capture_ns_per_entity: Option<f64>,
     pub(crate) decode_ns_per_entity: f64,
+    /// The same snapshots, read in WebAssembly.
+    #[serde(default)]
+    pub(crate) decode_wasm_ns_per_entity: Option<f64>,
     pub(crate) us_per_extra_player: Option<f64>,
     pub(crate) entropy_bytes_per_entity: Option<f64>,
     #[serde(default)]
@@ -23,7 +26,7 @@ pub(crate) struct Row {
 /// Prints one line per row.
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "{:<10}{:>9} {:<24}{:>8}{:>9}{:>11}{:>11}{:>11}{:>14}{:>9}",
+        "{:<10}{:>9} {:<27}{:>8}{:>9}{:>11}{:>11}{:>11}{:>11}{:>14}{:>9}",
         "world",
         "entities",
         "system",
@@ -32,12 +35,13 @@ pub(crate) fn print(rows: &[Row]) {
         "capture ns",
         "encode ns",
         "decode ns",
+        "in WASM ns",
         "µs/ex. player",
         "allocs"
     );
     for row in rows {
         println!(
-            "{:<10}{:>9} {:<24}{:>8.3}{}{}{:>11.1}{:>11.1}{}{}",
+            "{:<10}{:>9} {:<27}{:>8.3}{}{}{:>11.1}{:>11.1}{}{}{}",
             row.world,
             row.entities,
             row.system,
@@ -46,6 +50,7 @@ pub(crate) fn print(rows: &[Row]) {
             figure(row.capture_ns_per_entity, 11, 1),
             row.encode_ns_per_entity,
             row.decode_ns_per_entity,
+            figure(row.decode_wasm_ns_per_entity, 11, 1),
             figure(row.us_per_extra_player, 14, 3),
             figure(row.allocations_per_tick, 9, 2),
         );

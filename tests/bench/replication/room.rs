@@ -1,32 +1,21 @@
-//! The reference world as a room: bevy_ecs entities, replication, and one replica that reads along.
+//! A scene as a room: bevy_ecs entities, replication, and one replica that reads along.
 
-use bevy_ecs::prelude::{Component, DetectChangesMut, Entity, Mut, World};
+use bevy_ecs::prelude::World;
 use rustix::time::{ClockId, clock_gettime};
-use tickwire_protocol::{id::PlayerId, replicate::Replicate, snapshot::Replica, time::Tick};
-use tickwire_server::replication::{PlayerHeader, Registry, Replicated, Replication, Settings};
+use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
+use tickwire_server::replication::{PlayerHeader, Replication, Settings};
 
-use tests::reference_world::{Body, Motion, ReferenceWorld};
+use crate::{
+    entropy::Residuals,
+    scene::{Play, Scene},
+};
 
 /// Ticks before anything counts: tables are learned and buffers have grown.
-const WARM_UP_TICKS: u32 = 100;
+pub(crate) const WARM_UP_TICKS: u32 = 100;
 /// Ticks of one round.
-const ROUND_TICKS: u32 = 100;
+pub(crate) const ROUND_TICKS: u32 = 100;
 /// Rounds; the quickest counts.
 const ROUNDS: u32 = 5;
-
-#[derive(Component, Replicate, Clone, Copy)]
-pub(crate) struct Position {
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    pub(crate) x: f32,
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    pub(crate) y: f32,
-}
-
-#[derive(Component, Replicate, Clone, Copy)]
-pub(crate) struct Angle(#[wire(angle, bits = 8)] f32);
-
-#[derive(Component, Replicate, Clone, Copy, PartialEq)]
-pub(crate) struct Hp(#[wire(range(0, 100))] u8);
 
 /// What one tick cost, all in ns but for the bytes and the allocations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,19 +27,22 @@ pub(crate) struct Cost {
     pub(crate) choose_and_snapshots_ns: f64,
     pub(crate) apply_ns: f64,
     pub(crate) snapshot_bytes: f64,
+    pub(crate) entities: f64,
     /// Of capture, choosing, encoding and finishing.
     pub(crate) allocations: f64,
 }
 
 pub(crate) struct Room {
-    bodies: ReferenceWorld,
+    play: Play,
     world: World,
-    entities: Vec<Entity>,
     replication: Replication,
     players: Vec<PlayerId>,
     replica: Replica,
     tick: Tick,
     out: Vec<u8>,
+    residuals: Residuals,
+    /// Every snapshot of the first player, if they are kept.
+    recording: Option<Vec<Vec<u8>>>,
 }
 
 /// CPU time of this thread.
@@ -59,50 +51,11 @@ pub(crate) fn cpu_ns() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-/// What a body is as components.
-pub(crate) fn components(body: &Body) -> (Position, Angle, Hp) {
-    (
-        Position {
-            x: body.x,
-            y: body.y,
-        },
-        Angle(body.angle),
-        Hp(body.hp),
-    )
-}
-
-/// A registry of the reference world's components.
-pub(crate) fn registry() -> Registry {
-    let mut registry = Registry::new();
-    registry.register::<Position>().expect("a valid component");
-    registry.register::<Angle>().expect("a valid component");
-    registry.register::<Hp>().expect("a valid component");
-    registry
-}
-
-/// Writes the bodies into their entities.
-pub(crate) fn write(world: &mut World, entities: &[Entity], bodies: &[Body]) {
-    for (entity, body) in entities.iter().zip(bodies) {
-        let (position, angle, hp) = components(body);
-        let mut entity = world.entity_mut(*entity);
-        *entity.get_mut().expect("it was spawned with it") = position;
-        *entity.get_mut().expect("it was spawned with it") = angle;
-        entity
-            .get_mut()
-            .map(|mut old: Mut<'_, Hp>| old.set_if_neq(hp));
-    }
-}
-
 impl Room {
-    pub(crate) fn new(entities: usize, motion: Motion, players: usize) -> Self {
-        let bodies = ReferenceWorld::new(entities, motion, 1);
+    pub(crate) fn new(scene: Scene, players: usize) -> Self {
         let mut world = World::new();
-        let entities = bodies
-            .bodies
-            .iter()
-            .map(|body| world.spawn((Replicated, components(body))).id())
-            .collect();
-        let mut replication = Replication::new(&mut world, registry(), Settings::default());
+        let play = scene.open(&mut world);
+        let mut replication = Replication::new(&mut world, scene.registry(), Settings::default());
         let players: Vec<PlayerId> = (0..players as u32).map(PlayerId).collect();
         for player in &players {
             let own = world.spawn_empty().id();
@@ -110,20 +63,49 @@ impl Room {
         }
         let replica = Replica::new(replication.schema().clone());
         Self {
-            bodies,
+            play,
             world,
-            entities,
             replication,
             players,
             replica,
             tick: Tick(0),
             out: Vec::new(),
+            residuals: Residuals::default(),
+            recording: None,
         }
+    }
+
+    /// Keeps every snapshot of the first player.
+    pub(crate) fn record(&mut self) {
+        self.recording = Some(Vec::new());
+    }
+
+    /// What was kept.
+    pub(crate) fn recording(&self) -> &[Vec<u8>] {
+        self.recording.as_deref().unwrap_or_default()
+    }
+
+    /// What the first player holds.
+    pub(crate) const fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// What both ends agree on.
+    pub(crate) fn schema_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.replication.schema().encode(&mut bytes);
+        bytes
+    }
+
+    /// Order-0 entropy of the residuals of plain prediction, in bytes per entity and tick.
+    pub(crate) fn entropy_bytes_per_entity(&self) -> f64 {
+        self.residuals.bytes_per_row()
     }
 
     /// Runs the warm-up and the rounds; every figure is that of its quickest round.
     pub(crate) fn measure(&mut self) -> Cost {
         self.round(WARM_UP_TICKS);
+        self.residuals = Residuals::default();
         let mut best = self.round(ROUND_TICKS);
         for _ in 1..ROUNDS {
             let round = self.round(ROUND_TICKS);
@@ -135,9 +117,11 @@ impl Room {
             best.apply_ns = best.apply_ns.min(round.apply_ns);
             // Bytes are no matter of luck: all rounds count.
             best.snapshot_bytes += round.snapshot_bytes;
+            best.entities += round.entities;
             best.allocations = best.allocations.max(round.allocations);
         }
         best.snapshot_bytes /= f64::from(ROUNDS);
+        best.entities /= f64::from(ROUNDS);
         best
     }
 
@@ -153,6 +137,7 @@ impl Room {
             &mut sum.choose_and_snapshots_ns,
             &mut sum.apply_ns,
             &mut sum.snapshot_bytes,
+            &mut sum.entities,
             &mut sum.allocations,
         ] {
             *figure /= ticks;
@@ -161,8 +146,7 @@ impl Room {
     }
 
     fn tick(&mut self, sum: &mut Cost) {
-        self.bodies.step();
-        write(&mut self.world, &self.entities, &self.bodies.bodies);
+        self.play.step(&mut self.world);
         self.tick = self.tick.next();
         let counted = allocation_counter::measure(|| self.serve(sum));
         sum.allocations += counted.count_total as f64;
@@ -171,6 +155,13 @@ impl Room {
             .apply(&self.out)
             .expect("what was encoded can be decoded");
         sum.apply_ns += cpu_ns() - start;
+        sum.entities += self.replica.len() as f64;
+        for (group, state) in self.replication.visible_to(self.players[0]) {
+            self.residuals.add(group, state);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.push(self.out.clone());
+        }
     }
 
     /// The server's part of a tick; the first player's snapshot stays in `out`.

@@ -1,11 +1,14 @@
 //! Ten thousand entities, a thousand players who each see a part: what a tick costs with interest.
 
 use bevy_ecs::prelude::World;
-use tests::reference_world::{Motion, ReferenceWorld};
+use tests::reference_world::Motion;
 use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
-use tickwire_server::replication::{Grid, PlayerHeader, Replicated, Replication, Settings, View};
+use tickwire_server::replication::{Grid, PlayerHeader, Replication, Settings, View};
 
-use crate::room::{Position, components, cpu_ns, registry, write};
+use crate::{
+    room::cpu_ns,
+    scene::{Position, Scene},
+};
 
 const ENTITIES: usize = 10_000;
 const PLAYERS: usize = 1000;
@@ -27,14 +30,14 @@ pub(crate) struct Views {
 }
 
 pub(crate) fn measure() -> Views {
-    let mut bodies = ReferenceWorld::new(ENTITIES, Motion::Straight, 1);
+    let scene = Scene::Reference {
+        entities: ENTITIES,
+        motion: Motion::Straight,
+        steady: false,
+    };
     let mut world = World::new();
-    let entities: Vec<_> = bodies
-        .bodies
-        .iter()
-        .map(|body| world.spawn((Replicated, components(body))).id())
-        .collect();
-    for entity in &entities[..PLAYERS] {
+    let mut play = scene.open(&mut world);
+    for entity in &play.entities()[..PLAYERS] {
         world
             .entity_mut(*entity)
             .insert(View::rectangle(VIEW_UNITS[0], VIEW_UNITS[1]));
@@ -44,8 +47,8 @@ pub(crate) fn measure() -> Views {
         grid: Some(grid),
         ..Settings::default()
     };
-    let mut replication = Replication::new(&mut world, registry(), settings);
-    for (player, entity) in entities[..PLAYERS].iter().enumerate() {
+    let mut replication = Replication::new(&mut world, scene.registry(), settings);
+    for (player, entity) in play.entities()[..PLAYERS].iter().enumerate() {
         replication.add_player(PlayerId(player as u32), *entity);
     }
     let mut replica = Replica::new(replication.schema().clone());
@@ -58,8 +61,7 @@ pub(crate) fn measure() -> Views {
     };
     let mut out = Vec::new();
     for tick in 0..WARM_UP_TICKS + TICKS {
-        bodies.step();
-        write(&mut world, &entities, &bodies.bodies);
+        play.step(&mut world);
         let times = [cpu_ns()];
         replication.capture(&mut world, Tick(tick));
         let times = [times[0], cpu_ns()];
