@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod fuzz;
 mod install;
+mod npm;
 mod summary;
 mod test;
 mod toolchain;

@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::{
     command::{self, cargo, find, say, shown},
-    demo, install,
+    demo, install, npm,
     summary::{Count, Summary},
     wasm,
 };
@@ -94,6 +94,16 @@ fn checks(summary: &mut Summary) {
 fn browser(summary: &mut Summary, filter: &[String]) {
     if !step(summary, "Chromium and ChromeDriver", browser_ready) {
         return;
+    }
+    if step(summary, "Node and npm binaryjs", || {
+        npm::binaryjs().map(|_| ())
+    }) {
+        let mut command = cargo();
+        command
+            .args(["test", "--workspace", "--test", "binaryjs"])
+            .args(filter)
+            .args(["--", "--ignored"]);
+        tests(summary, "tests with npm binaryjs", &mut command);
     }
     let built = step(summary, "the page and its server", || {
         wasm::build(&wasm::Options {

@@ -1,7 +1,9 @@
 //! One BinaryJS message: a BinaryPack array of a type, a payload and a stream id.
 
 use crate::{
-    binarypack::{Dialect, Value, read_value, write_value},
+    binarypack::{
+        Dialect, Value, memory_bytes, read_value, read_values, write_binary, write_value,
+    },
     error::DecodeError,
 };
 
@@ -85,10 +87,7 @@ impl Frame {
     /// The frame as bytes.
     #[must_use]
     pub fn encode(&self, dialect: Dialect) -> Vec<u8> {
-        let mut out = vec![0x93, self.kind as u8];
-        write_value(&self.payload, dialect, &mut out);
-        write_value(&self.stream, dialect, &mut out);
-        out
+        encode(self.kind, &self.payload, &self.stream, dialect)
     }
 
     /// Reads one message; bytes after it are ignored.
@@ -97,6 +96,16 @@ impl Frame {
     ///
     /// Says in BinaryJS's own words what is wrong.
     pub fn decode(message: &[u8]) -> Result<Self, FrameError> {
+        // What any BinaryJS sends: no list is built to be taken apart again.
+        if let [0x93, kind @ 0..=6, rest @ ..] = message
+            && let Some([payload, stream]) = read_values(rest)
+        {
+            return Ok(Self {
+                kind: Kind::ALL[usize::from(*kind)],
+                payload,
+                stream,
+            });
+        }
         let Value::Array(parts) = read_value(message)? else {
             return Err(FrameError::NotAnArray);
         };
@@ -115,4 +124,25 @@ impl Frame {
             stream,
         })
     }
+}
+
+/// What a message holds besides its payload and a string as its id.
+const FRAMING_BYTES: usize = 2 + 9;
+
+pub(super) fn encode(kind: Kind, payload: &Value, stream: &Value, dialect: Dialect) -> Vec<u8> {
+    let mut out = Vec::with_capacity(FRAMING_BYTES + memory_bytes(payload));
+    out.extend_from_slice(&[0x93, kind as u8]);
+    write_value(payload, dialect, &mut out);
+    write_value(stream, dialect, &mut out);
+    out
+}
+
+/// A data frame whose payload is binary.
+pub(super) fn encode_binary(payload: &[u8], stream: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(FRAMING_BYTES + 5 + payload.len());
+    out.extend_from_slice(&[0x93, Kind::Data as u8]);
+    write_binary(payload, &mut out);
+    // An id is a number or what the peer chose; no dialect has a say in it.
+    write_value(stream, Dialect::Node, &mut out);
+    out
 }

@@ -3,24 +3,37 @@
 /// Bytes in one piece of a chunked transfer, as BinaryJS itself cuts them.
 pub const CHUNK_BYTES: usize = 40_960;
 
-/// Unread bytes of one stream at which its sender is asked to pause.
+/// What one end holds the other to. A connection holds at most [`unread_bytes_max`] and one message of
+/// what came, and [`unsent_bytes_max`] and one message of what goes.
 ///
-/// Six chunks: a sender that pipes stays busy over a round trip, and a hundred streams stay below 32 MiB.
-pub const PAUSE_BYTES: usize = 256 * 1024;
+/// [`unread_bytes_max`]: Self::unread_bytes_max
+/// [`unsent_bytes_max`]: Self::unsent_bytes_max
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Streams open at a time; 1,024 by default. Beyond them a new one is closed at once, and the
+    /// connection stays.
+    pub streams_max: usize,
+    /// The largest message that is taken; 16 MiB by default. `stream.write(big)` is never cut by
+    /// BinaryJS, `send` cuts into pieces of 40,960 bytes. A larger one closes the connection.
+    pub message_bytes_max: usize,
+    /// Unread bytes of one stream at which its sender is asked to pause; at a quarter of them it is
+    /// asked to go on. 256 KiB by default: six chunks keep a sender that pipes busy over a round trip.
+    pub pause_bytes: usize,
+    /// Unread bytes of one connection at which reading from its socket stops; 8 MiB by default.
+    /// BinaryJS's pause is a request, and some writers ignore it. TCP then holds them back.
+    pub unread_bytes_max: usize,
+    /// Bytes waiting for the socket at which writers are made to wait; 1 MiB by default.
+    pub unsent_bytes_max: usize,
+}
 
-/// Unread bytes of one stream at which a paused sender is asked to go on.
-pub const RESUME_BYTES: usize = PAUSE_BYTES / 4;
-
-/// Unread bytes of one connection at which reading from its socket stops.
-///
-/// BinaryJS's pause is a request, and some writers ignore it. TCP then holds them back.
-pub const UNREAD_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Bytes that wait to be written at which a writer should wait.
-pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
-
-/// The largest message that is taken; `stream.write(big)` is never cut by BinaryJS.
-pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Streams open at a time. Beyond them a new one is closed at once, and the connection stays.
-pub const STREAMS_MAX: usize = 1024;
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams_max: 1024,
+            message_bytes_max: 16 * 1024 * 1024,
+            pause_bytes: 256 * 1024,
+            unread_bytes_max: 8 * 1024 * 1024,
+            unsent_bytes_max: 1024 * 1024,
+        }
+    }
+}

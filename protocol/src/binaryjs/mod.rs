@@ -17,13 +17,15 @@
 //! connection lives on. Where it crashed or leaked we do not: a frame that is late for a closed stream
 //! is an ordinary race and is ignored, a stream that both ends have ended is freed, data that nobody
 //! reads yet is kept, and pause is sent once, when that data passes
-//! [`PAUSE_BYTES`](limits::PAUSE_BYTES).
+//! [`Limits::pause_bytes`](limits::Limits::pause_bytes).
 
 mod frame;
+mod key;
 pub mod limits;
 mod session;
 #[cfg(test)]
 mod tests;
 
 pub use frame::{Frame, FrameError, Kind};
-pub use session::{Event, Role, Session, StreamKey};
+pub use key::StreamKey;
+pub use session::{Event, Role, Session};

@@ -3,14 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{
-    frame::{Frame, Kind},
-    limits::{
-        MESSAGE_BYTES_MAX, PAUSE_BYTES, RESUME_BYTES, STREAMS_MAX, UNREAD_BYTES_MAX,
-        UNSENT_BYTES_MAX,
-    },
+    frame::{self, Frame, Kind},
+    key::StreamKey,
+    limits::Limits,
 };
 use crate::{
-    binarypack::{Dialect, Value, property_name},
+    binarypack::{Dialect, Value, memory_bytes},
     error::ApiMisuse,
 };
 
@@ -23,27 +21,17 @@ pub enum Role {
     Acceptor,
 }
 
-/// A stream's id as a JavaScript property name, which is how BinaryJS tells streams apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StreamKey(String);
-
-impl StreamKey {
-    /// The property name: `"0"` for the stream 0.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Something that happened on the connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The peer opened a stream.
+    /// The peer opened a stream. Report it with [`Session::discard`] when it has been taken.
     Opened {
         /// The new stream.
         stream: StreamKey,
         /// What the peer passed along.
         metadata: Value,
+        /// The bytes it counts against the connection's allowance.
+        bytes: usize,
     },
     /// A value came. Report it with [`Session::consume`] when it has been dealt with.
     Data {
@@ -51,7 +39,7 @@ pub enum Event {
         stream: StreamKey,
         /// The value.
         value: Value,
-        /// The bytes it counts against the stream's allowance.
+        /// The memory it takes, which counts against the stream's and the connection's allowance.
         bytes: usize,
     },
     /// The peer asks us not to write for now.
@@ -73,6 +61,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Session {
     dialect: Dialect,
+    limits: Limits,
     next_id: u64,
     streams: HashMap<StreamKey, Stream>,
     /// The highest id of each parity that was ever open: frames for those below it are merely late.
@@ -109,22 +98,23 @@ impl Stream {
     }
 
     /// Whether the peer should be paused now: it should from the upper mark down to the lower one.
-    fn should_pause(&self) -> bool {
+    fn should_pause(&self, limits: &Limits) -> bool {
         let mark = if self.asked_to_pause {
-            RESUME_BYTES
+            limits.pause_bytes / 4
         } else {
-            PAUSE_BYTES
+            limits.pause_bytes
         };
         self.held_by_caller || self.unread_bytes > mark
     }
 }
 
 impl Session {
-    /// A session that writes in `dialect`.
+    /// A session that writes in `dialect` and holds its peer to `limits`.
     #[must_use]
-    pub fn new(role: Role, dialect: Dialect) -> Self {
+    pub fn new(role: Role, dialect: Dialect, limits: Limits) -> Self {
         Self {
             dialect,
+            limits,
             next_id: match role {
                 Role::Dialler => 0,
                 Role::Acceptor => 1,
@@ -140,20 +130,26 @@ impl Session {
 
     /// Takes one binary message. What is wrong with it becomes an [`Event::Fault`].
     pub fn handle_message(&mut self, message: &[u8]) {
-        if message.len() > MESSAGE_BYTES_MAX {
+        if message.len() > self.limits.message_bytes_max {
             return self.fault(format!(
-                "a message of {} bytes, {MESSAGE_BYTES_MAX} are allowed",
-                message.len()
+                "a message of {} bytes, {} are allowed",
+                message.len(),
+                self.limits.message_bytes_max
             ));
         }
         match Frame::decode(message) {
-            Ok(frame) => self.on_frame(frame, message.len()),
+            Ok(frame) => self.on_frame(frame),
             Err(error) => self.fault(error.to_string()),
         }
     }
 
-    fn on_frame(&mut self, frame: Frame, bytes: usize) {
-        let key = StreamKey(property_name(&frame.stream));
+    /// Takes a text message, which BinaryJS never sends: a fault.
+    pub fn handle_text(&mut self) {
+        self.fault("Received non-array message".to_owned());
+    }
+
+    fn on_frame(&mut self, frame: Frame) {
+        let key = StreamKey::of(&frame.stream);
         match frame.kind {
             Kind::Reserved => return,
             Kind::New => return self.on_new(key, frame),
@@ -162,9 +158,8 @@ impl Session {
         let Some(stream) = self.streams.get_mut(&key) else {
             if !self.was_open(&frame.stream) {
                 self.fault(format!(
-                    "Received `{}` message for unknown stream: {}",
+                    "Received `{}` message for unknown stream: {key}",
                     frame.kind.name(),
-                    key.0
                 ));
             }
             return;
@@ -172,6 +167,7 @@ impl Session {
         match frame.kind {
             Kind::Reserved | Kind::New => {}
             Kind::Data => {
+                let bytes = memory_bytes(&frame.payload);
                 stream.unread_bytes += bytes;
                 self.unread_bytes += bytes;
                 self.events.push_back(Event::Data {
@@ -210,26 +206,30 @@ impl Session {
             // BinaryJS silently replaces the old stream; ours at least learns that it is gone.
             self.events.push_back(Event::Closed(key.clone()));
         }
-        if self.streams.len() >= STREAMS_MAX {
-            self.fault(format!("more than {STREAMS_MAX} streams at a time"));
-            return self.send(Kind::Close, Value::Nil, frame.stream);
+        let streams_max = self.limits.streams_max;
+        if self.streams.len() >= streams_max {
+            self.fault(format!("more than {streams_max} streams at a time"));
+            return self.send(Kind::Close, &Value::Nil, &frame.stream);
         }
         self.note_open(&frame.stream);
         self.streams.insert(key.clone(), Stream::new(frame.stream));
+        let bytes = memory_bytes(&frame.payload);
+        self.unread_bytes += bytes;
         self.events.push_back(Event::Opened {
             stream: key,
             metadata: frame.payload,
+            bytes,
         });
     }
 
     /// Opens a stream. Nothing waits for an answer: it may be written at once.
-    pub fn open(&mut self, metadata: Value) -> StreamKey {
+    pub fn open(&mut self, metadata: &Value) -> StreamKey {
         let id = Value::from(self.next_id);
         self.next_id += 2;
         self.note_open(&id);
-        let key = StreamKey(property_name(&id));
-        self.streams.insert(key.clone(), Stream::new(id.clone()));
-        self.send(Kind::New, metadata, id);
+        let key = StreamKey::of(&id);
+        self.send(Kind::New, metadata, &id);
+        self.streams.insert(key.clone(), Stream::new(id));
         key
     }
 
@@ -239,26 +239,44 @@ impl Session {
     /// # Errors
     ///
     /// [`ApiMisuse::StreamNotOpen`] when the stream is gone or was ended by us.
-    pub fn write(&mut self, key: &StreamKey, value: Value) -> Result<bool, ApiMisuse> {
-        let stream = self
-            .streams
-            .get(key)
-            .filter(|stream| !stream.we_ended)
-            .ok_or_else(|| not_open(key))?;
-        let id = stream.id.clone();
-        self.send(Kind::Data, value, id);
+    pub fn write(&mut self, key: &StreamKey, value: &Value) -> Result<bool, ApiMisuse> {
+        let id = &self.open_to_us(key)?.id;
+        let message = frame::encode(Kind::Data, value, id, self.dialect);
+        self.push(message);
         Ok(self.is_writable(key))
     }
 
+    /// As [`write`](Self::write), for a value that is binary: one copy, from `bytes` into the message.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    pub fn write_bytes(&mut self, key: &StreamKey, bytes: &[u8]) -> Result<bool, ApiMisuse> {
+        let id = &self.open_to_us(key)?.id;
+        let message = frame::encode_binary(bytes, id);
+        self.push(message);
+        Ok(self.is_writable(key))
+    }
+
+    /// A stream whose half of ours has not ended.
+    fn open_to_us(&self, key: &StreamKey) -> Result<&Stream, ApiMisuse> {
+        let stream = self.streams.get(key).filter(|stream| !stream.we_ended);
+        stream.ok_or_else(|| ApiMisuse::StreamNotOpen(key.number().unwrap_or(u32::MAX)))
+    }
+
     /// Whether a writer of this stream should go on: the peer has not paused it, and less than
-    /// [`UNSENT_BYTES_MAX`] wait for the socket. A stream that is gone is writable: the write will say so.
+    /// [`Limits::unsent_bytes_max`] wait for the socket. A stream that is gone is writable: the write
+    /// will say so.
     #[must_use]
     pub fn is_writable(&self, key: &StreamKey) -> bool {
-        let is_paused = self
-            .streams
-            .get(key)
-            .is_some_and(|stream| stream.is_paused_by_peer);
-        !is_paused && self.unsent_bytes < UNSENT_BYTES_MAX
+        self.unsent_bytes < self.limits.unsent_bytes_max && !self.is_paused(key)
+    }
+
+    /// Whether the peer has asked us not to write into this stream for now.
+    #[must_use]
+    pub fn is_paused(&self, key: &StreamKey) -> bool {
+        let stream = self.streams.get(key);
+        stream.is_some_and(|stream| stream.is_paused_by_peer)
     }
 
     /// Asks the peer to stop writing for now, whatever is unread.
@@ -280,12 +298,17 @@ impl Session {
 
     /// Says that `bytes` of an [`Event::Data`] have been dealt with, which lets the peer send more.
     pub fn consume(&mut self, key: &StreamKey, bytes: usize) {
+        self.discard(bytes);
         if let Some(stream) = self.streams.get_mut(key) {
-            let bytes = bytes.min(stream.unread_bytes);
-            stream.unread_bytes -= bytes;
-            self.unread_bytes -= bytes;
+            stream.unread_bytes = stream.unread_bytes.saturating_sub(bytes);
             self.balance(key);
         }
+    }
+
+    /// The same for what belongs to no open stream any more: metadata that was taken, and data of a
+    /// stream that was closed meanwhile. Until then it counts against the connection.
+    pub const fn discard(&mut self, bytes: usize) {
+        self.unread_bytes = self.unread_bytes.saturating_sub(bytes);
     }
 
     /// Ends our half. The peer may go on writing.
@@ -293,7 +316,7 @@ impl Session {
         if let Some(stream) = self.streams.get_mut(key).filter(|stream| !stream.we_ended) {
             stream.we_ended = true;
             let id = stream.id.clone();
-            self.send(Kind::End, Value::Nil, id);
+            self.send(Kind::End, &Value::Nil, &id);
             self.free_if_over(key);
         }
     }
@@ -302,14 +325,21 @@ impl Session {
     pub fn close(&mut self, key: &StreamKey) {
         if let Some(id) = self.streams.get(key).map(|stream| stream.id.clone()) {
             self.forget(key);
-            self.send(Kind::Close, Value::Nil, id);
+            self.send(Kind::Close, &Value::Nil, &id);
         }
     }
 
-    /// Whether the socket should be read: false while [`UNREAD_BYTES_MAX`] wait for their readers.
+    /// Whether the socket should be read: false while [`Limits::unread_bytes_max`] wait for their
+    /// readers.
     #[must_use]
     pub const fn wants_read(&self) -> bool {
-        self.unread_bytes < UNREAD_BYTES_MAX
+        self.unread_bytes < self.limits.unread_bytes_max
+    }
+
+    /// Bytes that wait to be polled.
+    #[must_use]
+    pub const fn unsent_bytes(&self) -> usize {
+        self.unsent_bytes
     }
 
     /// Streams that are open now.
@@ -335,30 +365,27 @@ impl Session {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let should_pause = stream.should_pause();
-        if should_pause == stream.asked_to_pause || stream.they_ended {
+        let should_pause = stream.should_pause(&self.limits);
+        // Who has ended need not be paused; but who was paused has to hear that it is over, because
+        // BinaryJS lets its writers write after an end.
+        if should_pause == stream.asked_to_pause || (should_pause && stream.they_ended) {
             return;
         }
         stream.asked_to_pause = should_pause;
         let id = stream.id.clone();
-        self.send(
-            if should_pause {
-                Kind::Pause
-            } else {
-                Kind::Resume
-            },
-            Value::Nil,
-            id,
-        );
+        let kind = if should_pause {
+            Kind::Pause
+        } else {
+            Kind::Resume
+        };
+        self.send(kind, &Value::Nil, &id);
     }
 
-    fn send(&mut self, kind: Kind, payload: Value, stream: Value) {
-        let message = Frame {
-            kind,
-            payload,
-            stream,
-        }
-        .encode(self.dialect);
+    fn send(&mut self, kind: Kind, payload: &Value, stream: &Value) {
+        self.push(frame::encode(kind, payload, stream, self.dialect));
+    }
+
+    fn push(&mut self, message: Vec<u8>) {
         self.unsent_bytes += message.len();
         self.unsent.push_back(message);
     }
@@ -380,11 +407,9 @@ impl Session {
         }
     }
 
-    /// Frees a stream; true when there was one.
+    /// Frees a stream; true when there was one. What is unread of it still counts until it is read.
     fn forget(&mut self, key: &StreamKey) -> bool {
-        let stream = self.streams.remove(key);
-        self.unread_bytes -= stream.as_ref().map_or(0, |stream| stream.unread_bytes);
-        stream.is_some()
+        self.streams.remove(key).is_some()
     }
 
     fn note_open(&mut self, id: &Value) {
@@ -398,8 +423,4 @@ impl Session {
         id.as_u64()
             .is_some_and(|id| self.highest[(id % 2) as usize].is_some_and(|highest| id <= highest))
     }
-}
-
-fn not_open(key: &StreamKey) -> ApiMisuse {
-    ApiMisuse::StreamNotOpen(key.0.parse().unwrap_or(u32::MAX))
 }

@@ -1,7 +1,12 @@
 //! Two sessions talk to each other, and to frames as BinaryJS was seen to send them.
 
-use super::{Event, Role, Session, StreamKey, limits};
+use super::{
+    Event, Role, Session, StreamKey,
+    limits::{CHUNK_BYTES, Limits},
+};
 use crate::binarypack::{Dialect, Value};
+
+const STREAMS_MAX: usize = 1024;
 
 struct Pair {
     client: Session,
@@ -11,8 +16,8 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         Self {
-            client: Session::new(Role::Dialler, Dialect::Browser),
-            server: Session::new(Role::Acceptor, Dialect::Browser),
+            client: Session::new(Role::Dialler, Dialect::Browser, Limits::default()),
+            server: Session::new(Role::Acceptor, Dialect::Browser, Limits::default()),
         }
     }
 
@@ -43,7 +48,7 @@ fn opened(session: &mut Session) -> StreamKey {
 
 /// A server session that has seen one stream opened by a client, and the stream.
 fn served() -> (Session, StreamKey) {
-    let mut server = Session::new(Role::Acceptor, Dialect::Node);
+    let mut server = Session::new(Role::Acceptor, Dialect::Node, Limits::default());
     server.handle_message(&[0x93, 0x01, 0xc0, 0x00]);
     let stream = opened(&mut server);
     (server, stream)
@@ -51,9 +56,9 @@ fn served() -> (Session, StreamKey) {
 
 #[test]
 fn calls_write_the_bytes_that_binaryjs_writes() {
-    let mut server = Session::new(Role::Acceptor, Dialect::Node);
-    let stream = server.open(Value::Nil);
-    server.write(&stream, "x".into()).unwrap();
+    let mut server = Session::new(Role::Acceptor, Dialect::Node, Limits::default());
+    let stream = server.open(&Value::Nil);
+    server.write(&stream, &"x".into()).unwrap();
     server.pause(&stream);
     server.resume(&stream);
     server.end(&stream);
@@ -75,8 +80,8 @@ fn calls_write_the_bytes_that_binaryjs_writes() {
 #[test]
 fn a_stream_carries_values_both_ways_and_is_freed_when_both_have_ended() {
     let mut pair = Pair::new();
-    let ours = pair.client.open("meta".into());
-    pair.client.write(&ours, 1.into()).unwrap();
+    let ours = pair.client.open(&"meta".into());
+    pair.client.write(&ours, &1.into()).unwrap();
     pair.client.end(&ours);
     pair.deliver();
     let seen = events(&mut pair.server);
@@ -84,7 +89,7 @@ fn a_stream_carries_values_both_ways_and_is_freed_when_both_have_ended() {
     assert!(matches!(&seen[1], Event::Data { value, .. } if *value == Value::from(1)));
     assert!(matches!(&seen[2], Event::Ended(_)));
     // The upload example of BinaryJS answers on a stream whose writer has ended.
-    pair.server.write(&ours, "done".into()).unwrap();
+    pair.server.write(&ours, &"done".into()).unwrap();
     pair.server.end(&ours);
     pair.deliver();
     assert!(matches!(
@@ -101,17 +106,17 @@ fn a_stream_carries_values_both_ways_and_is_freed_when_both_have_ended() {
 fn ids_are_even_for_the_dialler_and_odd_for_the_acceptor_and_any_value_is_tolerated() {
     let mut pair = Pair::new();
     let keys = [
-        pair.client.open(Value::Nil),
-        pair.client.open(Value::Nil),
-        pair.server.open(Value::Nil),
+        pair.client.open(&Value::Nil),
+        pair.client.open(&Value::Nil),
+        pair.server.open(&Value::Nil),
     ];
-    assert_eq!(keys.each_ref().map(StreamKey::as_str), ["0", "2", "1"]);
+    assert_eq!(keys.each_ref().map(ToString::to_string), ["0", "2", "1"]);
     pair.server
         .handle_message(&[0x93, 1, 0xc0, 0xb3, b'a', b'b', b'c']);
     pair.server
         .handle_message(&[0x93, 2, 7, 0xb3, b'a', b'b', b'c']);
     let abc = opened(&mut pair.server);
-    assert_eq!(abc.as_str(), "abc");
+    assert_eq!(abc.to_string(), "abc");
     assert!(matches!(pair.server.poll_event(), Some(Event::Data { stream, .. }) if stream == abc));
 }
 
@@ -147,7 +152,7 @@ fn what_crashed_binaryjs_is_a_fault_and_the_connection_goes_on() {
     assert!(
         matches!(server.poll_event(), Some(Event::Data { value, .. }) if value == Value::from(1u64 << 32))
     );
-    assert!(server.write(&stream, Value::Nil).is_ok());
+    assert!(server.write(&stream, &Value::Nil).is_ok());
 }
 
 #[test]
@@ -157,16 +162,16 @@ fn data_that_is_late_for_a_closed_stream_is_no_fault() {
     server.handle_message(&[0x93, 2, 1, 0]);
     server.handle_message(&[0x93, 6, 0xc0, 0]);
     assert_eq!(events(&mut server), []);
-    assert!(server.write(&stream, Value::Nil).is_err());
+    assert!(server.write(&stream, &Value::Nil).is_err());
 }
 
 #[test]
 fn unread_data_pauses_its_sender_once_and_reading_it_resumes_once() {
     let mut pair = Pair::new();
-    let stream = pair.client.open(Value::Nil);
-    let chunk = Value::Binary(vec![0; limits::CHUNK_BYTES]);
+    let stream = pair.client.open(&Value::Nil);
+    let chunk = Value::Binary(vec![0; CHUNK_BYTES]);
     while pair.client.is_writable(&stream) {
-        pair.client.write(&stream, chunk.clone()).unwrap();
+        pair.client.write(&stream, &chunk).unwrap();
         pair.deliver();
     }
     let unread: Vec<Event> = events(&mut pair.server);
@@ -197,25 +202,31 @@ fn a_writer_that_ignores_pause_stops_the_reading_of_its_socket() {
         server.handle_message(&message);
         sent += 1;
     }
-    assert_eq!(sent, limits::UNREAD_BYTES_MAX >> 20);
+    assert_eq!(sent, Limits::default().unread_bytes_max >> 20);
     server.close(&stream);
     assert!(
-        server.wants_read(),
-        "a closed stream's data no longer counts"
+        !server.wants_read(),
+        "what a closed stream has left unread is still held"
     );
+    for event in events(&mut server) {
+        if let Event::Data { bytes, .. } = event {
+            server.consume(&stream, bytes);
+        }
+    }
+    assert!(server.wants_read());
 }
 
 #[test]
 fn streams_beyond_the_limit_are_closed_and_the_rest_go_on() {
     let mut pair = Pair::new();
-    let keys: Vec<StreamKey> = (0..=limits::STREAMS_MAX)
-        .map(|_| pair.client.open(Value::Nil))
+    let keys: Vec<StreamKey> = (0..=STREAMS_MAX)
+        .map(|_| pair.client.open(&Value::Nil))
         .collect();
     pair.deliver();
-    assert_eq!(pair.server.streams_open(), limits::STREAMS_MAX);
+    assert_eq!(pair.server.streams_open(), STREAMS_MAX);
     assert_eq!(
         events(&mut pair.client),
-        [Event::Closed(keys[limits::STREAMS_MAX].clone())]
+        [Event::Closed(keys[STREAMS_MAX].clone())]
     );
 }
 
@@ -228,5 +239,44 @@ fn pausing_by_hand_and_by_unread_bytes_do_not_undo_each_other() {
     assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
     assert_eq!(server.poll_message(), None);
     server.resume(&stream);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 4, 0xc0, 0]));
+}
+
+#[test]
+fn lists_of_nothing_count_by_the_memory_they_take() {
+    let (mut server, _) = served();
+    let mut message = vec![0x93, 2, 0xdd];
+    message.extend_from_slice(&(1u32 << 18).to_be_bytes());
+    message.resize(message.len() + (1 << 18), 0xc0);
+    message.push(0);
+    server.handle_message(&message);
+    assert!(!server.wants_read(), "256 KiB on the wire are 8 MiB here");
+    assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
+}
+
+#[test]
+fn a_number_and_its_name_are_the_same_stream() {
+    let (mut server, stream) = served();
+    for id in [
+        &[0xb1, b'0'][..],
+        &[0xcb, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0xd0, 0],
+    ] {
+        server.handle_message(&[&[0x93, 2, 7], id].concat());
+        assert!(
+            matches!(server.poll_event(), Some(Event::Data { stream: of, .. }) if of == stream),
+            "{id:?}"
+        );
+    }
+    assert_ne!(StreamKey::of(&"00".into()), StreamKey::of(&0.into()));
+}
+
+#[test]
+fn a_peer_that_was_paused_and_ended_is_resumed_all_the_same() {
+    let (mut server, stream) = served();
+    server.pause(&stream);
+    server.handle_message(&[0x93, 5, 0xc0, 0]);
+    server.resume(&stream);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
     assert_eq!(server.poll_message(), Some(vec![0x93, 4, 0xc0, 0]));
 }

@@ -1,12 +1,15 @@
 //! BinaryPack bytes to values.
 //!
 //! Time and memory are bounded by the bytes that are there: a claimed length reserves nothing, and
-//! nesting ends at [`DEPTH_MAX`].
+//! nesting ends at [`DEPTH_MAX`], and what is held ends at [`VALUES_MAX`].
 
 use rmpv::{Integer, Value};
 use serde::de::DeserializeOwned;
 
-use super::{DEPTH_MAX, Error};
+use super::{
+    Error,
+    limits::{DEPTH_MAX, VALUES_MAX},
+};
 use crate::error::DecodeError;
 
 /// Reads one value of any serde type. Bytes after it are ignored, as BinaryJS ignores them.
@@ -15,7 +18,15 @@ use crate::error::DecodeError;
 ///
 /// [`Error::Decode`] when the bytes are no value, [`Error::Type`] when the value is not a `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let value = read_value(bytes)?;
+    from_value(read_value(bytes)?)
+}
+
+/// Turns a value into any serde type.
+///
+/// # Errors
+///
+/// [`Error::Type`] when the value is not a `T`.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     rmpv::ext::from_value(value).map_err(|e| Error::Type(e.to_string()))
 }
 
@@ -27,7 +38,8 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 ///
 /// # Errors
 ///
-/// When the bytes end inside the value, or it nests deeper than [`DEPTH_MAX`].
+/// When the bytes end inside the value, it nests deeper than [`DEPTH_MAX`] or holds more than
+/// [`VALUES_MAX`].
 pub fn read_value(bytes: &[u8]) -> Result<Value, DecodeError> {
     let as_documented = read_counted(bytes, Lengths::Right);
     if matches!(as_documented, Ok((_, 0))) {
@@ -40,9 +52,34 @@ pub fn read_value(bytes: &[u8]) -> Result<Value, DecodeError> {
     }
 }
 
+/// So many values that use every byte, with lengths as documented.
+pub(crate) fn read_values<const N: usize>(bytes: &[u8]) -> Option<[Value; N]> {
+    let mut decoder = Decoder::new(bytes, Lengths::Right);
+    let mut values = [const { Value::Nil }; N];
+    for value in &mut values {
+        *value = decoder.value(DEPTH_MAX).ok()?;
+    }
+    decoder.bytes.is_empty().then_some(values)
+}
+
+/// About what a value takes in memory.
+pub(crate) fn memory_bytes(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.as_bytes().len(),
+        Value::Binary(bytes) | Value::Ext(_, bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(memory_bytes).sum(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, value)| memory_bytes(key) + memory_bytes(value))
+            .sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + held
+}
+
 /// A value and how many bytes are left after it.
 fn read_counted(bytes: &[u8], lengths: Lengths) -> Result<(Value, usize), DecodeError> {
-    let mut decoder = Decoder { bytes, lengths };
+    let mut decoder = Decoder::new(bytes, lengths);
     let value = decoder.value(DEPTH_MAX)?;
     Ok((value, decoder.bytes.len()))
 }
@@ -57,10 +94,23 @@ enum Lengths {
 struct Decoder<'a> {
     bytes: &'a [u8],
     lengths: Lengths,
+    values_left: usize,
 }
 
 impl<'a> Decoder<'a> {
+    const fn new(bytes: &'a [u8], lengths: Lengths) -> Self {
+        Self {
+            bytes,
+            lengths,
+            values_left: VALUES_MAX,
+        }
+    }
+
     fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
+        self.values_left = self
+            .values_left
+            .checked_sub(1)
+            .ok_or(DecodeError::OutOfRange("the size of a BinaryPack value"))?;
         let tag = self.array::<1>()?[0];
         Ok(match tag {
             0x00..=0x7f => Value::from(tag),

@@ -22,13 +22,20 @@ use super::{Dialect, Error};
 /// assert_eq!(to_vec(&("hi", 256), Dialect::Node).unwrap(), b"\x92\xb2hi\xcd\x01\x00");
 /// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T, dialect: Dialect) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    write_value(&to_value(value)?, dialect, &mut out);
+    Ok(out)
+}
+
+/// Turns any serde value into a [`Value`], in the way of [`to_vec`].
+///
+/// # Errors
+///
+/// As for [`to_vec`].
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
     // By way of MessagePack: rmpv's own serializer writes structs as arrays and loses the field names.
     let named = rmp_serde::to_vec_named(value).map_err(|e| Error::Type(e.to_string()))?;
-    let value =
-        rmpv::decode::read_value(&mut named.as_slice()).map_err(|e| Error::Type(e.to_string()))?;
-    let mut out = Vec::new();
-    write_value(&value, dialect, &mut out);
-    Ok(out)
+    rmpv::decode::read_value(&mut named.as_slice()).map_err(|e| Error::Type(e.to_string()))
 }
 
 /// Appends one value to `out`. Never fails: what JavaScript's encoder throws at (an infinity, an
@@ -45,10 +52,7 @@ pub fn write_value(value: &Value, dialect: Dialect, out: &mut Vec<u8>) {
         Value::F32(float) => write_number(f64::from(*float), dialect, out),
         Value::F64(float) => write_number(*float, dialect, out),
         Value::String(string) => write_string(string, dialect, out),
-        Value::Binary(bytes) => {
-            write_length(bytes.len(), Some((0xa0, 15)), 0xda, out);
-            out.extend_from_slice(bytes);
-        }
+        Value::Binary(bytes) => write_binary(bytes, out),
         Value::Array(items) => {
             write_length(items.len(), Some((0x90, 15)), 0xdc, out);
             for item in items {
@@ -63,6 +67,12 @@ pub fn write_value(value: &Value, dialect: Dialect, out: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// Appends binary, the same in every dialect.
+pub(crate) fn write_binary(bytes: &[u8], out: &mut Vec<u8>) {
+    write_length(bytes.len(), Some((0xa0, 15)), 0xda, out);
+    out.extend_from_slice(bytes);
 }
 
 /// A length as part of a short tag, or as 16 bits after `tag`, or as 32 bits after the tag that follows.
@@ -101,8 +111,10 @@ fn write_integer(integer: i64, dialect: Dialect, out: &mut Vec<u8>) {
         0x1_0000..=0xffff_ffff => tagged(0xce, &(integer as u32).to_be_bytes(), out),
         -0x8000_0000..=-0x8001 => tagged(0xd2, &(integer as i32).to_be_bytes(), out),
         _ => match dialect {
-            Dialect::Node => tagged(0xd3, &integer.to_be_bytes(), out),
-            Dialect::Browser => tagged(0xcb, &(integer as f64).to_be_bytes(), out),
+            Dialect::Reference => tagged(0xd3, &integer.to_be_bytes(), out),
+            Dialect::Node | Dialect::Browser => {
+                tagged(0xcb, &(integer as f64).to_be_bytes(), out);
+            }
         },
     }
 }

@@ -18,24 +18,26 @@
 
 mod decode;
 mod encode;
+pub mod limits;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::property_name;
-pub use decode::{from_slice, read_value};
-pub use encode::{to_vec, write_value};
+pub use decode::{from_slice, from_value, read_value};
+pub(crate) use decode::{memory_bytes, property_name, read_values};
+pub(crate) use encode::write_binary;
+pub use encode::{to_value, to_vec, write_value};
 /// Any value that BinaryPack can carry. JavaScript's `undefined` is [`Value::Nil`].
 pub use rmpv::Value;
-
-/// How deep arrays and maps may nest before a value is refused.
-pub const DEPTH_MAX: usize = 64;
 
 /// Who reads what we write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// npm `binarypack` on Node: the tags as they are documented.
+    /// The bytes that npm `binarypack` itself writes on Node.
     ///
-    /// It cannot read 64-bit integers at all; a value beyond 2^32 reaches it only in the other dialect.
+    /// It cannot read them all: a 64-bit integer overflows its decoder's stack.
+    Reference,
+    /// For npm `binarypack` on Node as the reader: the same, but integers beyond 32 bits go as doubles,
+    /// which it reads exactly up to 2^53.
     Node,
     /// The browser bundle, and the safe choice for any reader.
     ///

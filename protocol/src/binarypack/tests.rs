@@ -3,7 +3,11 @@
 use rmpv::Value;
 use serde::{Deserialize, Serialize};
 
-use super::{DEPTH_MAX, Dialect, from_slice, read_value, to_vec, write_value};
+use super::{
+    Dialect, from_slice,
+    limits::{DEPTH_MAX, VALUES_MAX},
+    read_value, to_vec, write_value,
+};
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -43,7 +47,7 @@ fn every_vector_is_read_and_written_again_as_the_same_bytes() {
         let value =
             read_value(&bytes(&vector.hex)).unwrap_or_else(|e| panic!("{}: {e}", vector.js));
         assert_eq!(
-            written(&value, Dialect::Node),
+            written(&value, Dialect::Reference),
             bytes(&vector.hex),
             "{}",
             vector.js
@@ -64,7 +68,7 @@ fn numbers_of_the_vectors_have_the_value_their_name_says() {
             number.to_bits()
         );
         assert_eq!(
-            written(&Value::F64(number), Dialect::Node),
+            written(&Value::F64(number), Dialect::Reference),
             bytes(&hex),
             "a double without fraction is an integer"
         );
@@ -92,6 +96,29 @@ fn a_browser_never_gets_what_it_cannot_read() {
             "{value}"
         );
     }
+}
+
+#[test]
+fn node_gets_integers_that_its_decoder_survives() {
+    for (value, expected) in [
+        (Value::from(1u64 << 32), "cb41f0000000000000"),
+        (Value::from(u32::MAX), "ceffffffff"),
+        (Value::from("😀"), "b4f09f9880"),
+    ] {
+        assert_eq!(written(&value, Dialect::Node), bytes(expected), "{value}");
+    }
+}
+
+#[test]
+fn a_list_that_takes_far_more_memory_than_bytes_is_refused() {
+    let list = |len: usize| {
+        let mut bytes = vec![0xdd];
+        bytes.extend_from_slice(&u32::try_from(len).unwrap().to_be_bytes());
+        bytes.resize(bytes.len() + len, 0xc0);
+        bytes
+    };
+    assert!(read_value(&list(VALUES_MAX - 1)).is_ok());
+    assert!(read_value(&list(VALUES_MAX)).is_err());
 }
 
 #[test]
@@ -192,7 +219,7 @@ proptest::proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         if let Ok(value) = read_value(&bytes) {
-            for dialect in [Dialect::Node, Dialect::Browser] {
+            for dialect in [Dialect::Reference, Dialect::Node, Dialect::Browser] {
                 // What was read can be written; reading that again is a fixed point.
                 let once = read_value(&written(&value, dialect)).unwrap();
                 assert_eq!(written(&once, dialect), written(&read_value(&written(&once, dialect)).unwrap(), dialect));

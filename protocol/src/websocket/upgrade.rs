@@ -27,7 +27,7 @@ pub fn is_key(key: &[u8]) -> bool {
 #[derive(Debug)]
 pub struct Upgrade {
     accept: String,
-    subprotocol: String,
+    subprotocol: Option<String>,
 }
 
 /// Why an upgrade failed.
@@ -46,19 +46,30 @@ impl Upgrade {
     /// random bytes.
     #[must_use]
     pub fn request(host: &str, path: &str, subprotocol: &str, nonce: [u8; 16]) -> (Self, String) {
+        Self::ask(host, path, Some(subprotocol), nonce)
+    }
+
+    /// The same without a subprotocol.
+    #[must_use]
+    pub fn request_plain(host: &str, path: &str, nonce: [u8; 16]) -> (Self, String) {
+        Self::ask(host, path, None, nonce)
+    }
+
+    fn ask(host: &str, path: &str, subprotocol: Option<&str>, nonce: [u8; 16]) -> (Self, String) {
         let key = STANDARD.encode(nonce);
-        let request = format!(
+        let mut request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
-             Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
         );
-        (
-            Self {
-                accept: accept_key(key.as_bytes()),
-                subprotocol: subprotocol.to_owned(),
-            },
-            request,
-        )
+        if let Some(subprotocol) = subprotocol {
+            request.push_str(&format!("Sec-WebSocket-Protocol: {subprotocol}\r\n"));
+        }
+        request.push_str("\r\n");
+        let upgrade = Self {
+            accept: accept_key(key.as_bytes()),
+            subprotocol: subprotocol.map(str::to_owned),
+        };
+        (upgrade, request)
     }
 
     /// Looks at all the bytes that have come so far. `Some(n)`: the upgrade is done and frames begin at
@@ -92,7 +103,7 @@ impl Upgrade {
                 "Sec-WebSocket-Accept does not fit the key",
             ));
         }
-        if field("Sec-WebSocket-Protocol") != Some(self.subprotocol.as_str()) {
+        if field("Sec-WebSocket-Protocol") != self.subprotocol.as_deref() {
             return Err(UpgradeError::Wrong("the subprotocol was not agreed to"));
         }
         Ok(Some(end + 4))

@@ -7,6 +7,8 @@
 
 mod accept;
 pub mod assets;
+#[cfg(feature = "binaryjs")]
+pub mod binaryjs;
 mod clock;
 mod directory;
 mod gate;

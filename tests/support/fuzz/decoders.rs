@@ -240,7 +240,11 @@ fn binarypack_values(bytes: &[u8]) {
     let Ok(value) = binarypack::read_value(bytes) else {
         return;
     };
-    for dialect in [binarypack::Dialect::Node, binarypack::Dialect::Browser] {
+    for dialect in [
+        binarypack::Dialect::Reference,
+        binarypack::Dialect::Node,
+        binarypack::Dialect::Browser,
+    ] {
         let mut once = Vec::new();
         binarypack::write_value(&value, dialect, &mut once);
         let value = binarypack::read_value(&once).expect("what was written can be read");
@@ -258,7 +262,11 @@ fn binarypack_examples() -> Vec<Vec<u8>> {
         vec![Some(1u64 << 40), None],
         ("nested", vec!["a", "b"]),
     );
-    [binarypack::Dialect::Node, binarypack::Dialect::Browser]
-        .map(|dialect| binarypack::to_vec(&value, dialect).expect("plain values"))
-        .to_vec()
+    [
+        binarypack::Dialect::Reference,
+        binarypack::Dialect::Node,
+        binarypack::Dialect::Browser,
+    ]
+    .map(|dialect| binarypack::to_vec(&value, dialect).expect("plain values"))
+    .to_vec()
 }

@@ -1,0 +1,42 @@
+//! Every bound of the BinaryJS endpoint, with what happens when it is reached.
+
+use core::time::Duration;
+
+pub use tickwire_protocol::binaryjs::limits::{CHUNK_BYTES, Limits as SessionLimits};
+
+/// Bytes of messages that are gathered for one write to the socket.
+pub const GATHERED_BYTES: usize = 128 * 1024;
+
+/// Things a peer may do wrong between two looks at the clock (a quarter of the shorter time-out below).
+/// One more, and its connection is closed with 1008; until then each is only reported.
+pub const FAULTS_MAX: u32 = 1000;
+
+/// Bytes that a connection under closing may still send before it is cut.
+pub const CLOSING_BYTES_MAX: usize = 256 * 1024;
+
+/// What an operator may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of this endpoint; 1,000 by default. The next one is answered 503.
+    pub connections_max: usize,
+    /// What each connection is held to.
+    pub session: SessionLimits,
+    /// How long nothing may be read from a peer; 60 s by default. After half of it the peer is pinged,
+    /// which every WebSocket answers. Reading stops while the handler leaves
+    /// [`unread_bytes_max`](SessionLimits::unread_bytes_max) unread, so this is also how long a handler
+    /// may take nothing from a peer that ignores pause.
+    pub idle_max: Duration,
+    /// How long a socket may refuse to take anything; 10 s by default. Then the connection is cut.
+    pub stall_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1000,
+            session: SessionLimits::default(),
+            idle_max: Duration::from_secs(60),
+            stall_max: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The task of one connection: between its socket and its session.
+//!
+//! In: bytes of the socket, wake-ups by the streams' handles. Out: bytes for the socket. The choice to
+//! question: one future that is polled for everything, instead of a task per direction. Whatever woke
+//! it, one pass writes what can be written, reads what can be read and looks at the clock; so it needs
+//! no locks of its own, and a connection that sleeps holds no buffer.
+
+use core::{
+    cell::RefCell,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use std::{io, sync::Arc};
+
+use bytes::Bytes;
+use tickwire_protocol::{
+    error::{CloseCode, PeerError},
+    websocket::{Item, Opcode, Reader, Role, Writer},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Interval, MissedTickBehavior},
+};
+
+use super::{
+    connection::{Connection, Taken},
+    limits::{CLOSING_BYTES_MAX, FAULTS_MAX, GATHERED_BYTES, Limits},
+};
+use crate::limits::{CLOSE_WAIT, READ_BYTES_MAX};
+
+/// The code of a connection that did too much that is wrong (RFC 6455, section 7.4.1).
+const POLICY_VIOLATION: u16 = 1008;
+
+/// What a spent buffer for the socket may keep.
+const GATHERED_BYTES_KEPT: usize = 2 * GATHERED_BYTES;
+
+/// Told of everything that the peer does wrong.
+pub(super) type OnFault = Box<dyn Fn(&str) + Send + Sync>;
+
+/// See the [module](self). Run it with [`Task::run`].
+pub(super) struct Task<S> {
+    connection: Arc<Connection>,
+    limits: Arc<Limits>,
+    on_fault: OnFault,
+    socket: S,
+    reader: Reader,
+    writer: Writer,
+    /// Frames for the socket, and how many of their bytes it has taken.
+    out: Vec<u8>,
+    out_written: usize,
+    /// The payload of the newest ping that is not answered yet.
+    pong: Option<Vec<u8>>,
+    clock: Interval,
+    last_read: Instant,
+    last_written: Instant,
+    is_pinged: bool,
+    faults: u32,
+    closing: Option<Closing>,
+}
+
+/// After our close frame: the rest is written, then what still comes is thrown away until the peer
+/// closes, because closing with unread bytes would reset the connection and lose that frame.
+struct Closing {
+    until: Instant,
+    bytes_left: usize,
+    is_shut_down: bool,
+}
+
+/// What one step could do.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Progress,
+    Nothing,
+    Over,
+}
+
+thread_local! {
+    /// Where sockets are read into: one per thread, because a pass leaves nothing behind in it.
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
+    pub(super) fn new(
+        socket: S,
+        role: Role,
+        connection: Arc<Connection>,
+        limits: Arc<Limits>,
+        writer: Writer,
+        on_fault: OnFault,
+    ) -> Self {
+        let period = limits.idle_max.min(limits.stall_max) / 4;
+        let mut clock = tokio::time::interval(period);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let now = Instant::now();
+        Self {
+            reader: Reader::new(role, limits.session.message_bytes_max),
+            connection,
+            limits,
+            on_fault,
+            socket,
+            writer,
+            out: Vec::new(),
+            out_written: 0,
+            pong: None,
+            clock,
+            last_read: now,
+            last_written: now,
+            is_pinged: false,
+            faults: 0,
+            closing: None,
+        }
+    }
+
+    /// Serves until the connection is over, beginning with bytes that were read with the upgrade.
+    pub(super) async fn run(mut self, read_ahead: Bytes) {
+        let mut read_ahead = Vec::from(read_ahead);
+        self.take(&mut read_ahead);
+        let ended = core::future::poll_fn(|context| self.poll(context)).await;
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a BinaryJS connection broke");
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let wants_read = self.gather(context);
+            let steps = [
+                self.write(context)?,
+                if wants_read || self.closing.is_some() {
+                    self.read(context)?
+                } else {
+                    Step::Nothing
+                },
+                self.look_at_the_clock(context),
+            ];
+            if steps.contains(&Step::Over) {
+                return Poll::Ready(Ok(()));
+            }
+            if !steps.contains(&Step::Progress) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Frames what waits in the session, and says whether the socket should be read.
+    fn gather(&mut self, context: &Context<'_>) -> bool {
+        if self.closing.is_some() {
+            return true;
+        }
+        if let Some(payload) = self.pong.take_if(|_| self.out.is_empty()) {
+            self.writer.message(Opcode::Pong, &payload, &mut self.out);
+        }
+        let connection = Arc::clone(&self.connection);
+        let mut state = connection.lock();
+        while self.out.len() - self.out_written < GATHERED_BYTES {
+            let Some(message) = state.session.poll_message() else {
+                break;
+            };
+            self.writer.message(Opcode::Binary, &message, &mut self.out);
+        }
+        state.wake_writers();
+        if let Some(code) = state.close_code
+            && state.session.unsent_bytes() == 0
+        {
+            drop(state);
+            self.begin_closing(code, "");
+            return true;
+        }
+        let wants_read = state.wants_read(self.limits.session.streams_max);
+        state.is_reading_stopped = !wants_read;
+        state.sleep(context.waker());
+        wants_read
+    }
+
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
+        if self.out_written == self.out.len() {
+            return self.shut_down(context);
+        }
+        let unwritten = &self.out[self.out_written..];
+        match Pin::new(&mut self.socket).poll_write(context, unwritten)? {
+            Poll::Pending => Ok(Step::Nothing),
+            Poll::Ready(0) => Ok(Step::Over),
+            Poll::Ready(bytes) => {
+                self.last_written = Instant::now();
+                self.out_written += bytes;
+                if self.out_written == self.out.len() {
+                    self.out_written = 0;
+                    self.out.clear();
+                    self.out.shrink_to(GATHERED_BYTES_KEPT);
+                }
+                Ok(Step::Progress)
+            }
+        }
+    }
+
+    /// Tells the peer that nothing follows, once the close frame is written.
+    fn shut_down(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
+        match &mut self.closing {
+            Some(closing) if !closing.is_shut_down => {
+                match Pin::new(&mut self.socket).poll_shutdown(context)? {
+                    Poll::Pending => Ok(Step::Nothing),
+                    Poll::Ready(()) => {
+                        closing.is_shut_down = true;
+                        Ok(Step::Progress)
+                    }
+                }
+            }
+            _ => {
+                // Nothing waits for the socket, so it does not stall either.
+                self.last_written = Instant::now();
+                Ok(Step::Nothing)
+            }
+        }
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            let polled = Pin::new(&mut self.socket).poll_read(context, &mut read);
+            let bytes = match polled {
+                Poll::Pending => return Ok(Step::Nothing),
+                Poll::Ready(result) => result.map(|()| read.filled().len())?,
+            };
+            if bytes == 0 {
+                return Ok(Step::Over);
+            }
+            self.last_read = Instant::now();
+            self.is_pinged = false;
+            if let Some(closing) = &mut self.closing {
+                let left = closing.bytes_left.checked_sub(bytes);
+                closing.bytes_left = left.unwrap_or_default();
+                return Ok(left.map_or(Step::Over, |_| Step::Progress));
+            }
+            self.take(&mut buffer[..bytes]);
+            Ok(Step::Progress)
+        })
+    }
+
+    /// Brings bytes of the socket to the session.
+    fn take(&mut self, mut input: &mut [u8]) {
+        let connection = Arc::clone(&self.connection);
+        let mut taken = Taken::default();
+        let mut state = connection.lock();
+        let close = loop {
+            match self.reader.read(&mut input) {
+                Ok(None) => break None,
+                Ok(Some(Item::Binary(message))) => state.session.handle_message(message),
+                Ok(Some(Item::Text(_))) => state.session.handle_text(),
+                Ok(Some(Item::Ping(payload))) => self.pong = Some(payload.to_vec()),
+                Ok(Some(Item::Pong(_))) => {}
+                Ok(Some(Item::Close(close))) => {
+                    break Some((close.code.unwrap_or(1000), String::new()));
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    let code = CloseCode::from(&PeerError::from(error)).number();
+                    break Some((code, reason));
+                }
+            }
+            state.on_events(&mut taken);
+        };
+        drop(state);
+        if taken.has_arrivals {
+            connection.arrival.notify_one();
+        }
+        self.faults += u32::try_from(taken.faults.len()).unwrap_or(u32::MAX);
+        for fault in &taken.faults {
+            (self.on_fault)(fault);
+        }
+        match close {
+            Some((code, reason)) => self.begin_closing(code, &reason),
+            None if self.faults > FAULTS_MAX => {
+                self.begin_closing(POLICY_VIOLATION, "too much that is no BinaryJS");
+            }
+            None => {}
+        }
+    }
+
+    /// Writes our close frame and ends every stream.
+    fn begin_closing(&mut self, code: u16, reason: &str) {
+        if self.closing.is_none() {
+            self.writer.close(code, reason, &mut self.out);
+            self.connection.finish();
+            self.closing = Some(Closing {
+                until: Instant::now() + CLOSE_WAIT.into(),
+                bytes_left: CLOSING_BYTES_MAX,
+                is_shut_down: false,
+            });
+        }
+    }
+
+    fn look_at_the_clock(&mut self, context: &mut Context<'_>) -> Step {
+        if self.clock.poll_tick(context).is_pending() {
+            return Step::Nothing;
+        }
+        self.faults = 0;
+        let now = Instant::now();
+        if let Some(closing) = &self.closing {
+            return if now > closing.until {
+                Step::Over
+            } else {
+                Step::Progress
+            };
+        }
+        if now - self.last_written > self.limits.stall_max {
+            tracing::debug!("a BinaryJS peer takes nothing: cut");
+            return Step::Over;
+        }
+        let idle = now - self.last_read;
+        if idle > self.limits.idle_max {
+            self.begin_closing(
+                CloseCode::Timeout.number(),
+                "nothing was heard for too long",
+            );
+        } else if idle > self.limits.idle_max / 2 && !self.is_pinged {
+            self.is_pinged = true;
+            self.writer.message(Opcode::Ping, &[], &mut self.out);
+        }
+        Step::Progress
+    }
+}
+
+impl<S> Drop for Task<S> {
+    fn drop(&mut self) {
+        self.connection.finish();
+    }
+}
