@@ -28,6 +28,8 @@ pub mod frame;
 pub mod mux;
 pub mod stream;
 
+pub mod pipe;
+
 pub mod clock;
 pub mod input;
 pub mod session;

@@ -176,6 +176,19 @@ pub const STREAM_UNSENT_BYTES_MAX: usize = 64 * 1024;
 /// waits takes a write.
 pub const STREAMS_UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes of one stream that wait between a program's task and the connection: beyond it the task's
+/// writes wait. A live stream drops its oldest record instead.
+pub const PIPE_UNSENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes that wait in the pipes of one connection in all: beyond it only a pipe in which nothing waits
+/// takes a write. With [`PIPE_WRITE_BYTES_MAX`] in each of the streams that can be open, a connection's
+/// tasks hold at most 17 MiB that the peer does not take; what they read costs nothing beyond
+/// [`CONNECTION_WINDOW_BYTES`].
+pub const PIPES_UNSENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes that one write to a pipe copies.
+pub const PIPE_WRITE_BYTES_MAX: usize = 16 * 1024;
+
 /// Things that happened to streams and that the program has not asked for yet. More come only from a
 /// peer that opens and resets streams in a storm.
 pub const STREAM_EVENTS_MAX: usize = 8 * 1024;

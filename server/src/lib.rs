@@ -69,6 +69,8 @@ pub mod room;
 
 pub mod replication;
 
+pub mod stream;
+
 #[cfg(feature = "net")]
 pub mod net;
 

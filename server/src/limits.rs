@@ -55,6 +55,14 @@ pub const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 /// between ticks.
 pub const PUMP_PERIOD: Micros = Micros::from_millis(4);
 
+/// How long a connection is still served between ticks after its streams last moved. Longer than any
+/// round trip, so that credit is not waited for at the pace of ticks.
+pub const STREAMS_ATTENDED: Micros = Micros::from_millis(250);
+
+/// Streams that players of one room have opened and that wait for its tick to answer. The next one is
+/// refused.
+pub const STREAM_OFFERS_WAITING_MAX: usize = 4096;
+
 /// How often time-outs are looked for and traffic is counted.
 pub const SWEEP_PERIOD: Micros = Micros::from_millis(1000);
 

@@ -14,6 +14,7 @@ pub use crate::{
         RoomRandom, TickClock,
     },
     replication::{Grid, Owner, Replicated, View, Viewer},
+    stream::{ByteStream, Incoming, MessageStream, Peer, StreamKind, StreamOptions, Streams},
 };
 #[cfg(feature = "net")]
 pub use crate::{limits::Limits, net::Server};

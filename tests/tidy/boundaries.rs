@@ -16,6 +16,7 @@ const BOUNDARIES: [Boundary; 3] = [
     Boundary {
         names: &["tokio", "axum", "hyper", "hyper_util", "tower_http", "mio"],
         rooms: &[
+            "protocol/src/pipe/tokio_io.rs",
             "server/src/net/",
             "demo-game/src/main.rs",
             "demo-game/src/server/",

@@ -12,6 +12,10 @@ pub const REFUSE_CODE_TOO_MANY: u32 = 1;
 /// The code of a reset of a question whose answer did not come in time.
 pub const REFUSE_CODE_TIMED_OUT: u32 = 2;
 
+/// The code of a refusal or a reset of a stream that the other end's program has let go: its task ended
+/// without an answer, did not read to the end, or panicked.
+pub const REFUSE_CODE_LET_GO: u32 = 3;
+
 /// The first code of refusals and resets that is a game's own to give meaning to.
 pub const REFUSE_CODE_GAME_MIN: u32 = 256;
 
@@ -31,7 +35,8 @@ pub enum StreamEvent {
         /// For a person.
         reason: Box<str>,
     },
-    /// There is something to read. Comes once; read until there is no more.
+    /// There is something to read, or to those who [borrow](super::Mux::lend) the end. Comes once; read
+    /// until there is no more.
     Readable(StreamId),
     /// The peer's data was read to its end.
     Ended(StreamId),

@@ -121,6 +121,10 @@ impl Mux {
             return Err(PeerMisbehaved::DataAfterEnd { stream }.into());
         }
         state.receive.on_end();
+        if state.receive.lent() > 0 && state.receive.is_lent_out() {
+            // Who borrows learns of the end before it has confirmed all.
+            self.events.push_back(StreamEvent::Readable(frame.stream));
+        }
         self.settle(frame.stream);
         Ok(())
     }

@@ -51,9 +51,10 @@ use send::SendHalf;
 use window::Window;
 
 pub use event::{
-    REFUSE_CODE_GAME_MIN, REFUSE_CODE_TIMED_OUT, REFUSE_CODE_TOO_MANY, StreamEvent, Write,
+    REFUSE_CODE_GAME_MIN, REFUSE_CODE_LET_GO, REFUSE_CODE_TIMED_OUT, REFUSE_CODE_TOO_MANY,
+    StreamEvent, Write,
 };
-pub use receive::Chunk;
+pub use receive::{Chunk, Lent};
 
 /// Which end this is: it decides whose ids are even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,6 +257,39 @@ impl Mux {
         Ok(chunk)
     }
 
+    /// Hands out the next chunk without giving the peer credit for it: for a program that passes it on
+    /// and says with [`confirm`](Self::confirm) when it is done with it.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`].
+    pub fn lend(&mut self, id: StreamId) -> Result<Lent, ApiMisuse> {
+        let state = Self::state(&mut self.streams, id)?;
+        if state.phase == Phase::Unanswered {
+            return Err(ApiMisuse::StreamNotOpen(id.0));
+        }
+        Ok(match state.receive.lend() {
+            Some(chunk) => Lent::Chunk(chunk),
+            None if state.receive.is_lent_out() => Lent::End,
+            None => Lent::Nothing,
+        })
+    }
+
+    /// Says that chunks which were [lent](Self::lend) and [cost](Chunk::cost) so much are done with.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::StreamNotOpen`].
+    pub fn confirm(&mut self, id: StreamId, cost: u64, now: Micros) -> Result<(), ApiMisuse> {
+        self.credit(id, cost, now)?;
+        self.settle(id);
+        Ok(())
+    }
+
+    /// Whether a stream is known, answered or not.
+    #[must_use]
+    pub fn contains(&self, id: StreamId) -> bool {
+        self.streams.contains_key(&id)
+    }
+
     /// Takes the next whole record, put together from its chunks. Do not mix with
     /// [`read`](Self::read).
     ///
@@ -327,20 +361,25 @@ impl Mux {
     }
 
     fn take_chunk(&mut self, id: StreamId, now: Micros) -> Result<Option<Chunk>, ApiMisuse> {
-        let state = Self::state(&mut self.streams, id)?;
-        if state.phase == Phase::Unanswered {
-            return Err(ApiMisuse::StreamNotOpen(id.0));
+        match self.lend(id)? {
+            Lent::Chunk(chunk) => {
+                self.credit(id, chunk.cost(), now)?;
+                Ok(Some(chunk))
+            }
+            Lent::Nothing | Lent::End => Ok(None),
         }
-        let Some(chunk) = state.receive.pop() else {
-            return Ok(None);
-        };
-        let cost = chunk.cost();
+    }
+
+    /// Counts chunks that were lent out as taken, and gives the peer credit for more.
+    fn credit(&mut self, id: StreamId, cost: u64, now: Micros) -> Result<(), ApiMisuse> {
+        let state = Self::state(&mut self.streams, id)?;
+        let cost = cost.min(state.receive.lent());
         let open = self.own_open + self.theirs_open;
         if let Some(limit) = state.receive.credit(cost, &mut self.window, open, now) {
             self.put_credit(id, limit);
         }
         self.on_connection_taken(cost);
-        Ok(Some(chunk))
+        Ok(())
     }
 
     fn state(

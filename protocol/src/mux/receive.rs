@@ -25,9 +25,21 @@ pub struct Chunk {
     pub ends_record: bool,
 }
 
+/// What a stream has for a program that borrows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lent {
+    /// The next chunk.
+    Chunk(Chunk),
+    /// Nothing waits: [`StreamEvent::Readable`](super::StreamEvent::Readable) will come.
+    Nothing,
+    /// The peer has ended its direction, and all of it is handed out.
+    End,
+}
+
 impl Chunk {
-    /// What it costs in credit.
-    pub(super) const fn cost(&self) -> u64 {
+    /// What it costs in credit: its bytes, and [`CHUNK_COST_BYTES`].
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
         cost(self.bytes.len())
     }
 }
@@ -54,6 +66,8 @@ pub(super) struct ReceiveHalf {
     partial: Vec<u8>,
     received: u64,
     taken: u64,
+    /// Cost of chunks that the program holds and has not done with.
+    lent: u64,
     limit: u64,
     /// What is reserved of the connection's window. Never below what the peer may still send.
     window: u64,
@@ -70,6 +84,7 @@ impl ReceiveHalf {
             partial: Vec::new(),
             received: 0,
             taken: 0,
+            lent: 0,
             limit: window,
             window,
             last_credit: now,
@@ -124,8 +139,20 @@ impl ReceiveHalf {
         self.end = End::Ended;
     }
 
-    pub(super) fn pop(&mut self) -> Option<Chunk> {
-        self.chunks.pop_front()
+    /// Hands a chunk out. Its credit stays used until [`credit`](Self::credit) is told.
+    pub(super) fn lend(&mut self) -> Option<Chunk> {
+        let chunk = self.chunks.pop_front()?;
+        self.lent += chunk.cost();
+        Some(chunk)
+    }
+
+    /// Whether the end came and every chunk before it is handed out.
+    pub(super) fn is_lent_out(&self) -> bool {
+        self.end != End::Open && self.chunks.is_empty()
+    }
+
+    pub(super) const fn lent(&self) -> u64 {
+        self.lent
     }
 
     /// Grows the window from its smallest to the usual one, and says the limit.
@@ -148,6 +175,7 @@ impl ReceiveHalf {
         now: Micros,
     ) -> Option<u64> {
         self.taken += cost;
+        self.lent -= cost;
         if self.end != End::Open {
             return None;
         }
@@ -178,7 +206,7 @@ impl ReceiveHalf {
 
     /// Marks the half done when the end came and all is read; true when that is news.
     pub(super) fn finish(&mut self, pool: &mut Window) -> bool {
-        if self.end != End::Ended || self.has_chunks() {
+        if self.end != End::Ended || self.has_chunks() || self.lent > 0 {
             return false;
         }
         self.end = End::Done;
@@ -186,11 +214,12 @@ impl ReceiveHalf {
         true
     }
 
-    /// Drops what waits, and says what it cost.
+    /// Drops what waits, and says what it cost, with what is lent out.
     pub(super) fn discard(&mut self, pool: &mut Window) -> u64 {
         self.release(pool);
         self.end = End::Done;
-        self.chunks.drain(..).map(|chunk| chunk.cost()).sum()
+        let waiting: u64 = self.chunks.drain(..).map(|chunk| chunk.cost()).sum();
+        waiting + core::mem::take(&mut self.lent)
     }
 
     fn release(&mut self, pool: &mut Window) {
@@ -200,7 +229,8 @@ impl ReceiveHalf {
 
     #[cfg(test)]
     pub(super) fn check(&self) -> (u64, u64) {
-        let unread: u64 = self.chunks.iter().map(Chunk::cost).sum();
+        let waiting: u64 = self.chunks.iter().map(Chunk::cost).sum();
+        let unread = waiting + self.lent;
         assert!(
             self.received - self.taken == unread,
             "chunks and counters part"

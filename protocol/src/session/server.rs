@@ -144,6 +144,16 @@ impl ServerSession {
         mux.poll_event().map(ServerEvent::Stream)
     }
 
+    /// What happened to opened streams since the last event, for a shell that looks after sending. What
+    /// came from the peer is in [`poll_event`](Self::poll_event), and goes first.
+    pub fn poll_stream_event(&mut self) -> Option<StreamEvent> {
+        if self.events.is_empty() {
+            self.link.mux_if_any()?.poll_event()
+        } else {
+            None
+        }
+    }
+
     /// Moves the oldest input for `up_to` or an earlier tick to `out`. See [`InputInbox::poll`].
     pub fn poll_input(&mut self, up_to: Tick, out: &mut Vec<u8>) -> Option<Tick> {
         self.inputs.poll(up_to, out)

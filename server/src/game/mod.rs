@@ -33,6 +33,7 @@ pub use self::{
 use crate::{
     limits,
     replication::{Filter, Grid, Registry, Settings as ReplicationSettings, Viewer},
+    stream::Streams,
 };
 
 /// What one room needs to know about its game.
@@ -187,6 +188,13 @@ impl Game {
     #[must_use]
     pub fn insert_resource<R: Resource>(mut self, resource: R) -> Self {
         self.world.insert_resource(resource);
+        self
+    }
+
+    /// Gives systems the players' streams, as the resource [`Streams`].
+    #[must_use]
+    pub fn streams(mut self) -> Self {
+        self.world.init_resource::<Streams>();
         self
     }
 

@@ -12,6 +12,7 @@ pub mod binaryjs;
 mod clock;
 mod directory;
 mod gate;
+mod handlers;
 mod metrics;
 mod upgrade;
 mod worker;
@@ -40,10 +41,15 @@ use self::{
     clock::Clock,
     directory::Directory,
     gate::Gate,
+    handlers::Handlers,
     metrics::Metrics,
     worker::{Command, Newcomer, Shared, Worker},
 };
-use crate::{game::Game, limits::Limits};
+use crate::{
+    game::Game,
+    limits::Limits,
+    stream::{Incoming, Peer},
+};
 
 /// A server about to start.
 ///
@@ -55,6 +61,7 @@ pub struct Server {
     router: Router,
     files: Option<PathBuf>,
     assets: Option<Library>,
+    handlers: Handlers,
 }
 
 /// Why a server could not start or go on.
@@ -63,6 +70,9 @@ pub enum ServeError {
     /// A worker could not be started.
     #[error("a worker thread could not be started: {0}")]
     Worker(#[source] io::Error),
+    /// Handlers of streams or players need a tokio runtime.
+    #[error("a server with handlers must be started on a tokio runtime: {0}")]
+    NoRuntime(#[source] tokio::runtime::TryCurrentError),
     /// The listener is broken.
     #[error("the listener failed: {0}")]
     Listener(#[source] io::Error),
@@ -82,6 +92,7 @@ impl Server {
             router: Router::new(),
             files: None,
             assets: None,
+            handlers: Handlers::default(),
         }
     }
 
@@ -121,17 +132,43 @@ impl Server {
         self
     }
 
+    /// Runs a task for every stream that a player opens, assets excepted. The task answers the offer; if
+    /// it ends or panics without, the stream is refused.
+    ///
+    /// Tasks run on the tokio runtime on which the server is started. See [`stream`](crate::stream).
+    #[must_use]
+    pub fn on_stream<F>(mut self, handler: impl Fn(Incoming) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers.set_stream(handler);
+        self
+    }
+
+    /// Runs a task for every connection that takes a seat, of players who come back too.
+    #[must_use]
+    pub fn on_player<F>(mut self, handler: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers.set_player(handler);
+        self
+    }
+
     /// Starts the workers, without a listener: for programs that accept connections themselves, for
     /// example with TLS. They serve [`Running::router`].
     ///
     /// # Errors
     ///
-    /// The game does not fit a schema, or a thread cannot be started.
-    pub fn start(self) -> Result<Running, ServeError> {
+    /// The game does not fit a schema, a thread cannot be started, or the server has handlers and is
+    /// not started on a tokio runtime.
+    pub fn start(mut self) -> Result<Running, ServeError> {
         // Once, so that a mistake in the game shows now and not when the first player comes.
         let game = (self.make_game)();
         let players_max = game.players_max_set();
         crate::room::Room::new(game, "", 0, tickwire_protocol::time::Micros(0))?;
+
+        self.handlers.find_runtime()?;
 
         let metrics = Arc::new(Metrics::new(self.workers));
         let (senders, receivers): (Vec<_>, Vec<_>) =
@@ -143,6 +180,7 @@ impl Server {
             directory: Arc::new(directory),
             make_game: self.make_game,
             assets: self.assets,
+            handlers: self.handlers,
             workers: senders.into(),
         };
         let door = Arc::new(Door {

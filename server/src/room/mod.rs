@@ -258,6 +258,12 @@ impl Room {
         self.seats.get(seat).map(|seat| seat.player)
     }
 
+    /// The name of the player who has a seat.
+    #[must_use]
+    pub fn player_name(&self, seat: SeatIndex) -> Option<&str> {
+        self.seats.get(seat).map(|seat| seat.name.as_str())
+    }
+
     fn poll_session_event(&mut self, seat: SeatIndex) -> Option<ServerEvent> {
         self.seats.get_mut(seat)?.session()?.poll_event()
     }

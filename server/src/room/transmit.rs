@@ -1,7 +1,7 @@
 //! What leaves a room: one message a tick for each player, and pieces of streams between ticks.
 
 use tickwire_protocol::{
-    mux::Mux,
+    mux::{Mux, StreamEvent},
     session::Traffic,
     stream::Class,
     time::{Micros, RoomTime},
@@ -93,6 +93,11 @@ impl Room {
     /// The streams of a connected player.
     pub fn streams(&mut self, index: SeatIndex) -> Option<&mut Mux> {
         self.seats.get_mut(index)?.session()?.streams().ok()
+    }
+
+    /// What sending has caused on a player's streams: those that were full have room again.
+    pub fn poll_stream_event(&mut self, index: SeatIndex) -> Option<StreamEvent> {
+        self.seats.get_mut(index)?.session()?.poll_stream_event()
     }
 
     /// What a connected player's session has carried.

@@ -11,3 +11,4 @@ mod game;
 mod hostile;
 mod play;
 mod server;
+mod streams;

@@ -17,7 +17,7 @@ use tickwire_protocol::{
     websocket::{Opcode, Reader, Role, Writer},
 };
 
-use super::{rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
+use super::{pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
 use crate::{limits::Limits, net::gate::Permit, room::SeatIndex};
 
 /// Pongs that may wait behind a full socket, in bytes: only the newest ping needs an answer.
@@ -42,6 +42,10 @@ pub(crate) struct Connection {
     is_writable: bool,
     /// Assets on their way.
     pub(super) transfers: Vec<Transfer>,
+    /// Streams that tasks and the tick have, if this server has any use for them.
+    pub(super) pipes: Option<Box<Pipes>>,
+    /// Until when the streams count as moving.
+    pub(super) streams_attended: Micros,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
     /// Dropped with the connection: gives its place in the process back.
@@ -95,6 +99,8 @@ impl Connection {
             blocked_since: None,
             is_writable: true,
             transfers: Vec::new(),
+            pipes: None,
+            streams_attended: now,
             counted: Traffic::default(),
             _permit: permit,
         }
@@ -189,6 +195,8 @@ impl Connection {
                 .message(Opcode::Binary, farewell, &mut self.pending);
         }
         self.writer.close(code.number(), reason, &mut self.pending);
+        // Their tasks hear of it now, and not when the peer has answered.
+        self.pipes = None;
         self.phase = Phase::Closing {
             until: now + crate::limits::CLOSE_WAIT,
             bytes_left: crate::limits::CLOSING_BYTES_MAX,

@@ -281,6 +281,7 @@ impl Worker {
         now: Micros,
     ) -> bool {
         for _ in 0..BULK_MESSAGES_PER_PUMP_MAX {
+            self.serve_pipes(key, room, seat, now);
             let (Some(slot), Some(connection)) =
                 (self.rooms.get_mut(room), self.connections.get_mut(key))
             else {
@@ -310,6 +311,12 @@ impl Worker {
             if connection.write(&self.out, now).is_err() {
                 self.on_broken(key, now);
                 return false;
+            }
+            // Streams that were full have room again: what they get goes out with the next message.
+            while let Some(slot) = self.rooms.get_mut(room)
+                && let Some(event) = slot.room.poll_stream_event(seat)
+            {
+                self.on_stream_event(room, seat, event, now);
             }
         }
         self.rooms

@@ -52,6 +52,7 @@ impl Worker {
         connection.readiness.is_queued = false;
         entry.insert(connection);
         self.busy.push(key);
+        self.attend_pipes(key);
         self.metrics.connections.add(1);
         Some(key)
     }
@@ -170,6 +171,7 @@ impl Worker {
                 self.connections[key].phase = Phase::Seated { room, seat };
                 let slot = &mut self.rooms[room];
                 slot.set_member(seat, Some(key));
+                self.begin_pipes(key, room, seat);
                 self.queue_read(key);
                 self.transmit_bulk(key, room, seat, now);
             }

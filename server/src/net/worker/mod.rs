@@ -12,6 +12,7 @@
 mod connection;
 mod deliver;
 mod greet;
+mod pipes;
 mod rates;
 mod rooms;
 mod socket;
@@ -43,6 +44,7 @@ use super::{
     clock::Clock,
     directory::{Directory, Place},
     gate::Permit,
+    handlers::Handlers,
     metrics::WorkerMetrics,
 };
 use crate::{
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Accept(Newcomer),
     /// Take a connection that said hello to another worker.
     Welcome(Box<Arrival>),
+    /// Tasks have done something with the streams of the connection of that number.
+    Serve(usize),
     /// Say goodbye to everyone, and end.
     ShutDown,
 }
@@ -85,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<Directory>,
     pub(crate) make_game: Arc<dyn Fn() -> Game + Send + Sync>,
     pub(crate) assets: Option<Library>,
+    pub(crate) handlers: Handlers,
     pub(crate) workers: Arc<[Sender<Command>]>,
 }
 
@@ -224,6 +229,8 @@ impl Worker {
         match command {
             Command::Accept(newcomer) => self.on_newcomer(newcomer),
             Command::Welcome(arrival) => self.on_arrival(*arrival),
+            // It may be another connection's number by now: one look too many.
+            Command::Serve(key) => self.mark_busy(key),
             Command::ShutDown => self.begin_ending(),
         }
     }
@@ -346,7 +353,8 @@ impl Worker {
                 let has_transfers = !connection.transfers.is_empty();
                 self.act_on_room_events(room, now);
                 let waits_for_disk = has_transfers && self.continue_transfers(room, seat, now);
-                self.transmit_bulk(key, room, seat, now) || waits_for_disk
+                let has_more = self.transmit_bulk(key, room, seat, now);
+                has_more || waits_for_disk || self.attends_streams(key, now)
             }
         }
     }

@@ -10,12 +10,15 @@ use crate::{
     limits::{EMPTY_ROOM_KEPT, PUMP_PERIOD},
     net::directory::Place,
     room::{Room, RoomEvent, SeatIndex},
+    stream::Roster,
 };
 
 /// A room and what its worker keeps beside it.
 pub(super) struct RoomSlot {
     pub(super) room: Room,
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
+    /// Who is connected, for their tasks.
+    pub(super) roster: Arc<Roster>,
     /// The connection of each seat, by the seat's place.
     members: Vec<Option<usize>>,
     /// Connections whose bytes wait for the room's tick.
@@ -35,6 +38,7 @@ impl RoomSlot {
         Self {
             room,
             name: place.room.clone(),
+            roster: Arc::default(),
             members: Vec::new(),
             readable: Vec::new(),
             phase,

@@ -13,12 +13,13 @@ use tickwire_protocol::{
 
 use super::{Connection, Worker};
 use crate::{
+    limits::STREAMS_ATTENDED,
     net::assets::{Download, Library, Progress},
     room::SeatIndex,
 };
 
 /// The game has no use for a stream of this kind.
-const REFUSED_KIND: u32 = 405;
+pub(super) const REFUSED_KIND: u32 = 405;
 /// The request on an asset stream is none, or this server delivers no assets.
 const REFUSED_REQUEST: u32 = 400;
 /// The asset cannot be read any more.
@@ -45,7 +46,17 @@ impl Worker {
         let Some((connection, mux)) = self.transfers_of(room, seat) else {
             return;
         };
+        connection.streams_attended = now + STREAMS_ATTENDED;
+        let pipes = connection.pipes.as_mut();
+        if pipes.is_some_and(|pipes| pipes.exchange.handle_event(&event, mux, now)) {
+            return self.mark_member_busy(room, seat);
+        }
         match event {
+            StreamEvent::Opened(offer)
+                if offer.options.kind != StreamKind::Asset && connection.pipes.is_some() =>
+            {
+                self.offer(room, seat, offer);
+            }
             StreamEvent::Opened(offer) => answer(&offer, assets.as_ref(), connection, mux, now),
             StreamEvent::Writable(id) => {
                 connection
@@ -63,6 +74,10 @@ impl Worker {
             }
             StreamEvent::Accepted(_) | StreamEvent::Ended(_) | StreamEvent::Consumed(_) => {}
         }
+        self.mark_member_busy(room, seat);
+    }
+
+    fn mark_member_busy(&mut self, room: usize, seat: SeatIndex) {
         if let Some(key) = self.rooms[room].member(seat.place()) {
             self.mark_busy(key);
         }
@@ -82,7 +97,7 @@ impl Worker {
             .any(|transfer| transfer.waits_for_disk)
     }
 
-    fn transfers_of(
+    pub(super) fn transfers_of(
         &mut self,
         room: usize,
         seat: SeatIndex,

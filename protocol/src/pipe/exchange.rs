@@ -1,0 +1,251 @@
+//! The owner's end of a connection's pipes: between them and the mux.
+//!
+//! In: events of the mux, and the list of pipes whose tasks have done something. Out: calls of the mux,
+//! and bytes and wake-ups for the tasks.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Bell, Hub, Incoming, StreamError,
+    queues::End,
+    state::{Pipe, Stage, State},
+};
+use crate::{
+    error::ApiMisuse,
+    id::StreamId,
+    limits::LIVE_AGE_MICROS_MAX,
+    mux::{Lent, Mux, REFUSE_CODE_LET_GO, StreamEvent, Write},
+    stream::{Offer, StreamKind},
+    time::Micros,
+};
+
+/// The pipes of one connection, as its owner has them. Dropping it ends them all: readers get what came,
+/// then an error.
+///
+/// The owner's part of the contract: [`attend`](Self::attend) with a bell before anything else, then
+/// [`service`](Self::service) whenever the bell has rung and after every [`handle_event`](Self::handle_event),
+/// until [`rest`](Self::rest) says that nothing waits.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    hub: Arc<Hub>,
+    pipes: BTreeMap<StreamId, Arc<Pipe>>,
+    /// An emptied list, kept for its memory.
+    spare: Vec<Arc<Pipe>>,
+}
+
+impl Exchange {
+    /// The tasks' end.
+    #[must_use]
+    pub const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Says whom to wake. Call it again when the connection gets another owner; the old bell is not rung
+    /// any more, and what was asked for in between is in the list.
+    pub fn attend(&self, bell: Bell) {
+        self.hub.attend(bell);
+    }
+
+    /// Whether no stream goes through a pipe.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pipes.is_empty()
+    }
+
+    /// Makes a pipe for a stream that the peer has opened.
+    pub fn offer(&mut self, offer: Box<Offer>) -> Incoming {
+        let pipe = Pipe::theirs(&self.hub, &offer);
+        self.pipes.insert(offer.id, pipe.clone());
+        Incoming::new(offer, pipe)
+    }
+
+    /// Takes what happened to a stream; false when the stream is not a pipe's.
+    pub fn handle_event(&mut self, event: &StreamEvent, mux: &mut Mux, now: Micros) -> bool {
+        let (id, fault) = match event {
+            StreamEvent::Opened(_) => return false,
+            StreamEvent::Accepted(id)
+            | StreamEvent::Readable(id)
+            | StreamEvent::Ended(id)
+            | StreamEvent::Writable(id)
+            | StreamEvent::Consumed(id) => (*id, None),
+            StreamEvent::Refused { id, code, reason } => {
+                let (code, reason) = (*code, reason.clone());
+                (*id, Some(StreamError::Refused { code, reason }))
+            }
+            StreamEvent::Reset { id, code, reason } => {
+                let (code, reason) = (*code, reason.clone());
+                (*id, Some(StreamError::Reset { code, reason }))
+            }
+        };
+        let Some(pipe) = self.pipes.get(&id).cloned() else {
+            return false;
+        };
+        if let Some(error) = fault {
+            self.pipes.remove(&id);
+            pipe.fail(error);
+            return true;
+        }
+        pipe.serve(|state| {
+            match event {
+                StreamEvent::Accepted(_) => {
+                    state.stage = Stage::Open;
+                    state.wake_writer();
+                }
+                StreamEvent::Readable(_) => bring(state, id, mux),
+                StreamEvent::Consumed(_) => {
+                    state.outbound.end = End::Done;
+                    state.wake_writer();
+                }
+                _ => {}
+            }
+            serve(state, mux, now);
+        });
+        if !mux.contains(id) {
+            self.pipes.remove(&id);
+        }
+        true
+    }
+
+    /// Whether tasks have asked for something since the last [`service`](Self::service).
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        self.hub.has_waiting()
+    }
+
+    /// Does what tasks have asked for since the last time.
+    pub fn service(&mut self, mux: &mut Mux, now: Micros) {
+        let mut waiting = core::mem::take(&mut self.spare);
+        self.hub.take_waiting(&mut waiting);
+        for pipe in waiting.drain(..) {
+            let before = pipe.id();
+            pipe.serve(|state| serve(state, mux, now));
+            let id = pipe.id();
+            match id {
+                Some(id) if !mux.contains(id) => {
+                    self.pipes.remove(&id);
+                }
+                Some(id) if before.is_none() => {
+                    self.pipes.insert(id, pipe);
+                }
+                _ => {}
+            }
+        }
+        self.spare = waiting;
+    }
+
+    /// Lets the owner rest until the bell rings; false when somebody waits already.
+    #[must_use]
+    pub fn rest(&self) -> bool {
+        self.hub.rest()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        for pipe in self.hub.close() {
+            pipe.fail(StreamError::Lost);
+        }
+        for pipe in self.pipes.values() {
+            pipe.fail(StreamError::Lost);
+        }
+    }
+}
+
+/// Brings what came to the task.
+fn bring(state: &mut State, id: StreamId, mux: &mut Mux) {
+    loop {
+        match mux.lend(id) {
+            Ok(Lent::Chunk(chunk)) => state.inbound.chunks.push_back(chunk),
+            Ok(Lent::End) => {
+                state.inbound.has_ended = true;
+                break;
+            }
+            Ok(Lent::Nothing) | Err(_) => break,
+        }
+    }
+    if state.inbound.let_go {
+        state.inbound.drop_all();
+    }
+    state.wake_reader();
+}
+
+/// Does everything that a pipe wants of the mux.
+fn serve(state: &mut State, mux: &mut Mux, now: Micros) {
+    if let Some((code, reason)) = state.farewell.take()
+        && let Some(id) = state.id
+    {
+        // Gone by the peer's doing already: then there is nobody to tell.
+        let _ = match state.stage {
+            Stage::Unanswered | Stage::Accepting => mux.refuse(id, code, &reason),
+            _ => mux.reset(id, code, &reason),
+        };
+    }
+    if state.fault.is_some() {
+        return;
+    }
+    if let Err(error) = answer(state, mux, now) {
+        return state.fail(error);
+    }
+    let Some(id) = state.id else { return };
+    if matches!(state.stage, Stage::Unanswered) {
+        return;
+    }
+    // From here on a stream that is gone is gone by the peer's doing, and an event that says why is on
+    // its way.
+    if state.inbound.taken_cost > 0 {
+        let cost = core::mem::take(&mut state.inbound.taken_cost);
+        let _ = mux.confirm(id, cost, now);
+    }
+    send(state, id, mux, now);
+    let is_over = matches!(state.outbound.end, End::Done);
+    if state.inbound.let_go && state.outbound.let_go && is_over && !state.inbound.has_ended {
+        let _ = mux.reset(id, REFUSE_CODE_LET_GO, "nobody reads this any more");
+        state.fail(StreamError::GivenUp);
+    }
+}
+
+/// Opens or accepts the stream, if the task wants that.
+fn answer(state: &mut State, mux: &mut Mux, now: Micros) -> Result<(), StreamError> {
+    match &state.stage {
+        Stage::Unopened(options) => {
+            let opened = mux.open((**options).clone(), now);
+            let id = opened.map_err(|misuse| StreamError::NotOpened(misuse.to_string().into()))?;
+            state.id = Some(id);
+            state.stage = Stage::Offered;
+        }
+        Stage::Accepting => {
+            let id = state.id.ok_or(StreamError::Lost)?;
+            mux.accept(id, now)
+                .map_err(|_: ApiMisuse| StreamError::Lost)?;
+            state.stage = Stage::Open;
+        }
+        Stage::Offered | Stage::Unanswered | Stage::Open => {}
+    }
+    Ok(())
+}
+
+/// Passes on what the mux takes, and makes room for more.
+fn send(state: &mut State, id: StreamId, mux: &mut Mux, now: Micros) {
+    let outbound = &mut state.outbound;
+    outbound.gather();
+    let is_live = outbound.kind() == StreamKind::Live;
+    for record in &mut outbound.records {
+        record.seen.get_or_insert(now);
+    }
+    while let Some(record) = outbound.records.front() {
+        let seen = record.seen.unwrap_or(now);
+        if is_live && now.since(seen) > LIVE_AGE_MICROS_MAX {
+            outbound.pop();
+            continue;
+        }
+        match mux.write(id, record.bytes.clone(), seen) {
+            Ok(Write::Taken) => outbound.pop(),
+            Ok(Write::Full) => break,
+            Err(_) => return,
+        }
+    }
+    if outbound.records.is_empty() && outbound.end == End::Ending && mux.end(id).is_ok() {
+        outbound.end = End::Sent;
+    }
+    state.wake_writer_if_room();
+}

@@ -1,0 +1,178 @@
+//! The two queues of a pipe.
+//!
+//! In: chunks that came and records to send. Out: the same in order, with what they cost in credit or in
+//! memory. Small writes are gathered into one record: how a byte stream was cut means nothing, and a
+//! record of its own costs more than a few bytes are worth.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    limits::{PIPE_UNSENT_BYTES_MAX, PIPE_WRITE_BYTES_MAX},
+    mux::Chunk,
+    stream::StreamKind,
+    time::Micros,
+};
+
+/// Bytes that a task has taken and the peer has no credit for yet, while more wait for the task: telling
+/// the owner of every chunk would cost more than the chunk.
+const TAKEN_UNTOLD_BYTES: u64 = 32 * 1024;
+
+/// From the peer to the task.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    pub(super) chunks: VecDeque<Chunk>,
+    /// Cost of chunks that the task has taken and the mux does not know of.
+    pub(super) taken_cost: u64,
+    /// What of the first chunk the task has taken already.
+    begun_bytes: u64,
+    pub(super) has_ended: bool,
+    /// Nobody reads any more: what comes is dropped.
+    pub(super) let_go: bool,
+}
+
+/// From the task to the peer.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    kind: StreamKind,
+    pub(super) records: VecDeque<Record>,
+    /// Small writes, gathered until they are worth a record.
+    tail: BytesMut,
+    bytes: usize,
+    pub(super) end: End,
+    pub(super) let_go: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) bytes: Bytes,
+    /// When the owner saw it first: what a live record's age counts from.
+    pub(super) seen: Option<Micros>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Open,
+    /// The task has ended it, and the mux does not know yet.
+    Ending,
+    /// The mux knows.
+    Sent,
+    /// The peer has taken everything; or this direction never was.
+    Done,
+}
+
+impl Inbound {
+    pub(super) fn copy_to(&mut self, buffer: &mut [u8]) -> usize {
+        let mut copied = 0;
+        while copied < buffer.len()
+            && let Some(chunk) = self.chunks.front_mut()
+        {
+            let piece = chunk.bytes.len().min(buffer.len() - copied);
+            let bytes = chunk.bytes.split_to(piece);
+            buffer[copied..copied + piece].copy_from_slice(&bytes);
+            copied += piece;
+            if chunk.bytes.is_empty() {
+                self.taken_cost += chunk.cost() + piece as u64 + self.begun_bytes;
+                self.begun_bytes = 0;
+                self.chunks.pop_front();
+            } else {
+                self.begun_bytes += piece as u64;
+            }
+        }
+        copied
+    }
+
+    pub(super) fn take(&mut self) -> Option<Chunk> {
+        let chunk = self.chunks.pop_front()?;
+        self.taken_cost += chunk.cost() + core::mem::take(&mut self.begun_bytes);
+        Some(chunk)
+    }
+
+    pub(super) fn drop_all(&mut self) {
+        while self.take().is_some() {}
+    }
+
+    pub(super) fn is_worth_telling(&self) -> bool {
+        self.taken_cost > 0 && (self.chunks.is_empty() || self.taken_cost >= TAKEN_UNTOLD_BYTES)
+    }
+}
+
+impl Outbound {
+    pub(super) fn new(kind: StreamKind) -> Self {
+        Self {
+            kind,
+            records: VecDeque::new(),
+            tail: BytesMut::new(),
+            bytes: 0,
+            end: End::Open,
+            let_go: false,
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) const fn kind(&self) -> StreamKind {
+        self.kind
+    }
+
+    fn is_live(&self) -> bool {
+        self.kind == StreamKind::Live
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.tail.is_empty()
+    }
+
+    pub(super) fn has_room(&self, hub_has_room: bool) -> bool {
+        self.is_empty() || self.is_live() || (self.bytes < PIPE_UNSENT_BYTES_MAX && hub_has_room)
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        if self.tail.is_empty() && bytes.len() >= PIPE_WRITE_BYTES_MAX / 2 {
+            self.push_record(Bytes::copy_from_slice(bytes));
+            return;
+        }
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() >= PIPE_WRITE_BYTES_MAX {
+            self.gather();
+        }
+    }
+
+    pub(super) fn push(&mut self, record: Bytes) {
+        self.gather();
+        self.bytes += record.len();
+        self.push_record(record);
+        while self.is_live() && self.bytes > PIPE_UNSENT_BYTES_MAX && self.records.len() > 1 {
+            self.pop();
+        }
+    }
+
+    fn push_record(&mut self, bytes: Bytes) {
+        self.records.push_back(Record { bytes, seen: None });
+    }
+
+    /// Makes a record of small writes.
+    pub(super) fn gather(&mut self) {
+        if !self.tail.is_empty() {
+            let tail = core::mem::take(&mut self.tail).freeze();
+            self.push_record(tail);
+        }
+    }
+
+    pub(super) fn pop(&mut self) {
+        if let Some(record) = self.records.pop_front() {
+            self.bytes -= record.bytes.len();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.tail.clear();
+        self.bytes = 0;
+    }
+}
