@@ -362,3 +362,94 @@ fn an_encoder_that_gets_one_value_wrong_is_seen() {
         .expect("it is well-formed");
     assert!(!decoded.shows_same_as(&state));
 }
+
+/// Hundreds of rows that turn, of which some come and go: columns long enough for runs and dense residuals.
+#[test]
+fn a_crowd_comes_back_from_its_deltas_and_from_bytes_that_were_tampered_with() {
+    let schema = schema();
+    let mut codebook = Codebook::initial(&schema);
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+    let mut seed = 1u64;
+    let mut random = move |below: u32| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as u32 % below
+    };
+    let mut crowd: BTreeMap<u32, Body> = BTreeMap::new();
+    let mut states = vec![GroupState::new()];
+    let mut decoded = GroupState::new();
+    for tick in 0..60 {
+        // Twice as many at times, so that every threshold is crossed both ways.
+        let wanted = if tick % 20 < 10 { 700 } else { 200 };
+        crowd.retain(|_, _| random(100) > 0);
+        while crowd.len() > wanted {
+            crowd.pop_first();
+        }
+        while crowd.len() < wanted {
+            let body = Body {
+                mask: PLACE | HEALTH,
+                x: random(4000) as f32,
+                speed: random(200) as f32 - 100.0,
+                angle: 0.0,
+                wide: random(u32::MAX) as i32,
+                health: 50,
+                text: String::new(),
+            };
+            crowd.insert(random(1 << 20), body);
+        }
+        for body in crowd.values_mut() {
+            body.speed += random(41) as f32 - 20.0;
+            body.x = (body.x + body.speed).clamp(0.0, 4000.0);
+            body.angle += random(9) as f32 / 10.0 - 0.4;
+            if tick % 3 == 0 || random(20) == 0 {
+                body.health = random(100) as u8;
+            }
+        }
+        let mut state = GroupState::new();
+        let table = state.table_mut(&schema, PLACE | HEALTH);
+        table.set_rows(crowd.keys().map(|&id| NetworkId(id)));
+        for (component, row, body) in crowd
+            .values()
+            .enumerate()
+            .flat_map(|(row, body)| [(0, row, body), (1, row, body)])
+        {
+            let mut writer = table
+                .writer(ComponentId(component), &SameIds)
+                .expect("the table has it");
+            if component == 0 {
+                let (x, angle, wide) = (body.x, body.angle, body.wide);
+                Place { x, angle, wide }.quantise(writer.at(row));
+            } else {
+                Health(body.health).quantise(writer.at(row));
+            }
+        }
+        state.follow(states.last());
+        for age in [None, Some(1), Some(2), Some(8)] {
+            if age.is_some_and(|age| age > states.len()) {
+                continue;
+            }
+            let baseline = age.map(|age| Baseline {
+                state: &states[states.len() - age],
+                ticks_since: age as u32,
+            });
+            let mut bytes = Vec::new();
+            encoder.encode(&schema, &codebook, baseline, &state, &mut bytes);
+            let result = decoder.decode(
+                &schema,
+                &codebook,
+                baseline,
+                &mut Reader::new(&bytes),
+                &mut decoded,
+            );
+            assert_eq!(result, Ok(()), "tick {tick} age {age:?}");
+            assert!(decoded.shows_same_as(&state), "tick {tick} age {age:?}");
+            let place = random(bytes.len() as u32) as usize;
+            bytes[place] ^= 1 << random(8);
+            let mut reader = Reader::new(&bytes);
+            let _ = decoder.decode(&schema, &codebook, baseline, &mut reader, &mut decoded);
+        }
+        states.push(state);
+        if let Some(learned) = encoder.learn(&schema, &codebook) {
+            codebook = learned;
+        }
+    }
+}

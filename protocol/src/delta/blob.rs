@@ -25,10 +25,10 @@ pub(super) fn encode(
     rows: &Rows,
     to: &mut Writing<'_>,
 ) {
-    if let Some(before) = before.filter(|_| !rows.after.is_empty()) {
+    if let Some(before) = before.filter(|_| rows.stay() > 0) {
         let mut same = 0;
-        for (&old, &new) in rows.before.iter().zip(&rows.after) {
-            let (old, new) = (&before.values[old as usize], &after.values[new as usize]);
+        for (old, new) in rows.pairs() {
+            let (old, new) = (&before.values[old], &after.values[new]);
             // Blobs that stay share their memory with the state before: comparing the place is enough then.
             if (old.as_ptr(), old.len()) == (new.as_ptr(), new.len()) || old == new {
                 same += 1;
@@ -40,7 +40,7 @@ pub(super) fn encode(
         }
         to.number(shared::BLOB_GAP, 0);
     }
-    for &row in &rows.entered {
+    for &row in rows.entered() {
         to.bytes(&after.values[row as usize]);
     }
 }
@@ -71,9 +71,9 @@ pub(super) fn decode(
         });
         Ok(())
     };
-    if let Some(before) = before.filter(|_| !rows.after.is_empty()) {
-        for (&old, &new) in rows.before.iter().zip(&rows.after) {
-            after.values[new as usize] = before.values[old as usize].clone();
+    if let Some(before) = before.filter(|_| rows.stay() > 0) {
+        for (old, new) in rows.pairs() {
+            after.values[new].clone_from(&before.values[old]);
         }
         let mut next = 0usize;
         loop {
@@ -82,14 +82,13 @@ pub(super) fn decode(
                 break;
             }
             next = next.saturating_add(gap);
-            let row = *rows
-                .after
-                .get(next - 1)
-                .ok_or(DecodeError::OutOfRange("a blob that changes"))?;
-            is_new(row, from)?;
+            if next > rows.stay() {
+                return Err(DecodeError::OutOfRange("a blob that changes"));
+            }
+            is_new(rows.pair(next - 1).1 as u32, from)?;
         }
     }
-    for &row in &rows.entered {
+    for &row in rows.entered() {
         after.values[row as usize] = Bytes::new();
         is_new(row, from)?;
     }

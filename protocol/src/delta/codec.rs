@@ -6,13 +6,13 @@
 
 use super::{
     blob::{self, Pending},
-    column,
+    column::{self, Scratch},
     rows::Rows,
     state::{GroupState, Table},
 };
 use crate::{
     coding::Reader,
-    entropy::{Codebook, Symbols, Tally, Tokens, shared},
+    entropy::{Codebook, Symbols, Tally, Tokens, shared, symbol_of},
     error::DecodeError,
     limits::{BLOB_BYTES_MAX, ENTITIES_PER_GROUP_MAX, TABLES_PER_GROUP_MAX, VALUES_PER_GROUP_MAX},
     schema::Schema,
@@ -38,20 +38,36 @@ pub(super) struct Writing<'a> {
 
 impl Writing<'_> {
     /// Notes a number in the context of a table.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self, table: usize, number: u32) {
-        let symbol = self.tokens.number(self.codebook.table(table), number);
+        self.tokens.number(self.codebook.table(table), number);
         if let Some(tally) = &mut self.tally {
-            tally.count(table, symbol);
+            tally.count(table, symbol_of(number).0);
         }
     }
 
-    /// Puts a number into the place kept for it.
-    #[inline]
-    pub(super) fn fill(&mut self, place: &crate::entropy::Reserved, table: usize, number: u32) {
-        let symbol = self.tokens.fill(place, self.codebook.table(table), number);
+    /// Notes many numbers, each in the context of a table from `first` on: as a run when `is_run`.
+    #[inline(always)]
+    pub(super) fn numbers<I>(&mut self, first: usize, numbers: I, is_run: bool)
+    where
+        I: ExactSizeIterator<Item = (usize, u32)> + Clone,
+    {
+        let codebook = self.codebook;
+        if is_run {
+            let tables = codebook.tables(first);
+            let coded = numbers
+                .clone()
+                .map(|(table, number)| (&tables[table], number));
+            self.tokens.run(coded);
+        } else {
+            for (table, number) in numbers.clone() {
+                self.tokens.number(codebook.table(first + table), number);
+            }
+        }
         if let Some(tally) = &mut self.tally {
-            tally.count(table, symbol);
+            for (table, number) in numbers {
+                tally.count(first + table, symbol_of(number).0);
+            }
         }
     }
 
@@ -115,13 +131,14 @@ impl Budget {
 /// What a table's own memory weighs, in values per column.
 const TABLE_WEIGHT: usize = 32;
 /// Of so many sections one is counted for learning.
-const COUNTED_ONE_IN: u32 = 4;
+const COUNTED_ONE_IN: u32 = 8;
 
 /// Writes deltas. Holds only scratch memory and counts; any encoder can code any group of its room.
 #[derive(Debug, Default)]
 pub struct Encoder {
     tokens: Tokens,
     rows: Rows,
+    scratch: Scratch,
     blobs: Vec<u8>,
     tally: Tally,
     sections: u32,
@@ -175,7 +192,7 @@ impl Encoder {
             let Some(after) = after else { continue };
             for (place, column) in after.columns.iter().enumerate() {
                 let before = before.map(|table| (&table.columns[place], ticks));
-                column::encode(before, column, &self.rows, &mut to);
+                column::encode(before, column, &self.rows, &mut self.scratch, &mut to);
             }
             for (place, column) in table.blobs.iter().enumerate() {
                 blob::encode(
@@ -254,6 +271,7 @@ fn union<'a>(
 #[derive(Debug, Default)]
 pub struct Decoder {
     rows: Rows,
+    scratch: Scratch,
     masks: Vec<u128>,
     pending: Vec<Pending>,
 }
@@ -278,8 +296,6 @@ impl Decoder {
         reader: &mut Reader<'_>,
         into: &mut GroupState,
     ) -> Result<(), DecodeError> {
-        into.clear();
-        into.forget_empty_tables_beyond(TABLES_PER_GROUP_MAX);
         self.pending.clear();
         let mut from = Reading {
             symbols: Symbols::new(*reader)?,
@@ -291,6 +307,13 @@ impl Decoder {
         };
         let before = baseline.map(|baseline| baseline.state);
         self.decode_masks(schema, before, &mut budget, &mut from)?;
+        // Tables that come again are written over, which is quicker than to empty them first.
+        for table in into.tables_mut() {
+            if self.masks.binary_search(&table.mask()).is_err() {
+                table.clear();
+            }
+        }
+        into.forget_empty_tables_beyond(TABLES_PER_GROUP_MAX);
         for place in 0..self.masks.len() {
             let before = before
                 .and_then(|state| state.table(self.masks[place]))
@@ -377,7 +400,7 @@ impl Decoder {
         after.fit_rows();
         for (place, column) in after.columns.iter_mut().enumerate() {
             let before = before.map(|(table, ticks)| (&table.columns[place], ticks));
-            column::decode(before, column, &self.rows, from)?;
+            column::decode(before, column, &self.rows, &mut self.scratch, from)?;
         }
         let mask = after.mask();
         for (place, column) in after.blobs.iter_mut().enumerate() {

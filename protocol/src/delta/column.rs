@@ -1,12 +1,16 @@
 //! One column: residuals of the rows that stay, values of those that enter, motion where it does not follow.
 //!
-//! Rows whose predictions held lately are quiet: between them only exceptions are coded, with the number of
-//! quiet rows before each, so that rest costs nothing. The others have a residual each, in the context of how
-//! far off they were.
+//! Rows whose predictions held lately are quiet: of them only exceptions are coded, with the number of quiet
+//! rows before each, so that rest costs nothing. The others are busy and have a residual each, in the context
+//! of how far off they were. The decision to question: each step runs through all rows before the next begins.
+//! Levels, predictions and motions then are loops without branches, which compilers turn into vector code; only
+//! what is coded takes a row at a time.
 
 use super::{
     codec::{Reading, Writing},
-    motion::{DAMPING_MAX, FIT_MAX, Motion, VELOCITY_MAX, sign_extend},
+    lanes,
+    motion::{Motion, reach, sign_extend},
+    motions,
     rows::Rows,
     state::Column,
 };
@@ -16,196 +20,217 @@ use crate::{
     schema::{Predict, mask},
 };
 
+/// From so many busy rows on, residuals take the coder's two states in turn: below, the second state costs more
+/// than it saves.
+const RUN_ROWS_MIN: usize = 256;
+/// From so many rows on, a column without levels says whether every row has a residual.
+const DENSE_ROWS_MIN: usize = 64;
+/// Every row gets a residual when more than one in so many is off.
+const DENSE_ONE_IN: usize = 4;
+
+/// Rows that are looked through at a time.
+const BLOCK: usize = 64;
+
+/// Memory that columns borrow, one after the other. Each is as long as there are rows that stay.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// What [`Rows`] reorders.
+    values_before: Vec<i32>,
+    motions_before: Vec<Motion>,
+    values_after: Vec<i32>,
+    motions_after: Vec<Motion>,
+    residuals: Vec<i32>,
+    levels: Vec<u32>,
+    /// Places of rows whose level is not 0.
+    busy: Vec<u32>,
+    /// Places of quiet rows that are off, and how many quiet rows are before each.
+    off: Vec<(u32, u32)>,
+}
+
+/// Where the exceptions among quiet rows are coded: their gaps and their residuals.
+fn quiet_tables(column: &Column, ticks: u32) -> (usize, usize) {
+    let (gap, residual) = if ticks == 1 {
+        (context::GAP, context::LEVEL)
+    } else {
+        (context::STALE_GAP, context::STALE)
+    };
+    (
+        table_of(column.place, gap),
+        table_of(column.place, residual),
+    )
+}
+
 /// Notes a column. `before` is `None` when no row stays.
 pub(super) fn encode(
     before: Option<(&Column, u32)>,
     after: &Column,
     rows: &Rows,
+    scratch: &mut Scratch,
     to: &mut Writing<'_>,
 ) {
-    if let Some((before, ticks)) = before.filter(|_| !rows.after.is_empty()) {
-        encode_stayed(before, after, rows, ticks, to);
+    if let Some((before, ticks)) = before.filter(|_| rows.stay() > 0) {
+        match after.predict {
+            Predict::Linear if ticks == 1 => encode_followed(before, after, rows, scratch, to),
+            _ => encode_unfollowed(before, after, rows, ticks, scratch, to),
+        }
         if after.predict == Predict::Linear && ticks > 1 {
-            let pairs = rows.before.iter().zip(&rows.after);
-            let motions =
-                pairs.map(|(&old, &new)| (before.motion[old as usize], after.motion[new as usize]));
-            encode_motions(motions, to);
+            let motions = rows
+                .pairs()
+                .map(|(old, new)| (before.motion[old], after.motion[new]));
+            motions::encode(motions, to);
         }
     }
     let mut above = 0;
-    for &row in &rows.entered {
+    for &row in rows.entered() {
         let value = after.values[row as usize];
         let difference = sign_extend(value.wrapping_sub(above), after.bits);
         to.number(table_of(after.place, context::ENTER), fold(difference));
         above = value;
     }
-    if after.predict == Predict::Linear && !rows.entered.is_empty() {
-        let entered = rows.entered.iter();
-        encode_motions(
+    if after.predict == Predict::Linear && !rows.entered().is_empty() {
+        let entered = rows.entered().iter();
+        motions::encode(
             entered.map(|&row| (Motion::default(), after.motion[row as usize])),
             to,
         );
     }
 }
 
-/// Notes what the rows that stay are off their predictions.
-fn encode_stayed(before: &Column, after: &Column, rows: &Rows, ticks: u32, to: &mut Writing<'_>) {
-    let bits = after.bits;
-    let pairs = || {
-        rows.before
-            .iter()
-            .zip(&rows.after)
-            .map(|(&old, &new)| (old as usize, new as usize))
-    };
-    match (after.predict, rows.are_same()) {
-        (Predict::Linear, true) if ticks == 1 => {
-            let before = before.values.iter().zip(&before.motion);
-            let residuals = before.zip(&after.values).map(|((&value, motion), &after)| {
-                let expected = value.wrapping_add(motion.expect().0);
-                (
-                    sign_extend(after.wrapping_sub(expected), bits),
-                    motion.level(),
-                )
-            });
-            encode_residuals(residuals, after, ticks, to);
-        }
-        (Predict::Linear, _) => {
-            let residuals = pairs().map(|(old, new)| {
-                let motion = before.motion[old];
-                let expected = motion.predict(before.values[old], ticks);
-                let level = if ticks == 1 { motion.level() } else { 0 };
-                (
-                    sign_extend(after.values[new].wrapping_sub(expected), bits),
-                    level,
-                )
-            });
-            encode_residuals(residuals, after, ticks, to);
-        }
-        (Predict::Hold, true) if before.values == after.values => {
-            let gap = if ticks == 1 {
-                context::GAP
-            } else {
-                context::STALE_GAP
-            };
-            to.number(table_of(after.place, gap), 0);
-        }
-        (Predict::Hold, true) => {
-            let values = before.values.iter().zip(&after.values);
-            let residuals =
-                values.map(|(before, after)| (sign_extend(after.wrapping_sub(*before), bits), 0));
-            encode_residuals(residuals, after, ticks, to);
-        }
-        (Predict::Hold, false) => {
-            let residuals = pairs().map(|(old, new)| {
-                (
-                    sign_extend(after.values[new].wrapping_sub(before.values[old]), bits),
-                    0,
-                )
-            });
-            encode_residuals(residuals, after, ticks, to);
-        }
-    }
-}
-
-/// Notes residuals, each with its level.
-#[inline]
-fn encode_residuals(
-    residuals: impl Iterator<Item = (i32, usize)>,
-    column: &Column,
-    ticks: u32,
+/// Rows one tick later: exceptions among the quiet, then the residuals of the busy.
+fn encode_followed(
+    before: &Column,
+    after: &Column,
+    rows: &Rows,
+    scratch: &mut Scratch,
     to: &mut Writing<'_>,
 ) {
-    let (gaps, exceptions) = if ticks == 1 {
-        (
-            table_of(column.place, context::GAP),
-            table_of(column.place, context::LEVEL),
-        )
+    let Scratch {
+        values_before,
+        motions_before,
+        values_after,
+        residuals,
+        levels,
+        busy,
+        off,
+        ..
+    } = scratch;
+    let values = rows.gather_before(&before.values, values_before);
+    let motions = rows.gather_before(&before.motion, motions_before);
+    let now = rows.gather_after(&after.values, values_after);
+    let len = rows.stay();
+    residuals.resize(len, 0);
+    levels.resize(len, 0);
+    lanes::residuals(values, motions, now, after.bits, residuals, levels);
+    find_busy(levels, busy);
+    find_off(residuals, levels, off);
+
+    let (gaps, exceptions) = quiet_tables(after, 1);
+    encode_exceptions(off, residuals, gaps, exceptions, to);
+    let coded = busy.iter().map(|&row| {
+        let row = row as usize;
+        (levels[row] as usize, fold(residuals[row]))
+    });
+    to.numbers(exceptions, coded, busy.len() >= RUN_ROWS_MIN);
+}
+
+/// Rows that hold, or whose baseline is older: all are quiet, or all have a residual.
+fn encode_unfollowed(
+    before: &Column,
+    after: &Column,
+    rows: &Rows,
+    ticks: u32,
+    scratch: &mut Scratch,
+    to: &mut Writing<'_>,
+) {
+    let Scratch {
+        values_before,
+        motions_before,
+        values_after,
+        residuals,
+        levels,
+        off,
+        ..
+    } = scratch;
+    let bits = after.bits;
+    let values = rows.gather_before(&before.values, values_before);
+    let now = rows.gather_after(&after.values, values_after);
+    let len = rows.stay();
+    residuals.resize(len, 0);
+    if after.predict == Predict::Linear {
+        let motions = rows.gather_before(&before.motion, motions_before);
+        let rows = values.iter().zip(motions).zip(now);
+        for (residual, ((&value, motion), &now)) in residuals.iter_mut().zip(rows) {
+            *residual = sign_extend(now.wrapping_sub(motion.predict(value, ticks)), bits);
+        }
     } else {
-        (
-            table_of(column.place, context::STALE_GAP),
-            table_of(column.place, context::STALE),
-        )
-    };
-    // The decoder needs a gap before the rows it spans, so its place is kept until it is known.
-    let mut place = to.tokens.reserve();
-    let mut quiet = 0;
-    for (residual, level) in residuals {
-        if level > 0 {
-            to.number(exceptions + level, fold(residual));
-        } else if residual == 0 {
-            quiet += 1;
-        } else {
-            to.fill(&place, gaps, quiet + 1);
-            to.number(exceptions, fold(residual));
-            place = to.tokens.reserve();
-            quiet = 0;
-        }
+        lanes::differences(values, now, bits, residuals);
     }
-    to.fill(&place, gaps, 0);
+    levels.clear();
+    levels.resize(len, 0);
+    find_off(residuals, levels, off);
+    let is_dense = len >= DENSE_ROWS_MIN && off.len() * DENSE_ONE_IN > len;
+    if len >= DENSE_ROWS_MIN {
+        to.number(shared::DENSE, is_dense.into());
+    }
+    if !is_dense {
+        let (gaps, exceptions) = quiet_tables(after, ticks);
+        encode_exceptions(off, residuals, gaps, exceptions, to);
+        return;
+    }
+    let table = table_of(after.place, context::DENSE);
+    let coded = residuals.iter().map(|&residual| (0, fold(residual)));
+    to.numbers(table, coded, len >= RUN_ROWS_MIN);
 }
 
-/// Notes the motions that are not as expected.
-fn encode_motions(motions: impl Iterator<Item = (Motion, Motion)>, to: &mut Writing<'_>) {
-    let mut place = to.tokens.reserve();
-    let mut quiet = 0;
-    for (expected, motion) in motions {
-        if motion == expected {
-            quiet += 1;
-            continue;
+/// Which rows are not quiet.
+fn find_busy(levels: &[u32], busy: &mut Vec<u32>) {
+    busy.clear();
+    let mut row = 0;
+    for levels in levels.chunks(BLOCK) {
+        // An index that cannot be out of bounds costs no branch, and neither does a row that is not kept.
+        let mut found = [0; BLOCK];
+        let mut len = 0;
+        for &level in levels {
+            found[len % BLOCK] = row;
+            len += usize::from(level != 0);
+            row += 1;
         }
-        to.fill(&place, shared::MOTION_GAP, quiet + 1);
-        to.number(
-            shared::VELOCITY,
-            fold(motion.velocity.wrapping_sub(expected.velocity)),
-        );
-        to.tokens.plain(u32::from(motion.phase.cast_unsigned()), 8);
-        to.number(shared::FITTED, u32::from(FIT_MAX - motion.fitted));
-        to.number(
-            shared::ACTIVITY,
-            fold(i32::from(motion.activity) - i32::from(expected.activity)),
-        );
-        to.number(shared::DAMPING, motion.damping.into());
-        place = to.tokens.reserve();
-        quiet = 0;
+        busy.extend_from_slice(&found[..len]);
     }
-    to.fill(&place, shared::MOTION_GAP, 0);
 }
 
-/// Quiet rows until the next exception.
-struct Gap {
-    left: u32,
-    table: usize,
+/// Which quiet rows are off.
+fn find_off(residuals: &[i32], levels: &[u32], off: &mut Vec<(u32, u32)>) {
+    off.clear();
+    let (mut row, mut quiet) = (0, 0);
+    for (residuals, levels) in residuals.chunks(BLOCK).zip(levels.chunks(BLOCK)) {
+        let mut found = [(0, 0); BLOCK];
+        let mut len = 0;
+        for (&residual, &level) in residuals.iter().zip(levels) {
+            found[len % BLOCK] = (row, quiet);
+            len += usize::from((level == 0) & (residual != 0));
+            quiet += u32::from(level == 0);
+            row += 1;
+        }
+        off.extend_from_slice(&found[..len]);
+    }
 }
 
-impl Gap {
-    fn read(table: usize, from: &mut Reading<'_, '_>) -> Self {
-        // "None further" wraps round to more rows than there can be.
-        Self {
-            left: from.number(table).wrapping_sub(1),
-            table,
-        }
+/// Notes exceptions among quiet rows.
+fn encode_exceptions(
+    off: &[(u32, u32)],
+    residuals: &[i32],
+    gaps: usize,
+    exceptions: usize,
+    to: &mut Writing<'_>,
+) {
+    let mut next = 0;
+    for &(row, quiet_before) in off {
+        to.number(gaps, quiet_before - next + 1);
+        to.number(exceptions, fold(residuals[row as usize]));
+        next = quiet_before + 1;
     }
-
-    /// Whether the next quiet row is an exception.
-    #[inline]
-    fn is_over(&mut self) -> bool {
-        let over = self.left == 0;
-        self.left = self.left.wrapping_sub(1);
-        over
-    }
-
-    fn renew(&mut self, from: &mut Reading<'_, '_>) {
-        *self = Self::read(self.table, from);
-    }
-
-    /// Whether no exception was promised that did not come.
-    fn check_end(left: u32, rows: usize) -> Result<(), DecodeError> {
-        if left >= u32::MAX - rows as u32 {
-            Ok(())
-        } else {
-            Err(DecodeError::Invalid("a gap beyond the last row"))
-        }
-    }
+    to.number(gaps, 0);
 }
 
 /// Reads a column into `after`, whose rows are there already, with any content.
@@ -213,38 +238,35 @@ pub(super) fn decode(
     before: Option<(&Column, u32)>,
     after: &mut Column,
     rows: &Rows,
+    scratch: &mut Scratch,
     from: &mut Reading<'_, '_>,
 ) -> Result<(), DecodeError> {
-    if let Some((before, ticks)) = before.filter(|_| !rows.after.is_empty()) {
+    if let Some((before, ticks)) = before.filter(|_| rows.stay() > 0) {
         match after.predict {
-            Predict::Linear if ticks == 1 => decode_followed(before, after, rows, from)?,
-            _ => decode_exceptions(before, after, rows, ticks, from)?,
+            Predict::Linear if ticks == 1 => decode_followed(before, after, rows, scratch, from)?,
+            _ => decode_unfollowed(before, after, rows, ticks, scratch, from)?,
         }
         if after.predict == Predict::Linear && ticks > 1 {
-            let pairs = rows
-                .before
-                .iter()
-                .zip(&rows.after)
-                .map(|(&old, &new)| (before.motion[old as usize], new));
-            decode_motions(pairs, rows.after.len(), &mut after.motion, from)?;
+            let pairs = rows.pairs().map(|(old, new)| (before.motion[old], new));
+            motions::decode(pairs, rows.stay(), &mut after.motion, from)?;
         }
     }
-    let mut above = 0;
-    for &row in &rows.entered {
+    let mut above = 0i32;
+    for &row in rows.entered() {
         let difference = unfold(from.number(table_of(after.place, context::ENTER)));
-        above = above_plus(above, difference, after.bits);
+        above = above.wrapping_add(difference) & mask(after.bits);
         after.values[row as usize] = above;
     }
-    if after.predict == Predict::Linear && !rows.entered.is_empty() {
-        let entered = rows.entered.iter().map(|&row| (Motion::default(), row));
-        decode_motions(entered, rows.entered.len(), &mut after.motion, from)?;
+    if after.predict == Predict::Linear && !rows.entered().is_empty() {
+        let entered = rows.entered().iter();
+        motions::decode(
+            entered.map(|&row| (Motion::default(), row as usize)),
+            rows.entered().len(),
+            &mut after.motion,
+            from,
+        )?;
     }
     Ok(())
-}
-
-#[inline]
-fn above_plus(above: i32, difference: i32, bits: u8) -> i32 {
-    above.wrapping_add(difference) & mask(bits)
 }
 
 /// Rows one tick later: residuals by level, and the motion that follows from them.
@@ -252,137 +274,167 @@ fn decode_followed(
     before: &Column,
     after: &mut Column,
     rows: &Rows,
+    scratch: &mut Scratch,
     from: &mut Reading<'_, '_>,
 ) -> Result<(), DecodeError> {
+    let Scratch {
+        values_before,
+        motions_before,
+        values_after,
+        motions_after,
+        residuals,
+        levels,
+        busy,
+        ..
+    } = scratch;
     let bits = after.bits;
-    let exceptions = table_of(after.place, context::LEVEL);
+    let values = rows.gather_before(&before.values, values_before);
+    let motions = rows.gather_before(&before.motion, motions_before);
+    levels.resize(rows.stay(), 0);
+    lanes::levels(motions, levels);
+    find_busy(levels, busy);
+    residuals.clear();
+    residuals.resize(rows.stay(), 0);
+
+    let (gaps, exceptions) = quiet_tables(after, 1);
+    decode_exceptions(residuals, busy, gaps, exceptions, bits, from)?;
+    decode_busy(residuals, busy, levels, exceptions, bits, from);
+
+    let (mask, reach) = (mask(bits), reach(bits));
+    let after_values = rows.room(&mut after.values, values_after);
+    let after_motions = rows.room(&mut after.motion, motions_after);
+    lanes::follow(
+        values,
+        motions,
+        residuals,
+        mask,
+        reach,
+        after_values,
+        after_motions,
+    );
+    rows.scatter(values_after, &mut after.values);
+    rows.scatter(motions_after, &mut after.motion);
+    Ok(())
+}
+
+/// Reads the residuals of busy rows.
+fn decode_busy(
+    residuals: &mut [i32],
+    busy: &[u32],
+    levels: &[u32],
+    exceptions: usize,
+    bits: u8,
+    from: &mut Reading<'_, '_>,
+) {
     let codebook = from.codebook;
+    if busy.len() < RUN_ROWS_MIN {
+        for &row in busy {
+            let table = exceptions + levels[row as usize] as usize;
+            residuals[row as usize] = sign_extend(unfold(from.number(table)), bits);
+        }
+        return;
+    }
     let tables: [_; 8] = core::array::from_fn(|level| {
         let table = codebook.table(exceptions + level);
         (table, table.slots())
     });
-    let gaps = codebook.table(table_of(after.place, context::GAP));
-    // A copy that nothing points to stays in registers.
-    let mut symbols = from.symbols;
-    let mut gap = symbols.number(gaps).wrapping_sub(1);
-    let mut next = |value: i32, motion: Motion| {
-        let level = motion.level();
-        let quiet = level == 0;
-        let (steps, rest) = motion.expect();
-        let expected = value.wrapping_add(steps);
-        if quiet & (gap != 0) {
-            gap = gap.wrapping_sub(1);
-            return (expected & mask(bits), motion.confirmed(rest));
-        }
-        let (codes, slots) = tables[level];
-        let residual = sign_extend(unfold(symbols.number_in(codes, slots)), bits);
-        if quiet {
-            gap = symbols.number(gaps).wrapping_sub(1);
-        }
-        let value = expected.wrapping_add(residual) & mask(bits);
-        (value, motion.deflected(rest, residual, bits))
-    };
-    if rows.are_same() {
-        let before = before.values.iter().zip(&before.motion);
-        let after = after.values.iter_mut().zip(&mut after.motion);
-        for ((&value, &motion), (new_value, new_motion)) in before.zip(after) {
-            (*new_value, *new_motion) = next(value, motion);
-        }
-    } else {
-        for (&old, &new) in rows.before.iter().zip(&rows.after) {
-            let (old, new) = (old as usize, new as usize);
-            (after.values[new], after.motion[new]) = next(before.values[old], before.motion[old]);
-        }
-    }
-    from.symbols = symbols;
-    Gap::check_end(gap, rows.after.len())
+    let coded = busy.iter().map(|&row| {
+        let level = levels[row as usize] as usize;
+        (tables[level & 7], row as usize)
+    });
+    from.symbols.run(coded, |row, number| {
+        residuals[row] = sign_extend(unfold(number), bits);
+    });
 }
 
-/// Rows that are as predicted, but for some.
-fn decode_exceptions(
+/// Rows that hold or whose baseline is older.
+fn decode_unfollowed(
     before: &Column,
     after: &mut Column,
     rows: &Rows,
     ticks: u32,
+    scratch: &mut Scratch,
     from: &mut Reading<'_, '_>,
 ) -> Result<(), DecodeError> {
-    let bits = after.bits;
-    if rows.are_same() && after.predict == Predict::Hold {
-        after.values.copy_from_slice(&before.values);
+    let Scratch {
+        values_before,
+        motions_before,
+        values_after,
+        residuals,
+        ..
+    } = scratch;
+    let len = rows.stay();
+    let (bits, mask) = (after.bits, mask(after.bits));
+    let (gaps, exceptions) = quiet_tables(after, ticks);
+    let dense = table_of(after.place, context::DENSE);
+    let values = rows.gather_before(&before.values, values_before);
+    let now = rows.room(&mut after.values, values_after);
+    if after.predict == Predict::Linear {
+        let motions = rows.gather_before(&before.motion, motions_before);
+        for (now, (&value, motion)) in now.iter_mut().zip(values.iter().zip(motions)) {
+            *now = motion.predict(value, ticks) & mask;
+        }
     } else {
-        for (&old, &new) in rows.before.iter().zip(&rows.after) {
-            let (old, new) = (old as usize, new as usize);
-            let value = before.values[old];
-            after.values[new] = match after.predict {
-                Predict::Hold => value,
-                Predict::Linear => before.motion[old].predict(value, ticks) & mask(bits),
-            };
+        now.copy_from_slice(values);
+    }
+    if len >= DENSE_ROWS_MIN && from.number(shared::DENSE) != 0 {
+        let codes = from.codebook.table(dense);
+        if len < RUN_ROWS_MIN {
+            for now in now.iter_mut() {
+                *now = now.wrapping_add(unfold(from.number(dense))) & mask;
+            }
+        } else {
+            let tables = (codes, codes.slots());
+            let coded = now.iter_mut().map(|now| (tables, now));
+            from.symbols.run(coded, |now, number| {
+                *now = now.wrapping_add(unfold(number)) & mask;
+            });
+        }
+    } else {
+        residuals.clear();
+        residuals.resize(len, 0);
+        decode_exceptions(residuals, &[], gaps, exceptions, bits, from)?;
+        for (now, &residual) in now.iter_mut().zip(residuals.iter()) {
+            *now = now.wrapping_add(residual) & mask;
         }
     }
-    let (gaps, exceptions) = if ticks == 1 {
-        (
-            table_of(after.place, context::GAP),
-            table_of(after.place, context::LEVEL),
-        )
-    } else {
-        (
-            table_of(after.place, context::STALE_GAP),
-            table_of(after.place, context::STALE),
-        )
-    };
-    let mut next = 0usize;
+    rows.scatter(values_after, &mut after.values);
+    Ok(())
+}
+
+/// Reads exceptions among quiet rows into `residuals`.
+fn decode_exceptions(
+    residuals: &mut [i32],
+    busy: &[u32],
+    gaps: usize,
+    exceptions: usize,
+    bits: u8,
+    from: &mut Reading<'_, '_>,
+) -> Result<(), DecodeError> {
+    let codebook = from.codebook;
+    let (gaps, exceptions) = (codebook.table(gaps), codebook.table(exceptions));
+    // A copy that nothing points to stays in registers.
+    let mut symbols = from.symbols;
+    let (mut quiet_before, mut busy_before) = (0usize, 0);
     loop {
-        let gap = from.number(gaps) as usize;
+        let gap = symbols.number(gaps) as usize;
         if gap == 0 {
+            from.symbols = symbols;
             return Ok(());
         }
-        next = next.saturating_add(gap);
-        let row = *rows
-            .after
-            .get(next - 1)
+        quiet_before = quiet_before.saturating_add(gap);
+        while busy
+            .get(busy_before)
+            .is_some_and(|&row| row as usize <= quiet_before - 1 + busy_before)
+        {
+            busy_before += 1;
+        }
+        let residual = residuals
+            .get_mut((quiet_before - 1).saturating_add(busy_before))
             .ok_or(DecodeError::OutOfRange("a row that changes"))?;
-        let value = &mut after.values[row as usize];
-        *value = above_plus(*value, unfold(from.number(exceptions)), bits);
-        if from.ran_out() {
+        *residual = sign_extend(unfold(symbols.number(exceptions)), bits);
+        if symbols.ran_out() {
             return Err(DecodeError::Truncated("a column"));
         }
     }
-}
-
-fn decode_motions(
-    motions: impl Iterator<Item = (Motion, u32)>,
-    len: usize,
-    into: &mut [Motion],
-    from: &mut Reading<'_, '_>,
-) -> Result<(), DecodeError> {
-    let mut gap = Gap::read(shared::MOTION_GAP, from);
-    for (expected, row) in motions {
-        into[row as usize] = expected;
-        if !gap.is_over() {
-            continue;
-        }
-        let velocity = expected
-            .velocity
-            .wrapping_add(unfold(from.number(shared::VELOCITY)));
-        let phase = (from.plain(8) as u8).cast_signed();
-        let fitted = u32::from(FIT_MAX).checked_sub(from.number(shared::FITTED));
-        let activity =
-            i64::from(expected.activity) + i64::from(unfold(from.number(shared::ACTIVITY)));
-        let damping = from.number(shared::DAMPING);
-        let sound = velocity.unsigned_abs() <= VELOCITY_MAX.unsigned_abs()
-            && damping >> 2 <= u32::from(DAMPING_MAX)
-            && damping & 3 != 3;
-        let (Some(fitted), Ok(activity), true) = (fitted, u8::try_from(activity), sound) else {
-            return Err(DecodeError::OutOfRange("a motion"));
-        };
-        into[row as usize] = Motion {
-            velocity,
-            phase,
-            fitted: fitted as u8,
-            activity,
-            damping: damping as u8,
-        };
-        gap.renew(from);
-    }
-    Gap::check_end(gap.left, len)
 }

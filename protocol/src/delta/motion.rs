@@ -8,10 +8,19 @@
 //! Everything is integer arithmetic, so both ends agree to the last bit.
 
 /// The motion of one value: what both ends know of it besides the value itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Two words of the same size, so that a loop over rows handles several in one register.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Motion {
     /// Quanta per tick, in 256ths.
-    pub(super) velocity: i32,
+    velocity: i32,
+    /// The bytes of [`Fit`], phase lowest.
+    fit: u32,
+}
+
+/// What a motion knows besides its velocity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fit {
     /// Where inside its quantum the value is thought to be, in 256ths from the middle.
     pub(super) phase: i8,
     /// Values on the line that is being fitted, up to [`FIT_MAX`].
@@ -30,160 +39,180 @@ const ONE: i32 = 256;
 /// A line is fitted through no more values than this, so that a slow bend is followed.
 pub(super) const FIT_MAX: u8 = 40;
 /// Eighths of a sudden change.
-pub(super) const DAMPING_MAX: u8 = 8;
+pub(super) const DAMPING_MAX: i32 = 8;
 /// A residual beyond so many quanta counts as this one; its product with a gain fits 32 bits.
 const RESIDUAL_MAX: i32 = 1 << 14;
 /// Up to so many 256ths per tick a value that is not seen to move counts as resting.
-const VELOCITY_AT_REST: u32 = 2;
-/// Beyond so many 256ths per tick a value counts as this fast.
-pub(super) const VELOCITY_MAX: i32 = 1 << 30;
-
-/// The gains of a least-squares line through so many values plus the new one, for value and velocity:
-/// `2(2n−1) / n(n+1)` and `6 / n(n+1)`, in 256ths.
-const GAINS: [(i32, i32); FIT_MAX as usize + 1] = {
-    let mut gains = [(ONE, ONE); FIT_MAX as usize + 1];
+const VELOCITY_AT_REST: i32 = 2;
+/// The gains of a least-squares line through so many values plus the new one, for value and velocity, the
+/// former in the upper half: `2(2n−1) / n(n+1)` and `6 / n(n+1)`, in 256ths. As long as an index of six bits.
+const GAINS: [u32; 64] = {
+    let mut gains = [(ONE << 16 | ONE).cast_unsigned(); 64];
     let mut fitted = 2;
-    while fitted < gains.len() {
+    while fitted <= FIT_MAX as usize {
         let n = fitted as i32 + 1;
-        gains[fitted] = (
-            ONE * 2 * (2 * n - 1) / (n * (n + 1)),
-            (ONE * 24 / (n * (n + 1)) + 2) / 4,
-        );
+        let value_gain = ONE * 2 * (2 * n - 1) / (n * (n + 1));
+        let line_gain = (ONE * 24 / (n * (n + 1)) + 2) / 4;
+        gains[fitted] = (value_gain << 16 | line_gain).cast_unsigned();
         fitted += 1;
     }
     gains
 };
 
-/// The damping after a sudden change, by the damping before and whether the change was downwards: more when
-/// it went against the last one, less when it went the same way.
-const DAMPING_AFTER: [u8; 128] = {
-    let mut after = [0; 128];
-    let mut place = 0;
-    while place < after.len() {
-        let (before, direction) = ((place >> 1) as u8, (place & 1) as u8 + 1);
-        let eighths = match before & 3 {
-            0 => before >> 2,
-            last if last == direction => (before >> 2).saturating_sub(1),
-            _ => (before >> 2) + 1,
-        };
-        let eighths = if eighths > DAMPING_MAX {
-            DAMPING_MAX
-        } else {
-            eighths
-        };
-        after[place] = eighths << 2 | direction;
-        place += 1;
-    }
-    after
-};
-
 impl Motion {
+    #[inline]
+    pub(super) const fn new(velocity: i32, fit: Fit) -> Self {
+        let fit = u32::from_le_bytes([
+            fit.phase.cast_unsigned(),
+            fit.fitted,
+            fit.activity,
+            fit.damping,
+        ]);
+        Self { velocity, fit }
+    }
+
+    #[inline]
+    pub(super) const fn velocity(self) -> i32 {
+        self.velocity
+    }
+
+    #[inline]
+    pub(super) const fn fit(self) -> Fit {
+        let [phase, fitted, activity, damping] = self.fit.to_le_bytes();
+        Fit {
+            phase: phase.cast_signed(),
+            fitted,
+            activity,
+            damping,
+        }
+    }
+
     /// The motion after a value went from `before` to `after` within one tick.
     #[inline]
     #[must_use]
     pub fn next(self, before: i32, after: i32, bits: u8) -> Self {
-        let (steps, rest) = self.expect();
-        let residual = sign_extend(after.wrapping_sub(before).wrapping_sub(steps), bits);
-        self.corrected(rest, residual, bits)
-    }
-
-    /// The quanta the value is expected to go at the next tick, and where in its quantum it should be then.
-    #[inline]
-    pub(super) fn expect(self) -> (i32, i32) {
-        let expected = i32::from(self.phase) + self.velocity;
-        let steps = (expected + ONE / 2) >> 8;
-        (steps, expected - (steps << 8))
-    }
-
-    /// The motion after a residual; `rest` is where in its quantum the value was expected.
-    ///
-    /// Rows that go straight are nearly all quiet and exactly where they were expected, which one branch finds
-    /// out; the others take the long way.
-    #[inline]
-    fn corrected(self, rest: i32, residual: i32, bits: u8) -> Self {
+        let expected = before.wrapping_add(self.steps());
+        let residual = sign_extend(after.wrapping_sub(expected), bits);
+        // Rows that go straight are nearly all quiet and exactly where they were expected, which one branch
+        // finds out; the others take the long way.
         if residual == 0 && self.level() == 0 {
-            self.confirmed(rest)
+            self.confirmed()
         } else {
-            self.deflected(rest, residual, bits)
+            self.corrected(residual, reach(bits))
         }
     }
 
-    /// The motion after a value came as expected: [`deflected`](Self::deflected) by nothing, with all that
+    /// Where in its quantum the value is expected at the next tick, in 256ths, wrapping, plus whole quanta.
+    #[inline]
+    const fn expected(self) -> i32 {
+        (self.fit << 24)
+            .cast_signed()
+            .wrapping_shr(24)
+            .wrapping_add(self.velocity)
+    }
+
+    /// The quanta the value is expected to go at the next tick.
+    #[inline]
+    pub(super) const fn steps(self) -> i32 {
+        self.expected().wrapping_add(ONE / 2) >> 8
+    }
+
+    /// The motion after a value came as expected: [`corrected`](Self::corrected) by nothing, with all that
     /// cannot happen then left out.
     #[inline]
-    pub(super) fn confirmed(self, rest: i32) -> Self {
-        let activity = (u32::from(self.activity) * 3 / 4) as u8;
-        let fitted = (self.fitted.max(1) + 1).min(FIT_MAX);
-        let (value_gain, line_gain) = GAINS[fitted as usize];
+    fn confirmed(self) -> Self {
+        let fit = self.fit();
+        let expected = self.expected();
+        let rest = expected.wrapping_sub(self.steps() << 8);
+        let activity = (u32::from(fit.activity) * 3 / 4) as u8;
+        let fitted = (fit.fitted.max(1) + 1).min(FIT_MAX);
+        let gains = GAINS[fitted as usize & 63];
         let gain = if fitted <= 2 {
-            gain_after(self.damping)
+            gain_after(i32::from(fit.damping) >> 2)
         } else {
-            line_gain
+            (gains & 0xffff).cast_signed()
         };
-        let velocity = self.velocity + ((ONE / 2 - rest * gain) >> 8);
-        let velocity = velocity.clamp(-VELOCITY_MAX, VELOCITY_MAX);
+        let velocity = self.velocity.wrapping_add((ONE / 2 - rest * gain) >> 8);
+        let value_gain = (gains >> 16).cast_signed();
         let phase = (((-rest * value_gain) >> 8) + rest) as i8;
-        if velocity.unsigned_abs() <= VELOCITY_AT_REST && (fitted >= 8 || self.fitted == 0) {
-            let damping = if activity == 0 { 0 } else { self.damping };
-            return Self {
+        let is_slow = (velocity.wrapping_add(VELOCITY_AT_REST)).cast_unsigned()
+            <= 2 * VELOCITY_AT_REST.cast_unsigned();
+        if is_slow && (fitted >= 8 || fit.fitted == 0) {
+            let damping = if activity == 0 { 0 } else { fit.damping };
+            let fit = Fit {
                 activity,
                 damping,
-                ..Self::default()
+                ..Fit::default()
             };
+            return Self::new(0, fit);
         }
-        Self {
-            velocity,
+        let fit = Fit {
             phase,
             fitted,
             activity,
-            damping: self.damping,
-        }
+            damping: fit.damping,
+        };
+        Self::new(velocity, fit)
     }
 
-    /// The motion after a value came wherever it came.
+    /// The motion after a value came wherever it came; `reach` is [`reach`] of the column's bits.
     ///
-    /// Written without branches: which way a turning row goes is what no branch predictor knows.
-    #[inline]
-    pub(super) fn deflected(self, rest: i32, residual: i32, bits: u8) -> Self {
-        let size = residual.unsigned_abs();
-        let activity = {
-            let now = size.min(31) * 8;
-            let was = u32::from(self.activity);
-            (was * 3 + now + if now > was { 3 } else { 0 }) / 4
-        };
+    /// Written without branches and in words of one size: which way a turning row goes is what no branch
+    /// predictor knows, and a loop over rows takes several at once.
+    #[inline(always)]
+    pub(super) fn corrected(self, residual: i32, reach: i32) -> Self {
+        let fit = self.fit.cast_signed();
+        let fitted_before = fit >> 8 & 0xff;
+        let was = fit >> 16 & 0xff;
+        let damping_before = fit >> 24 & 0xff;
+        let expected = self.expected();
+        let rest = expected.wrapping_sub(expected.wrapping_add(ONE / 2) & -ONE);
+
+        let size = residual.max(-i32::MAX).abs();
+        let now = size.min(31) * 8;
+        let activity = (was * 3 + now + if now > was { 3 } else { 0 }) >> 2;
         let off = (residual.clamp(-RESIDUAL_MAX, RESIDUAL_MAX) << 8) - rest;
-        let sudden =
-            (size >= 2) | ((self.fitted >= 8) & (off.unsigned_abs() > (ONE + ONE / 2) as u32));
-        let turned = DAMPING_AFTER[(self.damping as usize & 63) << 1 | usize::from(residual < 0)];
-        let damping = if sudden { turned } else { self.damping };
-        let fitted = if sudden {
-            1
+        let is_far = (fitted_before >= 8) & (off.abs() > ONE + ONE / 2);
+        let is_sudden = (size >= 2) | is_far;
+
+        let direction = if residual < 0 { 2 } else { 1 };
+        let last = damping_before & 3;
+        let eighths_before = damping_before >> 2;
+        let change = if last == direction { -1 } else { 1 };
+        let change = if last == 0 { 0 } else { change };
+        let eighths = (eighths_before + change).clamp(0, DAMPING_MAX);
+        let damping = if is_sudden {
+            eighths << 2 | direction
         } else {
-            (self.fitted.max(1) + 1).min(FIT_MAX)
+            damping_before
         };
-        let (value_gain, line_gain) = GAINS[fitted as usize];
+        let eighths = damping >> 2;
+
+        let grown = (fitted_before.max(1) + 1).min(i32::from(FIT_MAX));
+        let fitted = if is_sudden { 1 } else { grown };
+        let gains = GAINS[(fitted & 63) as usize].cast_signed();
+        let value_gain = gains >> 16;
         // Two values say nothing yet about what is noise and what is motion.
         let gain = if fitted <= 2 {
-            gain_after(damping)
+            gain_after(eighths)
         } else {
-            line_gain
+            gains & 0xffff
         };
         // A quarter of the whole range within a tick is no motion but another place.
-        let elsewhere = size >> (bits.max(3) - 2) != 0;
-        let gain = if elsewhere { 0 } else { gain };
-        let velocity = self.velocity + ((off * gain + ONE / 2) >> 8);
-        let velocity = velocity.clamp(-VELOCITY_MAX, VELOCITY_MAX);
-        let phase = (((off * value_gain) >> 8) - off).clamp(-ONE / 2, ONE / 2 - 1) as i8;
+        let gain = if size >= reach { 0 } else { gain };
+        let velocity = self.velocity.wrapping_add((off * gain + ONE / 2) >> 8);
+        let phase = (((off * value_gain) >> 8) - off).clamp(-ONE / 2, ONE / 2 - 1);
+
         // What hardly moves is taken to rest: a fixed point, so that a group at rest need not be sent.
-        let rests = (residual == 0)
-            & (velocity.unsigned_abs() <= VELOCITY_AT_REST)
-            & ((fitted >= 8) | (self.fitted == 0));
+        let is_slow = velocity.wrapping_add(VELOCITY_AT_REST).cast_unsigned()
+            <= 2 * VELOCITY_AT_REST.cast_unsigned();
+        let is_known = (fitted >= 8) | (fitted_before == 0);
+        let rests = (residual == 0) & is_slow & is_known;
+        let line = fitted << 8 | phase & 0xff;
+        let damping = if rests & (activity == 0) { 0 } else { damping };
         Self {
             velocity: if rests { 0 } else { velocity },
-            phase: if rests { 0 } else { phase },
-            fitted: if rests { 0 } else { fitted },
-            activity: activity as u8,
-            damping: if rests & (activity == 0) { 0 } else { damping },
+            fit: ((if rests { 0 } else { line }) | activity << 16 | damping << 24).cast_unsigned(),
         }
     }
 
@@ -191,21 +220,37 @@ impl Motion {
     #[inline]
     #[must_use]
     pub fn predict(self, value: i32, ticks: u32) -> i32 {
-        let way = i64::from(self.phase) + i64::from(self.velocity) * i64::from(ticks);
+        let way = i64::from(self.fit().phase) + i64::from(self.velocity) * i64::from(ticks);
         value.wrapping_add(((way + i64::from(ONE / 2)) >> 8) as i32)
     }
 
     /// How far off the next prediction may well be, in 8 levels: the context its residual is coded in.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn level(self) -> usize {
-        7 - (self.activity | 1).leading_zeros() as usize
+        // The exponent of a float is the place of the highest bit, and comes out of several at once.
+        let activity = self.fit >> 16 & 0xff;
+        (((activity | 1) as f32).to_bits() >> 23) as usize - 127
     }
+}
+
+impl core::fmt::Debug for Motion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { velocity, .. } = self;
+        write!(f, "Motion({velocity}, {:?})", self.fit())
+    }
+}
+
+/// A residual of so many quanta is no motion but another place: a quarter of the whole range.
+#[inline]
+pub(super) const fn reach(bits: u8) -> i32 {
+    let bits = if bits < 3 { 3 } else { bits };
+    1 << (bits - 2)
 }
 
 /// The share of a change that goes into the velocity, in 256ths.
 #[inline]
-const fn gain_after(damping: u8) -> i32 {
-    (DAMPING_MAX - ((damping >> 2) & 15)) as i32 * (ONE / DAMPING_MAX as i32)
+const fn gain_after(eighths: i32) -> i32 {
+    (DAMPING_MAX - eighths) * (ONE / DAMPING_MAX)
 }
 
 /// The number nearest to zero that equals `value` modulo 2^bits.
@@ -218,7 +263,7 @@ pub(super) const fn sign_extend(value: i32, bits: u8) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DAMPING_MAX, FIT_MAX, Motion, VELOCITY_MAX, sign_extend};
+    use super::{DAMPING_MAX, FIT_MAX, Fit, Motion, reach, sign_extend};
     use proptest::prelude::*;
 
     #[test]
@@ -268,20 +313,29 @@ mod tests {
             let wrap = |value: i32| value & crate::schema::mask(bits);
             for pair in values.windows(2) {
                 let (before, after) = (wrap(pair[0]), wrap(pair[1]));
-                prop_assert_eq!(motion.predict(before, 1), before.wrapping_add(motion.expect().0));
+                if motion.velocity.unsigned_abs() < 1 << 30 {
+                    prop_assert_eq!(motion.predict(before, 1), before.wrapping_add(motion.steps()));
+                }
                 motion = motion.next(before, after, bits);
-                prop_assert!(motion.fitted <= FIT_MAX && motion.damping >> 2 <= DAMPING_MAX);
+                let fit = motion.fit();
+                prop_assert!(fit.fitted <= FIT_MAX && i32::from(fit.damping >> 2) <= DAMPING_MAX);
             }
         }
 
         #[test]
         fn the_short_way_ends_where_the_long_way_does(
-            velocity in -VELOCITY_MAX..=VELOCITY_MAX, small in -300i32..300, slow: bool, rest in -128i32..128,
-            fitted in 0..=FIT_MAX, activity: u8, damping in 0..=DAMPING_MAX, direction in 0u8..3, bits in 1u8..=32,
+            velocity: i32, small in -300i32..300, slow: bool, phase: i8,
+            fitted in 0..=FIT_MAX, activity: u8, damping in 0..=DAMPING_MAX as u8, direction in 0u8..3, bits in 1u8..=32,
         ) {
             let velocity = if slow { small } else { velocity };
-            let motion = Motion { velocity, phase: 0, fitted, activity, damping: damping << 2 | direction };
-            prop_assert_eq!(motion.confirmed(rest), motion.deflected(rest, 0, bits));
+            let motion = Motion::new(velocity, Fit { phase, fitted, activity, damping: damping << 2 | direction });
+            prop_assert_eq!(motion.confirmed(), motion.corrected(0, reach(bits)));
+        }
+
+        #[test]
+        fn a_level_is_the_place_of_the_highest_bit(activity: u8) {
+            let motion = Motion::new(0, Fit { activity, ..Fit::default() });
+            prop_assert_eq!(motion.level(), (activity | 1).ilog2() as usize);
         }
 
         #[test]

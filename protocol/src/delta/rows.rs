@@ -6,39 +6,114 @@ use crate::{entropy::shared, error::DecodeError, id::NetworkId};
 /// How the rows of one table relate to those of its baseline.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Rows that stay: their places before, ascending.
-    pub(super) before: Vec<u32>,
-    /// Rows that stay: their places now, ascending.
-    pub(super) after: Vec<u32>,
+    /// Rows that stay.
+    stay: usize,
+    /// Rows that stay: their places before, ascending. Empty when every row is where it was, as it mostly is.
+    before: Vec<u32>,
+    /// Rows that stay: their places now, ascending; empty when `before` is.
+    after: Vec<u32>,
     /// Rows that enter: their places now, ascending.
-    pub(super) entered: Vec<u32>,
+    entered: Vec<u32>,
     /// Rows that leave: their places before, ascending.
     left: Vec<u32>,
 }
 
 impl Rows {
+    /// How many rows stay.
+    pub(super) const fn stay(&self) -> usize {
+        self.stay
+    }
+
+    /// Rows that enter: their places now, ascending.
+    pub(super) fn entered(&self) -> &[u32] {
+        &self.entered
+    }
+
     /// Whether every row is where it was.
-    pub(super) fn are_same(&self) -> bool {
+    fn are_same(&self) -> bool {
         self.left.is_empty() && self.entered.is_empty()
     }
 
+    /// The place before and now of a row that stays, by its place among them.
+    pub(super) fn pair(&self, row: usize) -> (usize, usize) {
+        if self.are_same() {
+            (row, row)
+        } else {
+            (self.before[row] as usize, self.after[row] as usize)
+        }
+    }
+
+    /// The places before and now of the rows that stay.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.stay).map(|row| self.pair(row))
+    }
+
+    /// What the rows that stay were: copied to `scratch` only when they are not where they were.
+    pub(super) fn gather_before<'a, T: Copy>(
+        &self,
+        from: &'a [T],
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        self.gather(&self.before, from, scratch)
+    }
+
+    /// What the rows that stay are now.
+    pub(super) fn gather_after<'a, T: Copy>(
+        &self,
+        from: &'a [T],
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        self.gather(&self.after, from, scratch)
+    }
+
+    fn gather<'a, T: Copy>(
+        &self,
+        places: &[u32],
+        from: &'a [T],
+        scratch: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        if self.are_same() {
+            return from;
+        }
+        scratch.clear();
+        scratch.extend(places.iter().map(|&place| from[place as usize]));
+        scratch
+    }
+
+    /// Where to write what the rows that stay are now: `into` itself when they are where they were, or else
+    /// `scratch`, from which [`scatter`](Self::scatter) takes it.
+    pub(super) fn room<'a, T: Copy + Default>(
+        &self,
+        into: &'a mut [T],
+        scratch: &'a mut Vec<T>,
+    ) -> &'a mut [T] {
+        if self.are_same() {
+            return into;
+        }
+        scratch.resize(self.stay, T::default());
+        scratch
+    }
+
+    /// Puts what was written to the scratch memory of [`room`](Self::room) into its places.
+    pub(super) fn scatter<T: Copy>(&self, scratch: &[T], into: &mut [T]) {
+        for (&place, &value) in self.after.iter().zip(scratch) {
+            into[place as usize] = value;
+        }
+    }
+
     fn clear(&mut self) {
+        self.stay = 0;
         self.before.clear();
         self.after.clear();
         self.entered.clear();
         self.left.clear();
     }
 
-    fn stay_all(&mut self, len: usize) {
-        self.before.extend(0..len as u32);
-        self.after.extend(0..len as u32);
-    }
-
     /// Compares two ascending lists of ids.
     pub(super) fn compare(&mut self, before: &[NetworkId], after: &[NetworkId]) {
         self.clear();
         if before == after {
-            self.stay_all(after.len());
+            self.stay = after.len();
             return;
         }
         let (mut old, mut new) = (0, 0);
@@ -59,6 +134,7 @@ impl Rows {
             old += usize::from(order.is_le());
             new += usize::from(order.is_ge());
         }
+        self.stay = self.before.len();
     }
 
     /// Notes who left and who entered.
@@ -90,6 +166,7 @@ impl Rows {
         from: &mut Reading<'_, '_>,
     ) -> Result<(), DecodeError> {
         self.clear();
+        after.clear();
         let left = from.number(shared::ROWS) as usize;
         if left > before.len() {
             return Err(DecodeError::OutOfRange("rows that leave"));
@@ -111,10 +188,12 @@ impl Rows {
         budget.take(before.len() - left + entered, columns)?;
         if left == 0 && entered == 0 {
             after.extend_from_slice(before);
-            self.stay_all(before.len());
+            self.stay = before.len();
             return Ok(());
         }
-        self.merge(before, entered, after, from)
+        self.merge(before, entered, after, from)?;
+        self.stay = self.before.len();
+        Ok(())
     }
 
     /// Runs through those who stay and those who enter in order of their ids.

@@ -4,7 +4,10 @@
 //! *path-independent*. Values and motion at a tick follow from the room's history alone, never from which
 //! snapshots some client happened to get, so that one encoding serves everybody with the same baseline.
 
-use super::motion::Motion;
+use super::{
+    lanes,
+    motion::{Motion, reach},
+};
 use crate::{
     error::DecodeError,
     id::NetworkId,
@@ -264,12 +267,14 @@ impl Table {
 impl Column {
     /// Works out the motion when every row is where it was.
     fn follow_same(&mut self, before: &Self) {
-        let bits = self.bits;
-        let before = before.values.iter().zip(&before.motion);
-        let rows = self.motion.iter_mut().zip(&self.values).zip(before);
-        for ((motion, &value), (&value_before, motion_before)) in rows {
-            *motion = motion_before.next(value_before, value, bits);
-        }
+        lanes::next(
+            &before.values,
+            &before.motion,
+            &self.values,
+            self.bits,
+            reach(self.bits),
+            &mut self.motion,
+        );
     }
 
     /// Works out the motion when rows came or went.

@@ -29,8 +29,10 @@ pub(crate) mod context {
     pub(crate) const STALE: usize = 10;
     /// Values of rows that enter, as the difference from the row above.
     pub(crate) const ENTER: usize = 11;
+    /// Residuals of rows of which many are off, zeroes included.
+    pub(crate) const DENSE: usize = 12;
     /// Contexts of a column.
-    pub(crate) const COUNT: usize = 12;
+    pub(crate) const COUNT: usize = 13;
 }
 
 /// The contexts that are shared by all columns.
@@ -57,8 +59,10 @@ pub(crate) mod shared {
     pub(crate) const ACTIVITY: usize = 9;
     /// Damping.
     pub(crate) const DAMPING: usize = 10;
+    /// Whether many rows of a column are off, so that each has a residual: 1; or else 0.
+    pub(crate) const DENSE: usize = 11;
     /// Contexts that are shared.
-    pub(crate) const COUNT: usize = 11;
+    pub(crate) const COUNT: usize = 12;
 }
 
 /// The place of a column's context among all tables.
@@ -70,7 +74,8 @@ pub(crate) const fn table_of(column: u16, context: usize) -> usize {
 /// A table: for each symbol its frequency and where it starts on the scale, as the coder wants them.
 #[derive(Clone, Debug)]
 pub(crate) struct Codes {
-    codes: [u32; ALPHABET],
+    /// As long as an index of seven bits.
+    codes: [u32; 128],
     /// Whether it differs from the one both ends start with.
     learned: bool,
     /// Made when it is decoded with first: servers only encode.
@@ -87,7 +92,7 @@ impl Codes {
     /// `first << 12 | frequency`; zero for a symbol that must be escaped.
     #[inline]
     pub(crate) const fn of(&self, symbol: usize) -> u32 {
-        self.codes[symbol]
+        self.codes[symbol & 127]
     }
 
     const fn frequency(&self, symbol: usize) -> u32 {
@@ -128,7 +133,7 @@ impl Codes {
 
     /// `frequencies` must add up to [`SCALE`].
     fn from_frequencies(frequencies: &[u32; ALPHABET]) -> Self {
-        let mut codes = [0; ALPHABET];
+        let mut codes = [0; 128];
         let mut first = 0;
         for (code, &frequency) in codes.iter_mut().zip(frequencies) {
             if frequency > 0 {
@@ -193,7 +198,7 @@ impl Codes {
     pub(crate) fn slots(&self) -> &Slots {
         self.slots.get_or_init(|| {
             let mut slots = Box::new([0; SCALE as usize]);
-            for (symbol, code) in self.codes.iter().enumerate() {
+            for (symbol, code) in self.codes[..ALPHABET].iter().enumerate() {
                 let (frequency, first) = ((code & 0xfff) as usize, (code >> 12) as usize);
                 slots[first..first + frequency].fill(symbol as u8);
             }
@@ -282,6 +287,12 @@ impl Codebook {
         &self.tables[place]
     }
 
+    /// The tables from a place on.
+    #[inline]
+    pub(crate) fn tables(&self, place: usize) -> &[Codes] {
+        &self.tables[place..]
+    }
+
     /// Appends it: about 20 bytes for each table that was learned, one for the others.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.version.into());
@@ -319,6 +330,7 @@ fn initial_shared(place: usize) -> Codes {
         shared::VELOCITY => Codes::guess(254, 24),
         shared::FITTED => Codes::guess(200, 6),
         shared::ACTIVITY => Codes::guess(200, 9),
+        shared::DENSE => Codes::guess(32, 1),
         _ => Codes::guess(220, 6),
     }
 }
@@ -329,6 +341,7 @@ fn initial_context(context: usize, bits: u32, predict: Predict) -> Codes {
         context::STALE | context::ENTER => Codes::guess(250, bits),
         // A column that is held jumps when it changes; one that moves is corrected by a quantum or two.
         context::LEVEL if predict == Predict::Hold => Codes::guess(250, bits),
+        context::DENSE => Codes::guess(192, bits),
         level => Codes::guess([96, 128, 140, 160, 192, 224, 240, 250][level], bits),
     }
 }
@@ -416,12 +429,16 @@ mod tests {
             let codes = Codes::from_weights(&kept);
             prop_assert_eq!((0..ALPHABET).map(|symbol| codes.frequency(symbol)).sum::<u32>(), SCALE);
             let mut tokens = Tokens::default();
-            let place = tokens.reserve();
+            tokens.number(&codes, 123_456_789);
             for (number, shift) in &numbers {
                 tokens.number(&codes, number >> shift);
                 tokens.plain(number >> shift, 32 - shift);
             }
-            tokens.fill(&place, &codes, 123_456_789);
+            for run in 0..2 {
+                let numbers = &numbers[run.min(numbers.len())..];
+                tokens.run(numbers.iter().map(|(number, shift)| (&codes, number >> shift)));
+                tokens.plain(77, 8);
+            }
             let mut bytes = Vec::new();
             tokens.finish(&mut bytes);
             bytes.push(7);
@@ -430,6 +447,14 @@ mod tests {
             for (number, shift) in &numbers {
                 prop_assert_eq!(symbols.number(&codes), number >> shift);
                 prop_assert_eq!(symbols.plain(32 - shift), number >> shift);
+            }
+            for run in 0..2 {
+                let expected = &numbers[run.min(numbers.len())..];
+                let mut decoded = Vec::new();
+                let tables = expected.iter().map(|_| ((&codes, codes.slots()), ()));
+                symbols.run(tables, |(), number| decoded.push(number));
+                prop_assert!(decoded.into_iter().eq(expected.iter().map(|(number, shift)| number >> shift)));
+                prop_assert_eq!(symbols.plain(8), 77);
             }
             prop_assert_eq!(symbols.finish().map(|rest| rest.remaining()), Ok(1));
         }

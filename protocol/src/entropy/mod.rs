@@ -9,5 +9,5 @@ mod symbol;
 
 pub use codebook::Codebook;
 pub(crate) use codebook::{Tally, context, shared, table_of};
-pub(crate) use range::{Reserved, Symbols, Tokens};
-pub(crate) use symbol::{fold, unfold};
+pub(crate) use range::{Symbols, Tokens};
+pub(crate) use symbol::{fold, symbol_of, unfold};

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     coding::{Reader, put_length_prefixed, put_varint},
+    delta::CODEC_VERSION,
     error::DecodeError,
     limits::{
         BLOBS_PER_COMPONENT_MAX, COLUMNS_PER_COMPONENT_MAX, COMPONENTS_MAX, DEPTH_MAX, EVENTS_MAX,
@@ -17,8 +18,10 @@ use crate::{
 };
 
 impl Schema {
-    /// Appends it.
+    /// Appends it, behind the version of the codec that snapshots by it are coded with: ends of two versions
+    /// have two hashes, and would not understand a word.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(CODEC_VERSION);
         put_varint(out, self.components.len() as u64);
         self.components
             .iter()
@@ -38,6 +41,11 @@ impl Schema {
     /// [`DecodeError`] when the bytes are not exactly one well-formed schema.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
+        if reader.u8("the codec's version")? != CODEC_VERSION {
+            return Err(DecodeError::Invalid(
+                "the codec's version: the two ends are of different builds",
+            ));
+        }
         let mut schema = Self::new();
         let invalid = |_| DecodeError::Invalid("a schema");
         for _ in 0..reader.count(COMPONENTS_MAX, "components")? {
@@ -242,5 +250,20 @@ fn flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeError
         0 => Ok(false),
         1 => Ok(true),
         _ => Err(DecodeError::OutOfRange(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{delta::CODEC_VERSION, schema::Schema};
+
+    #[test]
+    fn a_schema_of_another_codec_is_refused_and_says_why() {
+        let mut bytes = Vec::new();
+        Schema::new().encode(&mut bytes);
+        assert_eq!(Schema::decode(&bytes), Ok(Schema::new()));
+        bytes[0] = CODEC_VERSION + 1;
+        let error = Schema::decode(&bytes).expect_err("it is of another version");
+        assert!(error.to_string().contains("different builds"), "{error}");
     }
 }
