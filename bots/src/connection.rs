@@ -88,6 +88,8 @@ impl Connection {
         random: &mut fastrand::Rng,
     ) -> io::Result<Self> {
         let mut socket = TcpStream::connect(address)?;
+        // As browsers do: an input must not wait for the acknowledgement of the last one.
+        socket.set_nodelay(true)?;
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         let nonce = random.u128(..).to_le_bytes();
         let (upgrade, request) =

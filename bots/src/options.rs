@@ -39,6 +39,10 @@ pub struct Options {
     #[arg(long, default_value = "")]
     pub room: String,
 
+    /// Spread over this many rooms: --room with a number behind it
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms: u32,
+
     /// What the bots press
     #[arg(long, value_enum, default_value_t = Play::Random)]
     pub play: Play,
@@ -124,6 +128,16 @@ impl Options {
         Ok(())
     }
 
+    /// The room that a bot joins.
+    #[must_use]
+    pub fn room_of(&self, number: usize) -> String {
+        if self.rooms == 1 {
+            self.room.clone()
+        } else {
+            format!("{}{}", self.room, number % self.rooms as usize)
+        }
+    }
+
     /// The threads that will share the connections.
     #[must_use]
     pub fn thread_count(&self) -> usize {
@@ -198,6 +212,15 @@ mod tests {
         assert!(parse(&["--stall", "0.6", "--flap", "0.6"]).is_err());
         assert!(parse(&["--duration", "0s"]).is_err());
         assert!(parse(&["--ramp", "0"]).is_err());
+    }
+
+    #[test]
+    fn bots_take_turns_at_the_rooms_there_are() {
+        let options = parse(&["--room", "hall-", "--rooms", "2"]).unwrap();
+        let rooms: Vec<String> = (0..3).map(|number| options.room_of(number)).collect();
+        assert_eq!(rooms, ["hall-0", "hall-1", "hall-0"]);
+        assert_eq!(parse(&["--room", "hall"]).unwrap().room_of(7), "hall");
+        assert!(parse(&["--rooms", "0"]).is_err());
     }
 
     #[test]

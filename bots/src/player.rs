@@ -331,10 +331,11 @@ impl Player {
         // Where the room will stand when this arrives; the input is for the first tick after that.
         let moment = clock.server_tick(now + half_way);
         let to_next_tick = f64::from(1.0 - moment.fraction) * clock.tick_period_micros();
-        let period = self
-            .press_period
-            .unwrap_or(Micros(to_next_tick.max(1000.0) as u64));
-        self.next_press = now + period;
+        self.next_press = match self.press_period {
+            // From when it was due, not from now: else bots that were late together press together ever after.
+            Some(period) => (self.next_press + period).max(now + Micros(period.0 / 2)),
+            None => now + Micros(to_next_tick.max(1000.0) as u64),
+        };
 
         let tick = moment.tick + 1 + u32::from(self.lead.ticks());
         if self.last_input.is_some_and(|last| !tick.is_after(last)) {

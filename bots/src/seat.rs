@@ -216,7 +216,7 @@ impl Seat {
                     let press_period = Micros::PER_SECOND.checked_div(hz).map(Micros);
                     *player = Some(Player::new(
                         person,
-                        &plan.options.room,
+                        &plan.options.room_of(person.number),
                         press_period,
                         random.u64(..),
                         now,

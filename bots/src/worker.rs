@@ -27,6 +27,10 @@ use crate::{
 /// The thread's one read buffer: a snapshot of the reference world with 1000 entities fits many times.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
+/// Timers that are served before the sockets are looked at again: a burst of inputs must not make
+/// snapshots look late.
+const TIMERS_AT_A_TIME: usize = 32;
+
 /// What every thread of a run shares.
 pub struct Plan {
     /// The command line.
@@ -106,9 +110,11 @@ impl Worker {
             }
             self.poll
                 .poll(&mut events, Some(self.span_to_next(now, end, is_ending)))?;
+            // What is ready now has arrived, however long it takes to get round to it.
+            let arrived = self.now();
             for event in &events {
                 let Token(index) = event.token();
-                self.with_seat(index, Seat::handle_ready);
+                self.with_seat(index, arrived, Seat::handle_ready);
             }
             self.wake_due();
             let now = self.now();
@@ -139,25 +145,35 @@ impl Worker {
 
     fn wake_due(&mut self) {
         let now = self.now();
-        while let Some(&Reverse((at, index))) = self.timers.peek()
-            && at <= now
-        {
+        for _ in 0..TIMERS_AT_A_TIME {
+            let Some(&Reverse((at, index))) = self.timers.peek() else {
+                return;
+            };
+            if at > now {
+                return;
+            }
             self.timers.pop();
             // An entry that is not the seat's newest is left over from before.
             if self.seats[index].wake_at() == at {
-                self.with_seat(index, Seat::handle_timeout);
+                self.with_seat(index, now, Seat::handle_timeout);
             }
         }
     }
 
     fn for_each_seat(&mut self, act: impl Fn(&mut Seat, &mut Scene<'_>)) {
         for index in 0..self.seats.len() {
-            self.with_seat(index, &act);
+            let now = self.now();
+            self.with_seat(index, now, &act);
         }
     }
 
     /// Lets a seat act, and keeps its timer.
-    fn with_seat(&mut self, index: usize, act: impl FnOnce(&mut Seat, &mut Scene<'_>)) {
+    fn with_seat(
+        &mut self,
+        index: usize,
+        now: Micros,
+        act: impl FnOnce(&mut Seat, &mut Scene<'_>),
+    ) {
         let seat = &mut self.seats[index];
         let before = seat.wake_at();
         let mut scene = Scene {
@@ -166,7 +182,7 @@ impl Worker {
             token: Token(index),
             buffer: &mut self.buffer,
             slice: &mut self.slice,
-            now: self.plan.started.elapsed().into(),
+            now,
         };
         act(seat, &mut scene);
         let after = seat.wake_at();

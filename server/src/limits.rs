@@ -84,6 +84,19 @@ pub const HTTP_HEAD_WAIT: Micros = Micros::from_millis(10_000);
 /// Bytes of the head of an HTTP request.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// Errors in a row after which the listener counts as broken, and the server ends.
+pub const ACCEPT_ERRORS_MAX: u32 = 200;
+
+/// Bytes that a refused connection may still send before it is cut.
+pub const REFUSED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Pongs that may wait behind a full socket, in bytes. Further pings get no answer: only the newest needs
+/// one.
+pub const PONG_BYTES_WAITING_MAX: usize = 1024;
+
+/// File descriptors that the process needs besides its connections.
+pub const DESCRIPTORS_SPARE: u64 = 128;
+
 /// How many ticks a group's state is kept for a player who holds it. Who is further behind gets the group
 /// whole.
 pub const BASELINE_FRAMES_MAX: u32 = 32;

@@ -5,6 +5,7 @@
 //! limits; nothing here is a measure of time.
 
 mod driver;
+mod echo;
 mod harness;
 mod play;
 mod schema;

@@ -9,6 +9,7 @@ mod demo;
 mod fuzz;
 mod install;
 mod npm;
+mod python;
 mod summary;
 mod test;
 mod toolchain;

@@ -62,3 +62,11 @@ pub(crate) fn packages(name: &str, from: &Path) -> Result<PathBuf> {
 pub(crate) fn binaryjs() -> Result<PathBuf> {
     packages("binaryjs", &root().join("tests/binaryjs/npm"))
 }
+
+/// The client that the WebSocket echo is tested with.
+///
+/// # Errors
+/// As [`packages`].
+pub(crate) fn conformance() -> Result<PathBuf> {
+    packages("conformance", &root().join("tests/conformance/npm"))
+}

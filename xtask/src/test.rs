@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::{
     command::{self, cargo, find, say, shown},
-    demo, install, npm,
+    demo, install, npm, python,
     summary::{Count, Summary},
     wasm,
 };
@@ -52,6 +52,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             .args(filter),
     );
     if !options.quick {
+        conformance(&mut summary, filter);
         browser(&mut summary, filter);
     }
     println!("{}", summary.shown());
@@ -88,6 +89,26 @@ fn checks(summary: &mut Summary) {
             "--no-default-features",
         ]))
     });
+}
+
+/// The tests that need other people's WebSocket clients, with what they need.
+fn conformance(summary: &mut Summary, filter: &[String]) {
+    let is_ready = step(summary, "npm ws and Python's websockets", || {
+        npm::conformance()?;
+        python::websockets().map(|_| ())
+    });
+    if is_ready {
+        let mut command = cargo();
+        command
+            .args(["test", "--workspace", "--test", "conformance"])
+            .args(filter)
+            .args(["--", "--ignored"]);
+        tests(
+            summary,
+            "tests with npm ws and Python's websockets",
+            &mut command,
+        );
+    }
 }
 
 /// The tests that need a browser, with what they need.

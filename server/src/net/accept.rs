@@ -19,13 +19,10 @@ use tokio::{
 };
 
 use super::metrics::Metrics;
-use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT};
+use crate::limits::{ACCEPT_ERRORS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT};
 
 /// How long to wait when accepting fails, most likely for want of file descriptors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
-
-/// Errors in a row after which the listener counts as broken.
-const ERRORS_MAX: u32 = 200;
 
 /// Accepts connections until `shutdown` is done. Those under way finish their request.
 pub(super) async fn accept(
@@ -59,7 +56,7 @@ pub(super) async fn accept(
                 };
                 tokio::spawn(connection.serve(stream, metrics.clone(), is_ending.clone()));
             }
-            Err(error) if errors >= ERRORS_MAX => return Err(error),
+            Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(error),
             Err(error) => {
                 errors += 1;
                 tracing::warn!(%error, "a connection could not be accepted");

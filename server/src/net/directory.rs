@@ -119,13 +119,34 @@ impl Directory {
         self.loads[worker].store(busy_micros_per_second, Relaxed);
     }
 
+    /// What a worker has last said, and what it has been given since.
+    pub(crate) fn load(&self, worker: usize) -> u64 {
+        self.loads[worker].load(Relaxed)
+    }
+
+    /// Counts work as the other worker's until both have said better.
+    pub(crate) fn shift_load(&self, from: usize, to: usize, busy_micros_per_second: u64) {
+        let less = |load: u64| Some(load.saturating_sub(busy_micros_per_second));
+        let _ = self.loads[from].fetch_update(Relaxed, Relaxed, less);
+        self.loads[to].fetch_add(busy_micros_per_second, Relaxed);
+    }
+
+    /// A room is another worker's now. New players go there.
+    pub(crate) fn move_room(&self, room: &str, from: usize, to: usize) {
+        if let Some(mut entry) = self.rooms.get_mut(room)
+            && entry.worker == from
+        {
+            entry.worker = to;
+        }
+    }
+
     /// Rooms and seats there are.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.rooms.len(), self.seats.len())
     }
 
     /// The worker with the least to do. Where a new connection is read until it has said hello.
-    pub(super) fn least_loaded(&self) -> usize {
+    pub(crate) fn least_loaded(&self) -> usize {
         let load = |&worker: &usize| self.loads[worker].load(Relaxed);
         (0..self.loads.len()).min_by_key(load).unwrap_or(0)
     }
@@ -186,6 +207,19 @@ mod tests {
         assert_eq!(&*directory.place(&back).unwrap().room, "den");
         directory.remove_seat(token);
         assert_eq!(&*directory.place(&back).unwrap().room, "elsewhere");
+    }
+
+    #[test]
+    fn a_room_that_moved_is_found_where_it_is_and_forgotten_only_there() {
+        let directory = Directory::new(2, 100, 10);
+        let before = directory.place(&hello("den")).unwrap().worker;
+        let after = 1 - before;
+        directory.move_room("den", before, after);
+        assert_eq!(directory.place(&hello("den")).unwrap().worker, after);
+        // A late word of the worker that had it before changes nothing.
+        directory.move_room("den", before, before);
+        assert!(!directory.remove_room("den", before));
+        assert!(directory.remove_room("den", after));
     }
 
     #[test]

@@ -47,7 +47,7 @@ use self::{
 };
 use crate::{
     game::Game,
-    limits::Limits,
+    limits::{DESCRIPTORS_SPARE, Limits},
     stream::{Incoming, Peer},
 };
 
@@ -163,6 +163,7 @@ impl Server {
     /// The game does not fit a schema, a thread cannot be started, or the server has handlers and is
     /// not started on a tokio runtime.
     pub fn start(mut self) -> Result<Running, ServeError> {
+        self.limits.connections_max = connections_within_descriptors(self.limits.connections_max);
         // Once, so that a mistake in the game shows now and not when the first player comes.
         let game = (self.make_game)();
         let players_max = game.players_max_set();
@@ -227,6 +228,29 @@ impl Server {
             accept::accept(listener, router, http_connections_max, metrics, shutdown).await;
         running.shut_down().await;
         result.map_err(ServeError::Listener)
+    }
+}
+
+/// Raises the process's limit of file descriptors, and gives the connections that it allows in the end.
+///
+/// Who comes beyond them is refused with a code. Without this, accepting would fail, and the player would
+/// wait for an answer that never comes.
+fn connections_within_descriptors(wanted: usize) -> usize {
+    let descriptors = wanted as u64 + DESCRIPTORS_SPARE;
+    match rlimit::increase_nofile_limit(descriptors) {
+        Ok(allowed) if allowed < descriptors => {
+            let connections = allowed.saturating_sub(DESCRIPTORS_SPARE).max(1);
+            tracing::warn!(
+                allowed,
+                "the system allows {allowed} file descriptors: {connections} connections at most, not {wanted} (ulimit -n)"
+            );
+            usize::try_from(connections).unwrap_or(wanted)
+        }
+        Ok(_) => wanted,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of file descriptors is not known");
+            wanted
+        }
     }
 }
 

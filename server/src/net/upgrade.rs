@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use super::worker::Socket;
-use crate::limits::CLOSE_WAIT;
+use crate::limits::{CLOSE_WAIT, REFUSED_BYTES_MAX};
 
 /// Answers a request for an upgrade. `subprotocol` must be among those the client offers; `None` asks
 /// for none.
@@ -161,6 +161,3 @@ pub(super) async fn refuse(upgrade: OnUpgrade, code: CloseCode) {
     };
     let _ = tokio::time::timeout(CLOSE_WAIT.into(), farewell).await;
 }
-
-/// What a refused connection may still send before it is cut.
-const REFUSED_BYTES_MAX: u64 = 64 * 1024;

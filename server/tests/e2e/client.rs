@@ -187,6 +187,23 @@ impl Player {
         )
     }
 
+    /// Joins the room of that name.
+    pub(crate) fn in_room(address: SocketAddr, room: &str) -> Self {
+        Self::join(
+            address,
+            Hello {
+                room: room.into(),
+                ..Hello::default()
+            },
+        )
+    }
+
+    /// Joins one player in each of these rooms.
+    pub(crate) fn one_in_each(address: SocketAddr, rooms: &[&str]) -> Vec<Self> {
+        let join = |room: &&str| Self::in_room(address, room);
+        rooms.iter().map(join).collect()
+    }
+
     pub(crate) fn now(&self) -> Micros {
         self.start.elapsed().into()
     }

@@ -1,6 +1,5 @@
 //! The end of a server: everyone is told, and nothing stays behind.
 
-use tickwire_protocol::session::Hello;
 use tickwire_server::net::Server;
 
 use crate::{
@@ -12,18 +11,7 @@ use crate::{
 #[test]
 fn a_shutdown_tells_every_player_and_every_connection_that_has_not_said_hello() {
     let mut server = TestServer::start(Server::new(pucks).workers(2));
-    let mut players: Vec<Player> = ["red", "green", "blue"]
-        .iter()
-        .map(|room| {
-            Player::join(
-                server.address,
-                Hello {
-                    room: (*room).into(),
-                    ..Hello::default()
-                },
-            )
-        })
-        .collect();
+    let mut players = Player::one_in_each(server.address, &["red", "green", "blue"]);
     let mut stranger = Wire::open(server.address);
     server.until_metric("tickwire_connections", 4.0);
     server.begin_shutdown();
@@ -65,17 +53,7 @@ fn nothing_of_a_server_is_left_when_it_has_ended() {
     // No other test has as many workers: the last one's name is this test's alone.
     let mut server = TestServer::start(Server::new(pucks).workers(5));
     let port = server.address.port();
-    let players: Vec<Player> = (0..5)
-        .map(|i| {
-            Player::join(
-                server.address,
-                Hello {
-                    room: format!("{i}"),
-                    ..Hello::default()
-                },
-            )
-        })
-        .collect();
+    let players = Player::one_in_each(server.address, &["0", "1", "2", "3", "4"]);
     assert_eq!(threads_named("tickwire-4"), 1);
     assert!(sockets_on_port(port) >= 6);
     // Some leave without a word, some are there until the end.

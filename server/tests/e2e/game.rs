@@ -36,6 +36,8 @@ pub(crate) enum Order {
     Panic,
     /// Send everyone so many bytes every tick from now on.
     Flood(usize),
+    /// Take so many milliseconds for every tick from now on.
+    Linger(u64),
 }
 
 impl GameEvent for Order {
@@ -44,6 +46,9 @@ impl GameEvent for Order {
 
 #[derive(Resource, Default)]
 struct FloodBytes(usize);
+
+#[derive(Resource, Default)]
+struct LingerMillis(u64);
 
 fn push(clock: Res<TickClock>, mut pucks: Query<(&CurrentInput<Push>, &mut Position)>) {
     for (push, mut position) in &mut pucks {
@@ -60,13 +65,23 @@ fn chat(mut said: MessageReader<FromPlayer<Chat>>, mut outbox: ResMut<Outbox>) {
     }
 }
 
-fn obey(mut orders: MessageReader<FromPlayer<Order>>, mut flood: ResMut<FloodBytes>) {
+fn obey(
+    mut orders: MessageReader<FromPlayer<Order>>,
+    mut flood: ResMut<FloodBytes>,
+    mut linger: ResMut<LingerMillis>,
+) {
     for order in orders.read() {
         match order.event {
             Order::Panic => panic!("ordered to"),
             Order::Flood(bytes) => flood.0 = bytes,
+            Order::Linger(millis) => linger.0 = millis,
         }
     }
+}
+
+/// A game whose tick takes its time.
+fn linger(linger: Res<LingerMillis>) {
+    std::thread::sleep(core::time::Duration::from_millis(linger.0));
 }
 
 fn flood(flood: Res<FloodBytes>, mut outbox: ResMut<Outbox>) {
@@ -86,7 +101,8 @@ pub(crate) fn pucks() -> Game {
         .event::<Chat>()
         .event::<Order>()
         .insert_resource(FloodBytes::default())
-        .add_systems((push, chat, obey, flood).chain())
+        .insert_resource(LingerMillis::default())
+        .add_systems((push, chat, obey, linger, flood).chain())
         .on_knock(|_, joining| {
             if joining.name == "nobody" {
                 Err("nobody may not play".into())

@@ -240,30 +240,14 @@ fn who_stops_reading_is_closed_with_4005_and_delays_nobody() {
 #[test]
 fn a_game_that_panics_ends_its_room_with_1011_and_no_other() {
     let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
-    let red = Hello {
-        room: "red".into(),
-        ..Hello::default()
-    };
-    let mut ann = Player::join(server.address, red);
-    let mut bob = Player::join(
-        server.address,
-        Hello {
-            room: "blue".into(),
-            ..Hello::default()
-        },
-    );
+    let mut ann = Player::in_room(server.address, "red");
+    let mut bob = Player::in_room(server.address, "blue");
     ann.send_event(&Order::Panic);
     assert_eq!(ann.until_closed(), Some(1011));
     let seen = bob.ticks.len();
     bob.until("more ticks", |bob| bob.ticks.len() > seen + 5);
     assert!((server.metric("tickwire_rooms_panicked_total") - 1.0).abs() < f64::EPSILON);
     assert!((server.metric("tickwire_rooms") - 1.0).abs() < f64::EPSILON);
-    let again = Player::join(
-        server.address,
-        Hello {
-            room: "red".into(),
-            ..Hello::default()
-        },
-    );
+    let again = Player::in_room(server.address, "red");
     assert_eq!(again.events_of::<Chat>(), []);
 }

@@ -9,6 +9,9 @@ mod client;
 mod ends;
 mod game;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod leaks;
+mod moves;
 mod play;
 mod server;
 mod streams;

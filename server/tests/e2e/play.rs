@@ -53,19 +53,7 @@ fn two_players_see_each_other_and_read_what_the_other_says() {
 #[test]
 fn rooms_are_apart_and_spread_over_the_workers() {
     let server = TestServer::start(Server::new(pucks).workers(2));
-    let rooms = ["red", "green", "blue", "grey"];
-    let mut players: Vec<Player> = rooms
-        .iter()
-        .map(|room| {
-            Player::join(
-                server.address,
-                Hello {
-                    room: (*room).into(),
-                    ..Hello::default()
-                },
-            )
-        })
-        .collect();
+    let mut players = Player::one_in_each(server.address, &["red", "green", "blue", "grey"]);
     for player in &mut players {
         player.until("five ticks more", |player| player.ticks.len() > 5);
         assert_eq!(

@@ -4,8 +4,10 @@
 //! reads the server's CPU from the kernel's accounting. The three servers take turns, so that a machine
 //! whose speed drifts drifts for all of them, and what counts is the ratio within one round.
 //!
-//! Run it by `cargo xtask bench sending [--json FILE]`.
+//! Run it by `cargo xtask bench sending [--json FILE]`. The trials (`--trial NAME`) judge one promise each
+//! with the real bots instead: see [`trial`].
 
+mod crowd;
 mod floor;
 mod handshake;
 mod lateness;
@@ -14,8 +16,10 @@ mod measure;
 mod plan;
 mod process;
 mod report;
+mod scrape;
 mod task_per_player;
 mod tickwire;
+mod trial;
 
 use std::{
     io::Read,
@@ -29,6 +33,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     lateness::Lateness,
     plan::{Plan, System},
+    trial::Trial,
 };
 
 #[derive(Parser)]
@@ -40,14 +45,17 @@ struct Arguments {
     #[arg(long)]
     json: Option<PathBuf>,
     /// Seconds that each measurement counts.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 8)]
     seconds: u32,
     /// How often the three take turns.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     rounds: u32,
     /// Only cases whose name contains this.
     #[arg(long)]
-    only: Option<String>,
+    case: Option<String>,
+    /// Judges a promise with the real bots, instead of comparing.
+    #[arg(long)]
+    trial: Option<Trial>,
     /// What `cargo bench` passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -66,6 +74,9 @@ enum ChildRole {
         #[command(flatten)]
         plan: Plan,
     },
+    /// The real bots; started by the bench itself.
+    #[command(hide = true)]
+    Crowd(tickwire_bots::Options),
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -78,11 +89,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{} {} {interval_p99_ms}", seen.messages, seen.bytes);
             Ok(())
         }
+        Some(ChildRole::Crowd(options)) => crowd::run(options),
+        None if arguments.trial.is_some() => match arguments.trial.map(Trial::run).transpose()? {
+            Some(true) => Ok(()),
+            _ => Err("a promise was not kept".into()),
+        },
         None => {
             let rows = measure::all(
                 arguments.seconds,
                 arguments.rounds,
-                arguments.only.as_deref(),
+                arguments.case.as_deref(),
             )?;
             report::print(&rows);
             if let Some(path) = arguments.json {

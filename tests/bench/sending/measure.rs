@@ -13,7 +13,7 @@ use crate::{
     process::Usage,
 };
 
-/// One line of the table.
+/// One line of the table. What is skipped is for people.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) case: String,
@@ -21,9 +21,12 @@ pub(crate) struct Row {
     pub(crate) snapshot_bytes: usize,
     pub(crate) system: &'static str,
     pub(crate) cpu_us_per_player_second: f64,
+    #[serde(skip)]
     pub(crate) user_share: f64,
     pub(crate) ratio_to_floor: f64,
+    #[serde(skip)]
     pub(crate) messages_per_player_second: f64,
+    #[serde(skip)]
     pub(crate) interval_ms_p99: f64,
     pub(crate) tick_late_ms_p99: f64,
     pub(crate) memory_bytes_per_player: u64,
@@ -37,41 +40,28 @@ struct Case {
     interest: bool,
 }
 
+/// One room in which everyone sees everything.
+const fn one_room(name: &'static str, players: usize, entities: usize) -> Case {
+    Case {
+        name,
+        players,
+        rooms: 1,
+        entities,
+        interest: false,
+    }
+}
+
 const CASES: [Case; 5] = [
+    one_room("100 players", 100, 1000),
+    one_room("1000 players", 1000, 1000),
+    one_room("5000 players", 5000, 1000),
     Case {
-        name: "100 players see 1000 entities",
-        players: 100,
-        rooms: 1,
-        entities: 1000,
-        interest: false,
-    },
-    Case {
-        name: "1000 players see 1000 entities",
-        players: 1000,
-        rooms: 1,
-        entities: 1000,
-        interest: false,
-    },
-    Case {
-        name: "5000 players see 200 entities",
-        players: 5000,
-        rooms: 1,
-        entities: 200,
-        interest: false,
-    },
-    Case {
-        name: "5000 players, 1000 entities with interest",
-        players: 5000,
-        rooms: 1,
-        entities: 1000,
         interest: true,
+        ..one_room("5000 with interest", 5000, 1000)
     },
     Case {
-        name: "1000 rooms of 8 players",
-        players: 8000,
         rooms: 1000,
-        entities: 16,
-        interest: false,
+        ..one_room("1000 rooms of 8", 8000, 16)
     },
 ];
 
@@ -95,6 +85,7 @@ pub(crate) fn all(seconds: u32, rounds: u32, only: Option<&str>) -> io::Result<V
                 rate_hz: 20,
                 input_hz: 30,
                 seconds,
+                hold: false,
             };
             // Tickwire goes first: the others send messages of the size that its snapshots had.
             let mut tickwire = one(case, &plan)?;
@@ -124,13 +115,13 @@ fn median(mut rows: Vec<Row>) -> Option<Row> {
 }
 
 /// A child that is ended when it goes out of scope.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Running {
-    fn start(arguments: &[String]) -> io::Result<Self> {
+    pub(crate) fn start(arguments: &[String]) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -146,7 +137,12 @@ impl Running {
         })
     }
 
-    fn line(&mut self) -> io::Result<String> {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line that the child prints.
+    pub(crate) fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.lines.read_line(&mut line)? == 0 {
             return Err(io::Error::other(
@@ -167,14 +163,14 @@ impl Drop for Running {
 fn one(case: &Case, plan: &Plan) -> io::Result<Row> {
     let mut server = Running::start(&[vec!["serve".to_owned()], plan.arguments()].concat())?;
     let address = server.line()?;
-    let idle = Usage::of(server.child.id())?;
+    let idle = Usage::of(server.id())?;
     let role = ["load", "--address", &address].map(str::to_owned).to_vec();
     let mut load = Running::start(&[role, plan.arguments()].concat())?;
     load.line()?;
     std::thread::sleep(Duration::from_secs(1));
-    let before = Usage::of(server.child.id())?;
+    let before = Usage::of(server.id())?;
     std::thread::sleep(Duration::from_secs(u64::from(plan.seconds)));
-    let after = Usage::of(server.child.id())?;
+    let after = Usage::of(server.id())?;
     let seen = numbers(&load.line()?)?;
     drop(load);
     let late = numbers(&server.line()?)?;

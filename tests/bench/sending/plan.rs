@@ -60,6 +60,9 @@ pub(crate) struct Plan {
     /// Seconds that count.
     #[arg(long, default_value_t = 20)]
     pub(crate) seconds: u32,
+    /// Tickwire serves until its parent ends it, whoever comes and goes, within its default limits.
+    #[arg(long)]
+    pub(crate) hold: bool,
 }
 
 impl Plan {
@@ -78,9 +81,9 @@ impl Plan {
         .into_iter()
         .flat_map(|(name, value)| [format!("--{name}"), value])
         .collect();
-        if self.interest {
-            arguments.push("--interest".to_owned());
-        }
+        let switches = [("--interest", self.interest), ("--hold", self.hold)];
+        let set = switches.into_iter().filter(|(_, is_set)| *is_set);
+        arguments.extend(set.map(|(name, _)| name.to_owned()));
         arguments
     }
 }

@@ -61,3 +61,20 @@ impl Usage {
         self.user_seconds + self.system_seconds - earlier.user_seconds - earlier.system_seconds
     }
 }
+
+/// Seconds that all cores together were busy since the machine started, with anything.
+pub(crate) fn machine_seconds() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = line
+        .split_whitespace()
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    // user, nice, system, then idle and waiting for the disk, which are none, then interrupts.
+    let busy = ticks
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !matches!(i, 3 | 4))
+        .take(5);
+    Ok(busy.map(|(_, ticks)| ticks).sum::<f64>() / TICKS_PER_SECOND)
+}

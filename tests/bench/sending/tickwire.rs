@@ -64,14 +64,19 @@ const CELL_UNITS: f32 = 256.0;
 
 pub(crate) fn serve(plan: &Plan, listener: TcpListener) -> io::Result<Vec<Lateness>> {
     let watched = Arc::new(Mutex::new(Vec::new()));
-    let players_left = Arc::new(AtomicUsize::new(plan.players));
+    let leavers = if plan.hold { usize::MAX } else { plan.players };
+    let players_left = Arc::new(AtomicUsize::new(leavers));
     let game = {
         let (plan, watched, players_left) = (plan.clone(), watched.clone(), players_left.clone());
         move || game(&plan, &watched, &players_left)
     };
-    let limits = Limits {
-        messages_per_second_max: 10_000,
-        ..Limits::default()
+    let limits = if plan.hold {
+        Limits::default()
+    } else {
+        Limits {
+            messages_per_second_max: 10_000,
+            ..Limits::default()
+        }
     };
     let server = Server::new(game).limits(limits);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -101,7 +106,6 @@ fn game(plan: &Plan, watched: &Arc<Mutex<Vec<Lateness>>>, players_left: &Arc<Ato
     let game = Game::new("reference")
         .tick_rate_hz(plan.rate_hz)
         .players_max(plan.players)
-        .reconnect_grace(Duration::ZERO)
         .replicate::<Position>()
         .replicate::<Angle>()
         .replicate::<Hp>()
@@ -116,6 +120,11 @@ fn game(plan: &Plan, watched: &Arc<Mutex<Vec<Lateness>>>, players_left: &Arc<Ato
         .on_leave(move |_, _| {
             players_left.fetch_sub(1, Ordering::Relaxed);
         });
+    let game = if plan.hold {
+        game
+    } else {
+        game.reconnect_grace(Duration::ZERO)
+    };
     if interest {
         game.interest(Grid::new::<Position>(CELL_UNITS, |p| [p.x, p.y]))
     } else {

@@ -70,6 +70,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) encode_hits: Counter,
     pub(crate) encode_misses: Counter,
     pub(crate) rooms_panicked: Counter,
+    pub(crate) rooms_moved: Counter,
     closes: [Counter; CloseCode::ALL.len() + 1],
     streams: [StreamCounters; STREAM_NAMES.len()],
 }
@@ -189,7 +190,7 @@ impl Metrics {
     }
 
     fn write_counters(&self, out: &mut String) -> fmt::Result {
-        let counters: [(&str, &str, Select<Counter>); 8] = [
+        let counters: [(&str, &str, Select<Counter>); 9] = [
             ("tickwire_ticks_total", "Ticks of all rooms.", |w| &w.ticks),
             (
                 "tickwire_ticks_late_total",
@@ -223,6 +224,11 @@ impl Metrics {
                 "tickwire_rooms_panicked_total",
                 "Rooms ended by a panic in game code.",
                 |w| &w.rooms_panicked,
+            ),
+            (
+                "tickwire_rooms_moved_total",
+                "Rooms given to a worker with less to do.",
+                |w| &w.rooms_moved,
             ),
         ];
         for (name, help, counter) in counters {

@@ -18,10 +18,11 @@ use tickwire_protocol::{
 };
 
 use super::{pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
-use crate::{limits::Limits, net::gate::Permit, room::SeatIndex};
-
-/// Pongs that may wait behind a full socket, in bytes: only the newest ping needs an answer.
-const PONG_BYTES_WAITING_MAX: usize = 1024;
+use crate::{
+    limits::{Limits, PONG_BYTES_WAITING_MAX},
+    net::gate::Permit,
+    room::SeatIndex,
+};
 
 /// What an emptied queue of unsent bytes may keep.
 const PENDING_BYTES_KEPT: usize = 1024;

@@ -360,7 +360,7 @@ impl Worker {
         self.drop_connection(key);
     }
 
-    fn leave_seat(&mut self, room: usize, seat: SeatIndex, now: Micros) {
+    pub(super) fn leave_seat(&mut self, room: usize, seat: SeatIndex, now: Micros) {
         let Some(slot) = self.rooms.get_mut(room) else {
             return;
         };

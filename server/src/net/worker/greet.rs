@@ -1,7 +1,5 @@
 //! From a new connection to a player with a seat: who reads the hello, who has the room, who gets in.
 
-use std::sync::Arc;
-
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
@@ -40,7 +38,7 @@ impl Worker {
     }
 
     /// Puts a connection under this worker's poll, and among those served between ticks.
-    fn adopt(&mut self, mut connection: Connection) -> Option<usize> {
+    pub(super) fn adopt(&mut self, mut connection: Connection) -> Option<usize> {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         if let Err(error) = connection.socket.register(self.poll.registry(), Token(key)) {
@@ -110,7 +108,7 @@ impl Worker {
     }
 
     /// Takes a connection out of this worker without closing it.
-    fn release(&mut self, key: usize) -> Option<Connection> {
+    pub(super) fn release(&mut self, key: usize) -> Option<Connection> {
         let mut connection = self.connections.try_remove(key)?;
         self.metrics.connections.add(-1);
         if let Err(error) = connection.socket.deregister(self.poll.registry()) {
@@ -201,10 +199,7 @@ impl Worker {
         let room = room
             .inspect_err(|misuse| tracing::error!(%misuse, "a room cannot be opened"))
             .ok()?;
-        let key = self.rooms.insert(RoomSlot::new(room, place, phase, now));
-        self.room_by_name.insert(Arc::clone(&place.room), key);
-        self.metrics.rooms.add(1);
-        Some(key)
+        Some(self.put_room(RoomSlot::new(room, place, phase, now)))
     }
 
     /// Refuses a connection that has no seat.

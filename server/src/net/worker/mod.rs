@@ -12,6 +12,7 @@
 mod connection;
 mod deliver;
 mod greet;
+mod moves;
 mod pipes;
 mod rates;
 mod rooms;
@@ -37,6 +38,7 @@ use tickwire_protocol::{error::CloseCode, session::Hello, time::Micros};
 pub(crate) use self::socket::Socket;
 use self::{
     connection::{Connection, Phase},
+    moves::Moving,
     rooms::RoomSlot,
 };
 use super::{
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Welcome(Box<Arrival>),
     /// Tasks have done something with the streams of the connection of that number.
     Serve(usize),
+    /// Take a room, with its players, that was another worker's.
+    TakeRoom(Box<Moving>),
     /// Say goodbye to everyone, and end.
     ShutDown,
 }
@@ -231,6 +235,7 @@ impl Worker {
             Command::Welcome(arrival) => self.on_arrival(*arrival),
             // It may be another connection's number by now: one look too many.
             Command::Serve(key) => self.mark_busy(key),
+            Command::TakeRoom(moving) => self.on_moving(*moving),
             Command::ShutDown => self.begin_ending(),
         }
     }
@@ -365,12 +370,11 @@ impl Worker {
             return;
         }
         self.next_sweep = now + SWEEP_PERIOD;
-        self.shared
-            .directory
-            .report_load(self.index, self.busy_micros);
-        self.busy_micros = 0;
+        let busy = core::mem::take(&mut self.busy_micros);
+        self.shared.directory.report_load(self.index, busy);
         self.sweep_rooms(now);
         self.sweep_connections(now);
+        self.lighten(busy, now);
     }
 }
 

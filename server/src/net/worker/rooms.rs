@@ -31,6 +31,8 @@ pub(super) struct RoomSlot {
     players: Arc<AtomicUsize>,
     counted_players: i64,
     counted_encodes: (u64, u64),
+    /// What its ticks have taken since the last sweep.
+    pub(super) busy_micros: u64,
 }
 
 impl RoomSlot {
@@ -46,6 +48,7 @@ impl RoomSlot {
             players: place.players.clone(),
             counted_players: 0,
             counted_encodes: (0, 0),
+            busy_micros: 0,
         }
     }
 
@@ -79,6 +82,14 @@ impl RoomSlot {
     /// The connection of the seat at a place.
     pub(super) fn member(&self, place: usize) -> Option<usize> {
         self.members.get(place).copied().flatten()
+    }
+
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(super) const fn counted_players(&self) -> i64 {
+        self.counted_players
     }
 
     pub(super) const fn places(&self) -> usize {
@@ -137,9 +148,11 @@ impl Worker {
         } else {
             self.deliver(key, started);
         }
-        self.metrics
-            .tick_duration
-            .observe(self.now().since(started));
+        let span = self.now().since(started);
+        self.metrics.tick_duration.observe(span);
+        if let Some(slot) = self.rooms.get_mut(key) {
+            slot.busy_micros += span.0;
+        }
     }
 
     /// Does what a room's events ask for.

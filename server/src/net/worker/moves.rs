@@ -1,0 +1,153 @@
+//! Rooms that change worker: from one that has too much to do to one that has much less.
+//!
+//! In: how busy each worker was in the last second. Out: at most one room a second, with its players'
+//! sockets, on its way to another worker. The choice to question: a room moves whole and between two of
+//! its ticks, by message, so it still belongs to one thread at a time and no tick is left out. What its
+//! players send meanwhile waits in the kernel.
+
+use std::sync::Arc;
+
+use tickwire_protocol::{error::CloseCode, time::Micros};
+
+use super::{Command, Connection, Phase, Worker, rooms::RoomSlot};
+use crate::{limits::SWEEP_PERIOD, room::SeatIndex};
+
+/// A worker that is busy for less of a second has time to spare: nothing is moved away from it.
+const BUSY_MICROS_LEAST: u64 = SWEEP_PERIOD.0 * 7 / 10;
+
+/// The least that a move must take off the busier of the two. Less is not worth the disturbance, and
+/// would have rooms wander with the noise of the measurement.
+const GAIN_MICROS_LEAST: u64 = SWEEP_PERIOD.0 / 20;
+
+/// A room on its way to another worker.
+pub(crate) struct Moving {
+    slot: RoomSlot,
+    connections: Vec<(SeatIndex, Connection)>,
+}
+
+impl Worker {
+    /// Gives a room away if this worker has too much to do and another much less.
+    pub(super) fn lighten(&mut self, own_busy: u64, now: Micros) {
+        let rooms: Vec<(usize, u64)> = self
+            .rooms
+            .iter_mut()
+            .map(|(key, slot)| (key, core::mem::take(&mut slot.busy_micros)))
+            .collect();
+        let directory = &self.shared.directory;
+        let other = directory.least_loaded();
+        if other == self.index || self.ending.is_some() {
+            return;
+        }
+        if let Some((room, busy)) = choose(own_busy, directory.load(other), &rooms) {
+            self.give_away(room, other, now);
+            self.shared.directory.shift_load(self.index, other, busy);
+        }
+    }
+
+    fn give_away(&mut self, key: usize, worker: usize, now: Micros) {
+        self.act_on_room_events(key, now);
+        let Some(mut slot) = self.take_room(key) else {
+            return;
+        };
+        slot.readable.clear();
+        let connections = (0..slot.places())
+            .filter_map(|place| slot.member(place))
+            .filter_map(|member| {
+                let mut connection = self.release(member)?;
+                // What the poll has reported here is not reported again there.
+                connection.readiness.readable = true;
+                match connection.phase {
+                    Phase::Seated { seat, .. } => Some((seat, connection)),
+                    _ => None,
+                }
+            })
+            .collect();
+        self.metrics.rooms_moved.add(1);
+        let name = slot.name().clone();
+        // First the room, then the word that it is there: who is sent after it comes after it.
+        // Sending fails only while the server ends: then the room ends with it.
+        let moving = Box::new(Moving { slot, connections });
+        let _ = self.shared.workers[worker].send(Command::TakeRoom(moving));
+        self.shared.directory.move_room(&name, self.index, worker);
+    }
+
+    /// Takes a room from another worker.
+    pub(super) fn on_moving(&mut self, moving: Moving) {
+        let now = self.now();
+        let Moving { slot, connections } = moving;
+        let key = self.put_room(slot);
+        for (seat, mut connection) in connections {
+            connection.phase = Phase::Seated { room: key, seat };
+            let adopted = self.adopt(connection);
+            self.rooms[key].set_member(seat, adopted);
+            match adopted {
+                Some(connection) => self.queue_read(connection),
+                None => self.leave_seat(key, seat, now),
+            }
+        }
+        if self.ending.is_some() {
+            self.end_room(key, CloseCode::GoingAway, "the server shuts down", now);
+        }
+    }
+
+    /// Takes a room out of this worker without ending it.
+    fn take_room(&mut self, key: usize) -> Option<RoomSlot> {
+        let slot = self.rooms.try_remove(key)?;
+        self.room_by_name.remove(slot.name());
+        self.metrics.rooms.add(-1);
+        self.metrics.players.add(-slot.counted_players());
+        Some(slot)
+    }
+
+    /// Puts a room into this worker.
+    pub(super) fn put_room(&mut self, slot: RoomSlot) -> usize {
+        self.metrics.rooms.add(1);
+        self.metrics.players.add(slot.counted_players());
+        let name = Arc::clone(slot.name());
+        let key = self.rooms.insert(slot);
+        self.room_by_name.insert(name, key);
+        key
+    }
+}
+
+/// The room whose move helps most: the largest that does not make the other worker the busier one.
+fn choose(own: u64, other: u64, rooms: &[(usize, u64)]) -> Option<(usize, u64)> {
+    if own < BUSY_MICROS_LEAST {
+        return None;
+    }
+    let most = own.saturating_sub(other) / 2;
+    rooms
+        .iter()
+        .copied()
+        .filter(|(_, busy)| (GAIN_MICROS_LEAST..=most).contains(busy))
+        .max_by_key(|(_, busy)| *busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_room_that_makes_both_lighter_goes() {
+        let rooms = [(0, 100_000), (1, 300_000), (2, 500_000)];
+        assert_eq!(choose(900_000, 200_000, &rooms), Some((1, 300_000)));
+    }
+
+    #[test]
+    fn a_worker_with_time_to_spare_keeps_its_rooms() {
+        assert_eq!(choose(600_000, 0, &[(0, 300_000), (1, 300_000)]), None);
+    }
+
+    #[test]
+    fn one_room_alone_stays_where_it_is() {
+        assert_eq!(choose(950_000, 0, &[(0, 950_000)]), None);
+    }
+
+    #[test]
+    fn nothing_moves_between_workers_that_are_busy_alike() {
+        assert_eq!(
+            choose(900_000, 850_000, &[(0, 450_000), (1, 450_000)]),
+            None
+        );
+    }
+}
