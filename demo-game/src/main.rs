@@ -100,7 +100,13 @@ async fn run(options: Options) -> Result<(), String> {
 
 /// The page and its style, from the binary.
 fn pages() -> Router {
-    Router::new()
+    let router = Router::new();
+    #[cfg(feature = "binaryjs")]
+    let router = router.route(
+        "/binaryjs",
+        tickwire_demo::server::binaryjs::endpoint().route(),
+    );
+    router
         .route("/", get(|| async { Html(PAGE) }))
         .route("/plain.html", get(|| async { Html(PLAIN_PAGE) }))
         .route(

@@ -10,13 +10,13 @@ use clap::Args;
 
 use crate::{
     command::{self, cargo, find},
-    install, wasm,
+    install, npm, wasm,
 };
 
 /// What `cargo xtask bench` takes.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which bench: `replication`, `sending`, `delta`.
+    /// Which bench: `replication`, `sending`, `delta`, `throughput`.
     name: String,
     /// Also write the rows into this file, as one JSON array.
     #[arg(long)]
@@ -42,6 +42,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             install::debian(&["nodejs"], "Node, which decodes in WebAssembly")?;
         }
         command.arg("--wasm").arg(wasm::build_decoder()?);
+    }
+    if options.name == "throughput" {
+        install::chromium()?;
+        command.arg("--packages").arg(npm::binaryjs()?);
+        let page = wasm::build(&wasm::Options {
+            dev: false,
+            only: Some(wasm::Module::Client),
+        })?;
+        command.arg("--client").arg(page.join("client"));
     }
     command.args(&options.rest);
     command::run(&mut command)

@@ -39,6 +39,20 @@ pub(crate) fn debian(packages: &[&str], what_for: &str) -> Result<()> {
         })
 }
 
+/// Makes sure that there is a browser and its driver.
+///
+/// # Errors
+/// As [`debian`].
+pub(crate) fn chromium() -> Result<()> {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    if find("chromedriver").is_none() || browsers.iter().all(|name| find(name).is_none()) {
+        debian(&["chromium", "chromium-driver"], "a browser for the tests")?;
+    }
+    find("chromedriver")
+        .map(|_| ())
+        .context("the packages are installed, and there is no chromedriver on the PATH")
+}
+
 /// What stands in front of a command that needs root: nothing, or `sudo` if it asks no password.
 fn as_root() -> Option<Vec<&'static str>> {
     if output(program("id").arg("-u"))? == "0" {

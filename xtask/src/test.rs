@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::{
-    command::{self, cargo, find, say, shown},
+    command::{self, cargo, say, shown},
     demo, install, npm, python,
     summary::{Count, Summary},
     wasm,
@@ -113,7 +113,7 @@ fn conformance(summary: &mut Summary, filter: &[String]) {
 
 /// The tests that need a browser, with what they need.
 fn browser(summary: &mut Summary, filter: &[String]) {
-    if !step(summary, "Chromium and ChromeDriver", browser_ready) {
+    if !step(summary, "Chromium and ChromeDriver", install::chromium) {
         return;
     }
     if step(summary, "Node and npm binaryjs", || {
@@ -142,17 +142,6 @@ fn browser(summary: &mut Summary, filter: &[String]) {
             .args(["--", "--ignored"]);
         tests(summary, "browser tests", &mut command);
     }
-}
-
-/// Makes sure that there is a browser and its driver.
-fn browser_ready() -> Result<()> {
-    let browsers = ["chromium", "chromium-browser", "google-chrome"];
-    if find("chromedriver").is_none() || browsers.iter().all(|name| find(name).is_none()) {
-        install::debian(&["chromium", "chromium-driver"], "a browser for the tests")?;
-    }
-    find("chromedriver")
-        .map(|_| ())
-        .context("the packages are installed, and there is no chromedriver on the PATH")
 }
 
 /// One check: it counts as one passed or failed test.

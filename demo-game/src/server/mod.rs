@@ -5,6 +5,8 @@
 //! to a room.
 
 pub mod announce;
+#[cfg(feature = "binaryjs")]
+pub mod binaryjs;
 pub mod bots;
 pub mod chat;
 pub mod flight;
