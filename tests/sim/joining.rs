@@ -7,19 +7,12 @@ use tests::{
 };
 use tickwire_protocol::error::CloseCode;
 
-use crate::{room_with, seconds};
+use crate::{room_for_seed, room_with, seconds};
 
 #[test]
 fn who_joins_a_running_room_holds_all_it_may_see_with_its_first_snapshot() {
     for_each_seed(6, |seed| {
-        let mut simulation = room_with(
-            3,
-            seed,
-            Setting {
-                has_grid: seed % 2 == 0,
-                ..Setting::default()
-            },
-        );
+        let mut simulation = room_for_seed(3, seed);
         simulation.run(seconds(2));
         let late = simulation.join(LinkProfile::FIBRE);
         simulation.run_until(seconds(2), "the newcomer has a snapshot", |simulation| {

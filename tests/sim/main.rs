@@ -32,6 +32,15 @@ fn room_with(players: usize, seed: u64, setting: Setting) -> Simulation {
     simulation
 }
 
+/// The same for a seed: every second one plays in a room with a grid.
+fn room_for_seed(players: usize, seed: u64) -> Simulation {
+    let setting = Setting {
+        has_grid: seed.is_multiple_of(2),
+        ..Setting::default()
+    };
+    room_with(players, seed, setting)
+}
+
 fn everybody_plays(simulation: &Simulation) -> bool {
     simulation
         .players

@@ -2,7 +2,7 @@
 
 use tests::{link::LinkProfile, seeds::for_each_seed, sim::game::Setting};
 
-use crate::{room_with, seconds};
+use crate::{room_for_seed, room_with, seconds};
 
 #[test]
 fn a_stalled_client_never_delays_the_others() {
@@ -28,14 +28,7 @@ fn a_stalled_client_never_delays_the_others() {
 #[test]
 fn after_any_stall_the_replica_is_what_the_server_says() {
     for_each_seed(6, |seed| {
-        let mut simulation = room_with(
-            4,
-            seed,
-            Setting {
-                has_grid: seed % 2 == 0,
-                ..Setting::default()
-            },
-        );
+        let mut simulation = room_for_seed(4, seed);
         for span in [1, 2, 5, 12] {
             simulation.stall((seed + span) as usize % 4, seconds(span));
             simulation.run(seconds(span + 3));
