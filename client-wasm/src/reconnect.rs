@@ -93,6 +93,21 @@ pub(crate) fn message(code: u16, reason: &str) -> String {
     }
 }
 
+/// What to tell the player when an attempt did not even get a socket. `was_told` says that the server had
+/// said goodbye before: a shutdown that the player was told of is no lost connection.
+pub(crate) fn unreachable(was_told: bool) -> String {
+    if was_told {
+        "The server was shut down, and is not back yet.".to_owned()
+    } else {
+        "The server cannot be reached.".to_owned()
+    }
+}
+
+/// Whether this close code tells that the server ends by its own will.
+pub(crate) fn is_goodbye(code: u16) -> bool {
+    known(code) == Some(CloseCode::GoingAway)
+}
+
 fn known(code: u16) -> Option<CloseCode> {
     CloseCode::ALL
         .into_iter()

@@ -295,6 +295,10 @@ fn a_server_that_stays_away_is_tried_less_and_less_often() {
         if *play.client.connection() == Connection::Connecting {
             attempts += 1;
             play.cut(1006, "");
+            let Connection::Waiting { message, .. } = play.client.connection() else {
+                panic!("it waits")
+            };
+            assert_eq!(message, "The server was shut down, and is not back yet.");
         }
     }
     assert!(
@@ -304,6 +308,15 @@ fn a_server_that_stays_away_is_tried_less_and_less_often() {
     play.is_cut = false;
     play.run(11 * SECOND, |_, _, _| {});
     assert!(play.client.is_playing());
+    // Nobody said goodbye this time.
+    play.is_cut = true;
+    play.cut(1006, "");
+    play.run(SECOND, |_, _, _| {});
+    play.cut(1006, "");
+    let Connection::Waiting { message, .. } = play.client.connection() else {
+        panic!("it waits")
+    };
+    assert_eq!(message, "The server cannot be reached.");
 }
 
 #[test]

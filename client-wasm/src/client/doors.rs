@@ -138,6 +138,7 @@ impl Client {
         self.resume = Some(welcome.resume);
         self.connection = Connection::Playing;
         self.backoff.on_success();
+        self.was_told = false;
         self.assets.request_manifest();
         let (player, resumed) = (welcome.player, welcome.resumed);
         self.events
@@ -271,7 +272,12 @@ impl Client {
         self.session = None;
         self.since = now;
         self.assets.on_disconnected();
-        let message = reconnect::message(code, reason);
+        self.was_told |= reconnect::is_goodbye(code);
+        let message = if self.connection == Connection::Connecting {
+            reconnect::unreachable(self.was_told)
+        } else {
+            reconnect::message(code, reason)
+        };
         if reconnect::is_worth_retrying(code) {
             let retry_in = self.backoff.on_failure();
             let retry_at = now + retry_in;

@@ -118,6 +118,8 @@ pub struct Client {
     since: Micros,
     wants_socket: bool,
     closing: Option<(u16, String)>,
+    /// Whether the server said goodbye, and has not been met again.
+    was_told: bool,
     session: Option<Box<ClientSession>>,
     backoff: Backoff,
     resume: Option<ResumeToken>,
@@ -138,6 +140,7 @@ impl Client {
             since: Micros(0),
             wants_socket: true,
             closing: None,
+            was_told: false,
             session: None,
             backoff: Backoff::new(config.seed),
             resume: None,
