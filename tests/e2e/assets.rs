@@ -38,8 +38,8 @@ impl Player {
         self.start.elapsed().into()
     }
 
-    /// Connects, and plays until the line breaks or `is_over` of what happened.
-    fn play(&mut self, relay: &Relay, is_over: impl Fn(&AssetEvent) -> bool) {
+    /// Connects, and plays until the line breaks or `is_over` with what happened.
+    fn play(&mut self, relay: &Relay, is_over: impl Fn(&[AssetEvent]) -> bool) {
         let mut socket = TcpStream::connect(relay.address).expect("the relay listens");
         let (upgrade, request) = Upgrade::request("test", "/play", SUBPROTOCOL, [7; 16]);
         socket.write_all(request.as_bytes()).expect("it is open");
@@ -82,12 +82,16 @@ impl Player {
                 // A line that broke says so when it is read.
                 let _ = socket.write_all(&frames);
             }
+            // There is no cache.
+            while let Some(hash) = self.client.poll_asset_lookup() {
+                self.client.handle_asset_cached(hash, None);
+            }
             while let Some(event) = self.client.poll_event() {
                 if let ClientEvent::Asset(event) = event {
                     self.events.push(event);
                 }
             }
-            if self.events.last().is_some_and(&is_over) {
+            if is_over(&self.events) {
                 return;
             }
         }
@@ -150,9 +154,9 @@ fn a_line_that_breaks_ten_times_in_one_asset_carries_every_byte_once_but_the_tor
     };
     assert!(player.client.poll_connect(player.now()), "it begins");
     for connection in 0..=CUTS {
-        let is_over = |event: &AssetEvent| *event == AssetEvent::Complete;
+        let is_over = |events: &[AssetEvent]| events.contains(&AssetEvent::Complete);
         player.play(&relay, is_over);
-        let is_complete = player.events.last().is_some_and(is_over);
+        let is_complete = is_over(&player.events);
         assert_eq!(
             is_complete,
             connection == CUTS,
@@ -180,6 +184,67 @@ fn a_line_that_breaks_ten_times_in_one_asset_carries_every_byte_once_but_the_tor
     assert_eq!(data, content.len() + manifest, "a byte crossed twice");
     let fetched = player.client.asset_progress().bytes_fetched;
     assert_eq!(fetched, content.len() as u64);
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else() {
+    let folder = std::env::temp_dir().join(format!("tickwire-push-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    for name in ["a.txt", "scene.txt", "font.txt"] {
+        fs::write(folder.join(name), name.repeat(1000)).expect("a file");
+    }
+    let description = r#"{"scene.txt": {"depends": ["font.txt"]}}"#;
+    fs::write(folder.join("assets.json"), description).expect("a file");
+    let library = Library::open(&folder).expect("a library");
+    let (tell, told) = std::sync::mpsc::channel();
+    let mut server = Running::start_with(move |server| {
+        let pushed = library.clone();
+        server.assets(library).on_player(move |peer| {
+            let (library, tell) = (pushed.clone(), tell.clone());
+            async move {
+                let unknown = library.push(&peer, &["nothing.txt"]).await;
+                let pushed = library.push(&peer, &["scene.txt"]).await;
+                // The test may be over by then.
+                let _ = tell.send((unknown.map_err(|it| it.to_string()), pushed.is_ok()));
+            }
+        })
+    });
+    let relay = Relay::start(server.address, vec![usize::MAX]);
+    let config = Config {
+        assets: AssetPolicy::LookUpWhenAsked,
+        seed: 1,
+        ..Config::default()
+    };
+    let mut player = Player {
+        client: Client::new(config),
+        start: Instant::now(),
+        events: vec![],
+    };
+    assert!(player.client.poll_connect(player.now()), "it begins");
+    // Until the server has heard, too: its push is done when the player has taken it.
+    let heard = std::cell::OnceCell::new();
+    player.play(&relay, |events| {
+        if let Ok(outcome) = told.try_recv() {
+            let _ = heard.set(outcome);
+        }
+        events.contains(&AssetEvent::Complete) && heard.get().is_some()
+    });
+    let mut came: Vec<String> = player
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            AssetEvent::Ready { name, bytes, .. } => Some(format!("{name} {}", bytes.len())),
+            AssetEvent::Failed { name, reason } => Some(format!("{name}: {reason}")),
+            AssetEvent::Listed | AssetEvent::Complete => None,
+        })
+        .collect();
+    came.sort();
+    assert_eq!(came, ["font.txt 8000", "scene.txt 9000"]);
+    let unknown = Err("no asset is called nothing.txt".to_owned());
+    assert_eq!(heard.get(), Some(&(unknown, true)));
+    player.client.leave();
+    server.stop();
     let _ = fs::remove_dir_all(&folder);
 }
 

@@ -56,6 +56,16 @@ impl Driver {
         }
     }
 
+    /// Whether the socket takes nothing now, so that it is to be looked at again.
+    pub(super) fn is_full(&self) -> bool {
+        self.socket.as_ref().is_some_and(Socket::is_full)
+    }
+
+    /// Bytes that the browser has not sent yet.
+    pub(super) fn buffered_bytes(&self) -> u32 {
+        self.socket.as_ref().map_or(0, Socket::buffered_bytes)
+    }
+
     /// Does what the core wants done: connect, send, close, look up.
     pub(super) fn pump(&mut self, now: Micros, arrive: impl Fn(Arrival<'_>) + Clone + 'static) {
         if self.client.poll_connect(now) {

@@ -73,6 +73,16 @@ impl Socket {
         }
     }
 
+    /// Whether it is open and takes nothing now.
+    pub(super) fn is_full(&self) -> bool {
+        self.socket.ready_state() == WebSocket::OPEN && self.room_bytes() == 0
+    }
+
+    /// Bytes that the browser has not sent yet.
+    pub(super) fn buffered_bytes(&self) -> u32 {
+        self.socket.buffered_amount()
+    }
+
     /// Hands a message to the browser.
     pub(super) fn send(&self, message: &[u8]) {
         // It fails only before the socket is open, and then `room_bytes` is 0.

@@ -13,7 +13,7 @@ use tickwire_protocol::{
 };
 use wasm_bindgen::JsValue;
 
-use super::{Page, message_pack, now, object::object, stream};
+use super::{Page, asset, message_pack, now, object::object, stream};
 use crate::{assets::AssetEvent, client::ClientEvent};
 
 /// Tells everything that happened.
@@ -33,6 +33,11 @@ pub(super) fn tell(page: &Rc<RefCell<Page>>) {
             }
             event => event,
         };
+        if let ClientEvent::Asset(event) = &event {
+            drop(borrowed);
+            on_asset_event(page, event);
+            borrowed = page.borrow_mut();
+        }
         let is_lost = matches!(
             event,
             ClientEvent::Disconnected { .. } | ClientEvent::Ended { .. }
@@ -42,14 +47,17 @@ pub(super) fn tell(page: &Rc<RefCell<Page>>) {
         } else {
             HashMap::new()
         };
-        let Some((name, value)) = describe(&event) else {
-            continue;
-        };
-        let listeners = borrowed.listeners.get(name).cloned().unwrap_or_default();
+        let listeners = borrowed.listeners.get(name_of(&event)).cloned();
         drop(borrowed);
         lost.values()
             .for_each(|pipe| stream::on_gone(pipe, "the connection was lost"));
-        call(&listeners, &value);
+        if let ClientEvent::Ended { message } = &event {
+            asset::on_lost(page, message);
+        }
+        // What nobody listens for is not copied either.
+        if let Some(listeners) = listeners {
+            call(&listeners, &describe(&event));
+        }
     }
 }
 
@@ -58,6 +66,16 @@ fn call(listeners: &[Function], value: &JsValue) {
         if let Err(error) = listener.call1(&JsValue::UNDEFINED, value) {
             web_sys::console::error_1(&error);
         }
+    }
+}
+
+fn on_asset_event(page: &Rc<RefCell<Page>>, event: &AssetEvent) {
+    match event {
+        AssetEvent::Listed => asset::on_listed(page),
+        AssetEvent::Ready { name, bytes, .. } => asset::on_ready(page, name, bytes),
+        AssetEvent::Failed { name, reason } if name == "manifest" => asset::on_lost(page, reason),
+        AssetEvent::Failed { name, reason } => asset::on_failed(page, name, reason),
+        AssetEvent::Complete => {}
     }
 }
 
@@ -127,54 +145,58 @@ fn offer_stream(
     Ok(())
 }
 
-/// An event's name in `TickwireEvents` and what its listeners get.
-fn describe(event: &ClientEvent) -> Option<(&'static str, JsValue)> {
-    Some(match event {
-        ClientEvent::Joined { player, resumed } => (
-            "joined",
-            object(&[("player", player.0.into()), ("resumed", (*resumed).into())]),
-        ),
+/// An event's name in `TickwireEvents`.
+const fn name_of(event: &ClientEvent) -> &'static str {
+    match event {
+        ClientEvent::Joined { .. } => "joined",
+        ClientEvent::Disconnected { .. } => "disconnected",
+        ClientEvent::Ended { .. } => "ended",
+        ClientEvent::Event(_) => "event",
+        ClientEvent::Asset(AssetEvent::Ready { .. }) => "asset",
+        ClientEvent::Asset(AssetEvent::Failed { .. }) => "assetfailed",
+        ClientEvent::Asset(AssetEvent::Listed) => "manifest",
+        ClientEvent::Asset(AssetEvent::Complete) => "assets",
+        ClientEvent::Stream(_) => "stream",
+        ClientEvent::Verified { .. } => "verified",
+    }
+}
+
+/// What an event's listeners get.
+fn describe(event: &ClientEvent) -> JsValue {
+    match event {
+        ClientEvent::Joined { player, resumed } => {
+            object(&[("player", player.0.into()), ("resumed", (*resumed).into())])
+        }
         ClientEvent::Disconnected { message, retry_in } => {
             let retry_in_seconds = retry_in.as_seconds().into();
-            (
-                "disconnected",
-                object(&[
-                    ("message", message.into()),
-                    ("retryInSeconds", retry_in_seconds),
-                ]),
-            )
+            object(&[
+                ("message", message.into()),
+                ("retryInSeconds", retry_in_seconds),
+            ])
         }
-        ClientEvent::Ended { message } => ("ended", object(&[("message", message.into())])),
+        ClientEvent::Ended { message } => object(&[("message", message.into())]),
         ClientEvent::Event(event) => {
             let value = message_pack::decode(event.payload()).unwrap_or(JsValue::NULL);
-            (
-                "event",
-                object(&[("name", event.name().into()), ("value", value)]),
-            )
+            object(&[("name", event.name().into()), ("value", value)])
         }
         ClientEvent::Asset(AssetEvent::Ready {
             name, mime, bytes, ..
         }) => {
             let bytes = Uint8Array::from(&bytes[..]).into();
-            (
-                "asset",
-                object(&[
-                    ("name", name.into()),
-                    ("mime", mime.into()),
-                    ("bytes", bytes),
-                ]),
-            )
+            object(&[
+                ("name", name.into()),
+                ("mime", mime.into()),
+                ("bytes", bytes),
+            ])
         }
-        ClientEvent::Asset(AssetEvent::Failed { name, reason }) => (
-            "assetfailed",
-            object(&[("name", name.into()), ("reason", reason.into())]),
-        ),
-        ClientEvent::Asset(AssetEvent::Listed) => ("manifest", JsValue::UNDEFINED),
-        ClientEvent::Asset(AssetEvent::Complete) => ("assets", JsValue::UNDEFINED),
-        ClientEvent::Stream(_) => return None,
-        ClientEvent::Verified { tick, is_equal } => (
-            "verified",
-            object(&[("tick", tick.0.into()), ("isEqual", (*is_equal).into())]),
-        ),
-    })
+        ClientEvent::Asset(AssetEvent::Failed { name, reason }) => {
+            object(&[("name", name.into()), ("reason", reason.into())])
+        }
+        ClientEvent::Asset(AssetEvent::Listed | AssetEvent::Complete) | ClientEvent::Stream(_) => {
+            JsValue::UNDEFINED
+        }
+        ClientEvent::Verified { tick, is_equal } => {
+            object(&[("tick", tick.0.into()), ("isEqual", (*is_equal).into())])
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! fields once and gets handles, whose arrays lie in WASM memory and are filled by `frame()`. Reading
 //! them then neither copies nor allocates, so that nothing can move that memory while a page draws.
 
+mod asset;
 mod events;
 mod field;
 mod input;
@@ -18,17 +19,17 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use js_sys::Function;
+use js_sys::{Function, Promise};
 use tickwire_protocol::{
     id::{NetworkId, StreamId},
     stream::StreamOptions,
     time::Micros,
 };
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
     driver::{Arrival, Driver, now, random_seed, socket_url},
-    every_millis, is_hidden, message_pack,
+    every_millis, message_pack,
 };
 use crate::client::{AssetPolicy, Config, Connection};
 use events::tell;
@@ -36,8 +37,12 @@ use field::{Field, FieldState};
 use object::field as option;
 use stream::{Pipe, TickwireStream};
 
-/// How often a page that is not shown still keeps its seat.
-const HIDDEN_PERIOD_MILLIS: i32 = super::HIDDEN_PERIOD_MILLIS;
+/// How often the connection is looked after when the page does not call `frame`: because it draws
+/// nothing, or is not shown.
+const BEAT_MILLIS: i32 = 25;
+
+/// How long a full socket is left to the browser before it is looked at again: as soon as timers go.
+const FULL_MILLIS: i32 = 4;
 
 /// One player's end of a game.
 #[wasm_bindgen]
@@ -48,6 +53,13 @@ struct Page {
     listeners: HashMap<String, Vec<Function>>,
     fields: Vec<Weak<RefCell<FieldState>>>,
     pipes: HashMap<StreamId, Rc<RefCell<Pipe>>>,
+    /// Whether names of assets can be asked for, what waits for that, and what is being read.
+    is_listed: bool,
+    wishes: Vec<asset::Wish>,
+    bodies: Vec<Rc<RefCell<asset::Body>>>,
+    last_frame: Micros,
+    /// Whether a timer runs that looks at a full socket again.
+    waits_for_room: bool,
 }
 
 #[wasm_bindgen]
@@ -66,17 +78,20 @@ impl Tickwire {
         if let Some(value) = option(options, "join") {
             message_pack::encode(&value, &mut join)?;
         }
-        let fetches = option(options, "assets").is_none_or(|wish| wish.is_truthy());
+        let assets = match option(options, "assets") {
+            None => AssetPolicy::LookUpThenFetch,
+            Some(wish) if wish.as_string().as_deref() == Some("asked") => {
+                AssetPolicy::LookUpWhenAsked
+            }
+            Some(wish) if wish.is_truthy() => AssetPolicy::LookUpThenFetch,
+            Some(_) => AssetPolicy::None,
+        };
         let config = Config {
             name: text("name").unwrap_or_default(),
             room: text("room").unwrap_or_default(),
             schema: None,
             join,
-            assets: if fetches {
-                AssetPolicy::LookUpThenFetch
-            } else {
-                AssetPolicy::None
-            },
+            assets,
             seed: random_seed(),
         };
         let page = Page {
@@ -84,12 +99,19 @@ impl Tickwire {
             listeners: HashMap::new(),
             fields: vec![],
             pipes: HashMap::new(),
+            is_listed: false,
+            wishes: vec![],
+            bodies: vec![],
+            last_frame: Micros(0),
+            waits_for_room: false,
         };
         let page = Rc::new(RefCell::new(page));
         pump(&page, now());
-        let hidden = Rc::downgrade(&page);
-        every_millis(HIDDEN_PERIOD_MILLIS, move || {
-            if let Some(page) = hidden.upgrade().filter(|_| is_hidden()) {
+        let weak = Rc::downgrade(&page);
+        let beat = Micros::from_millis(BEAT_MILLIS as u64);
+        every_millis(BEAT_MILLIS, move || {
+            let idle = |page: &Rc<RefCell<Page>>| now().since(page.borrow().last_frame) >= beat;
+            if let Some(page) = weak.upgrade().filter(idle) {
                 advance(&page, now());
             }
         })?;
@@ -110,9 +132,12 @@ impl Tickwire {
             .push(listener);
     }
 
-    /// Moves the game on to now and fills all fields. Call it at the start of every animation frame.
+    /// Moves the game on to now and fills all fields. Call it at the start of every animation frame, if
+    /// the page draws; the connection goes on without.
     pub fn frame(&self) {
-        advance(&self.0, now());
+        let now = now();
+        self.0.borrow_mut().last_frame = now;
+        advance(&self.0, now);
         let page = self.0.borrow();
         let Some(view) = page.driver.client.view() else {
             return;
@@ -300,6 +325,60 @@ impl Tickwire {
         object::progress(&self.0.borrow().driver.client.asset_progress())
     }
 
+    /// Every asset that is known and where it stands, in the manifest's order; empty before `manifest`.
+    #[wasm_bindgen(getter, unchecked_return_type = "TickwireAsset[]")]
+    #[must_use]
+    pub fn assets(&self) -> JsValue {
+        asset::list(self.0.borrow().driver.client.assets())
+    }
+
+    /// An asset, as `window.fetch` would give it: the body comes as the bytes do, from the cache or over
+    /// the connection, goes on after a reconnect, and errors at its end if the content is not what the
+    /// manifest promised. Waits for the manifest. Cancelling the body or the signal cancels the download.
+    ///
+    /// # Errors
+    /// The promise is rejected for a name that the manifest does not have.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
+    pub fn fetch(
+        &self,
+        name: String,
+        #[wasm_bindgen(unchecked_optional_param_type = "TickwireFetchOptions")] options: JsValue,
+    ) -> Promise {
+        asset::fetch(&self.0, name, options)
+    }
+
+    /// Moves an asset forward or back: lower comes first. A download under way makes room for a more
+    /// urgent one and goes on later where it stopped.
+    ///
+    /// # Errors
+    /// An `Error` for a name that the manifest does not have.
+    #[wasm_bindgen(js_name = setAssetPriority)]
+    pub fn set_asset_priority(&self, name: &str, priority: u8) -> Result<(), JsValue> {
+        let moved = (self.0.borrow_mut().driver.client).prioritise_asset(name, priority);
+        moved.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+        pump(&self.0, now());
+        Ok(())
+    }
+
+    /// Fetches an asset no more; it fails as cancelled unless it is here.
+    ///
+    /// # Errors
+    /// An `Error` for a name that the manifest does not have.
+    #[wasm_bindgen(js_name = cancelAsset)]
+    pub fn cancel_asset(&self, name: &str) -> Result<(), JsValue> {
+        let cancelled = self.0.borrow_mut().driver.client.cancel_asset(name);
+        cancelled.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+        pump(&self.0, now());
+        Ok(())
+    }
+
+    /// Bytes that were handed to the browser and that it has not sent yet: 32 KiB at most.
+    #[wasm_bindgen(getter, js_name = bufferedAmount)]
+    #[must_use]
+    pub fn buffered_amount(&self) -> u32 {
+        self.0.borrow().driver.buffered_bytes()
+    }
+
     /// Tries to connect again now.
     pub fn retry(&self) {
         self.0.borrow_mut().driver.client.retry(now());
@@ -333,8 +412,31 @@ fn pump(page: &Rc<RefCell<Page>>, now: Micros) {
                 arrive(&page, arrival);
             }
         });
+        if borrowed.driver.is_full() && !borrowed.waits_for_room {
+            borrowed.waits_for_room = true;
+            let weak = Rc::downgrade(page);
+            once_after(FULL_MILLIS, move || {
+                let Some(page) = weak.upgrade() else { return };
+                page.borrow_mut().waits_for_room = false;
+                pump(&page, super::driver::now());
+            });
+        }
     }
     tell(page);
+    asset::serve(page);
+}
+
+/// Calls `act` once. Without timers nothing would go at all, so there is nothing to report.
+fn once_after(millis: i32, act: impl FnOnce() + 'static) {
+    let callback = Closure::once_into_js(act);
+    if let Some(window) = web_sys::window() {
+        drop(
+            window.set_timeout_with_callback_and_timeout_and_arguments_0(
+                callback.unchecked_ref(),
+                millis,
+            ),
+        );
+    }
 }
 
 fn arrive(page: &Rc<RefCell<Page>>, arrival: Arrival<'_>) {

@@ -10,7 +10,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
 use tickwire_protocol::{
     id::StreamId,
@@ -25,24 +25,28 @@ use web_sys::{QueuingStrategy, ReadableStream, ReadableStreamDefaultController, 
 use super::{Page, message_pack, now, object::object, pump};
 
 /// A promise that is settled later.
-struct Pending {
+pub(super) struct Pending {
     resolve: Function,
     reject: Function,
 }
 
 impl Pending {
-    fn new() -> (Promise, Self) {
+    pub(super) fn new() -> (Promise, Self) {
         let mut parts = None;
         let promise = Promise::new(&mut |resolve, reject| parts = Some((resolve, reject)));
         let (resolve, reject) = parts.unwrap_or_default();
         (promise, Self { resolve, reject })
     }
 
-    fn resolve(self) {
-        drop(self.resolve.call0(&JsValue::UNDEFINED));
+    pub(super) fn resolve(self) {
+        self.resolve_with(&JsValue::UNDEFINED);
     }
 
-    fn reject(self, reason: &JsValue) {
+    pub(super) fn resolve_with(self, value: &JsValue) {
+        drop(self.resolve.call1(&JsValue::UNDEFINED, value));
+    }
+
+    pub(super) fn reject(self, reason: &JsValue) {
         drop(self.reject.call1(&JsValue::UNDEFINED, reason));
     }
 }
@@ -123,6 +127,18 @@ impl TickwireStream {
     #[must_use]
     pub fn writable(&self) -> WritableStream {
         self.writable.clone()
+    }
+
+    /// Bytes that were written and have not left the page yet. Bounded, because `write` waits beyond
+    /// 64 KiB; 0 when the stream is over.
+    #[wasm_bindgen(getter, js_name = bufferedAmount)]
+    #[must_use]
+    pub fn buffered_amount(&self) -> f64 {
+        let pipe = self.pipe.borrow();
+        let waits = pipe.writing.as_ref().map_or(0, |(bytes, _)| bytes.len());
+        let id = pipe.id;
+        let unsent = with_streams(&self.page, |streams, _| streams.unsent_bytes(id));
+        (waits + unsent.flatten().unwrap_or(0)) as f64
     }
 
     /// Gives it up at once, both ways, or declines one that the server offers.
@@ -283,21 +299,20 @@ fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
         let (id, kind) = (pipe.borrow().id, pipe.borrow().kind);
         let piece = match kind {
             StreamKind::Bytes | StreamKind::Asset => {
-                bytes.split_to(bytes.len().min(CHUNK_BYTES_MAX))
+                bytes.slice(..bytes.len().min(CHUNK_BYTES_MAX))
             }
-            StreamKind::Messages | StreamKind::Live => bytes.split_to(bytes.len()),
+            StreamKind::Messages | StreamKind::Live => bytes.clone(),
         };
-        match with_streams(page, |streams, now| streams.write(id, piece.clone(), now)) {
-            Some(Ok(Write::Taken)) if bytes.is_empty() => return pending.resolve(),
-            Some(Ok(Write::Taken)) => pipe.borrow_mut().writing = Some((bytes, pending)),
+        let piece_bytes = piece.len();
+        match with_streams(page, |streams, now| streams.write(id, piece, now)) {
+            Some(Ok(Write::Taken)) if piece_bytes == bytes.len() => return pending.resolve(),
+            Some(Ok(Write::Taken)) => {
+                bytes.advance(piece_bytes);
+                pipe.borrow_mut().writing = Some((bytes, pending));
+            }
             Some(Ok(Write::Full)) => {
-                // The piece goes back to the front of what is left; the mux says when there is room.
-                let whole = if bytes.is_empty() {
-                    piece
-                } else {
-                    [piece, bytes].concat().into()
-                };
-                pipe.borrow_mut().writing = Some((whole, pending));
+                // The mux says when there is room.
+                pipe.borrow_mut().writing = Some((bytes, pending));
                 return;
             }
             Some(Err(error)) => return pending.reject(&js_sys::Error::new(&error.to_string())),

@@ -14,8 +14,11 @@ export interface TickwireOptions {
   room?: string;
   /** The game's own payload for its join hook. */
   join?: unknown;
-  /** Whether the game's assets are fetched (and kept in the browser's cache). Default: true. */
-  assets?: boolean;
+  /**
+   * Which of the game's assets are fetched (and kept in the browser's cache): all, none, or with "asked"
+   * those that `fetch` names and the server pushes. Default: true.
+   */
+  assets?: boolean | "asked";
 }
 
 /** What `on` listens to. */
@@ -28,14 +31,36 @@ export interface TickwireEvents {
   ended: { message: string };
   /** One of the game's events. */
   event: { name: string; value: any };
+  /** The manifest is here, or the server pushed more assets: `assets` lists them. */
+  manifest: undefined;
   /** An asset is here, whole and checked. */
   asset: { name: string; mime: string; bytes: Uint8Array };
   /** An asset cannot be had. */
   assetfailed: { name: string; reason: string };
-  /** All assets are here or failed. */
+  /** All assets that were asked for are here or failed. */
   assets: undefined;
   /** The server opened a stream. `reset` it to decline. */
   stream: TickwireStream;
+  /** The server's checksum of what this player may see came. */
+  verified: { tick: number; isEqual: boolean };
+}
+
+/** How an asset is to be fetched. */
+export interface TickwireFetchOptions {
+  /** Lower comes first, 0 to 255. Default: the manifest's. */
+  priority?: number;
+  /** Cancels the download and errors the body. */
+  signal?: AbortSignal;
+}
+
+/** One asset as it stands now. */
+export interface TickwireAsset {
+  name: string;
+  mime: string;
+  bytes: number;
+  bytesTotal: number;
+  priority: number;
+  state: "idle" | "waiting" | "fetching" | "ready" | "failed";
 }
 
 /** How a stream is to be carried. */

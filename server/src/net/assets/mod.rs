@@ -10,6 +10,7 @@ mod scan;
 
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
@@ -21,6 +22,7 @@ use tickwire_protocol::asset::{AssetHash, AssetRequest, Manifest};
 pub use download::{Download, Progress};
 pub use scan::AssetError;
 
+use crate::stream::{Peer, StreamKind, StreamOptions};
 use disk::Disk;
 
 /// How often a watched directory is looked at.
@@ -92,6 +94,50 @@ pub(super) struct Contents {
     pub(super) manifest: Manifest,
     pub(super) encoded: Bytes,
     pub(super) by_hash: HashMap<AssetHash, Forms>,
+}
+
+impl Contents {
+    /// The manifest of some assets and all that they depend on.
+    fn part(&self, names: &[&str]) -> io::Result<Manifest> {
+        let all = &self.manifest.assets;
+        let place = |name: &&str| {
+            let place = all.iter().position(|asset| asset.name == **name);
+            place.ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("no asset is called {name}"),
+                )
+            })
+        };
+        let mut places = names
+            .iter()
+            .map(place)
+            .collect::<io::Result<Vec<usize>>>()?;
+        let mut next = 0;
+        while let Some(&place) = places.get(next) {
+            for &needed in &all[place].depends {
+                if !places.contains(&(needed as usize)) {
+                    places.push(needed as usize);
+                }
+            }
+            next += 1;
+        }
+        let new_place = |old: &u32| places.iter().position(|place| *place == *old as usize);
+        let assets = places.iter().map(|&place| {
+            let mut asset = all[place].clone();
+            // All of them are among the places by now.
+            asset.depends = asset
+                .depends
+                .iter()
+                .filter_map(new_place)
+                .map(|it| it as u32)
+                .collect();
+            asset
+        });
+        Ok(Manifest {
+            assets: assets.collect(),
+        })
+    }
 }
 
 /// The assets of one directory. Cheap to clone: all clones share them.
@@ -187,6 +233,20 @@ impl Library {
             return Err(Refusal::OffsetBeyondEnd { bytes, offset });
         }
         Ok(Download::new(content, offset, self.disk.clone()))
+    }
+
+    /// Has a player fetch assets that it may not have asked for, and what they depend on. Returns once the
+    /// player's end has read what they are; the bytes follow on its own requests, and only those that its
+    /// cache does not hold.
+    ///
+    /// # Errors
+    /// [`NotFound`](io::ErrorKind::NotFound) for a name that the directory does not have; the errors of a
+    /// stream that the player's end refuses, because it takes no assets, or that ends with its connection.
+    pub async fn push(&self, to: &Peer, names: &[&str]) -> io::Result<()> {
+        let pushed = self.contents().part(names)?;
+        let mut stream = to.open(StreamOptions::new(StreamKind::Asset));
+        stream.send(pushed.encode().into()).await?;
+        stream.finished().await
     }
 
     fn contents(&self) -> Arc<Contents> {

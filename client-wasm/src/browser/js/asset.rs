@@ -1,0 +1,280 @@
+//! Assets as a page asks for them: `fetch`, whose `Response` has a body that comes as the bytes do.
+//!
+//! In come a page's wishes and what the core has of each asset; out come chunks, an end or an error. The
+//! decision to question: the body gives out bytes before their hash is known, so that an image is drawn
+//! while it arrives. Content that turns out to be wrong errors the body where it would have ended.
+
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
+
+use bytes::Bytes;
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{
+    EventTarget, Headers, QueuingStrategy, ReadableStream, ReadableStreamDefaultController,
+    Response, ResponseInit,
+};
+
+use super::{
+    Page,
+    object::{field as option, object},
+    pump,
+    stream::Pending,
+};
+use crate::{
+    assets::{AssetState, AssetStatus},
+    browser::devices::Listener,
+};
+
+/// A call of `fetch` that waits for the manifest.
+pub(super) struct Wish {
+    name: String,
+    options: JsValue,
+    pending: Pending,
+}
+
+/// A body that a page reads.
+pub(super) struct Body {
+    name: String,
+    offset: usize,
+    controller: Option<ReadableStreamDefaultController>,
+    pull: Option<Pending>,
+    /// All of it, once it is here and checked.
+    whole: Option<Bytes>,
+    on_abort: Option<Listener>,
+}
+
+type SharedBody = Rc<RefCell<Body>>;
+
+/// `Tickwire.fetch`.
+pub(super) fn fetch(page: &Rc<RefCell<Page>>, name: String, options: JsValue) -> Promise {
+    let (promise, pending) = Pending::new();
+    let wish = Wish {
+        name,
+        options,
+        pending,
+    };
+    let is_listed = page.borrow().is_listed;
+    if is_listed {
+        grant(page, wish);
+    } else {
+        page.borrow_mut().wishes.push(wish);
+    }
+    promise
+}
+
+/// The manifest is here: what was asked for before can be begun.
+pub(super) fn on_listed(page: &Rc<RefCell<Page>>) {
+    page.borrow_mut().is_listed = true;
+    let wishes = core::mem::take(&mut page.borrow_mut().wishes);
+    wishes.into_iter().for_each(|wish| grant(page, wish));
+}
+
+/// There is nothing to wait for: no manifest, or no connection any more.
+pub(super) fn on_lost(page: &Rc<RefCell<Page>>, reason: &str) {
+    let error: JsValue = js_sys::Error::new(reason).into();
+    let (wishes, bodies) = {
+        let mut page = page.borrow_mut();
+        let wishes = core::mem::take(&mut page.wishes);
+        (wishes, core::mem::take(&mut page.bodies))
+    };
+    wishes
+        .into_iter()
+        .for_each(|wish| wish.pending.reject(&error));
+    bodies.iter().for_each(|body| fail(body, &error));
+}
+
+/// An asset is here, whole and checked.
+pub(super) fn on_ready(page: &Rc<RefCell<Page>>, name: &str, bytes: &Bytes) {
+    for body in &page.borrow().bodies {
+        let mut body = body.borrow_mut();
+        if body.name == name {
+            body.whole = Some(bytes.clone());
+        }
+    }
+}
+
+/// An asset cannot be had.
+pub(super) fn on_failed(page: &Rc<RefCell<Page>>, name: &str, reason: &str) {
+    let error = js_sys::Error::new(reason).into();
+    let is_it = |body: &mut SharedBody| body.borrow().name == name;
+    let failed: Vec<SharedBody> = page.borrow_mut().bodies.extract_if(.., is_it).collect();
+    failed.iter().for_each(|body| fail(body, &error));
+}
+
+/// Gives every body what has come for it.
+pub(super) fn serve(page: &Rc<RefCell<Page>>) {
+    let Ok(mut borrowed) = page.try_borrow_mut() else {
+        return;
+    };
+    let Page { driver, bodies, .. } = &mut *borrowed;
+    let mut settled = vec![];
+    bodies.retain(|body| {
+        let mut body = body.borrow_mut();
+        let Body { name, whole, .. } = &*body;
+        let here = match whole {
+            Some(whole) => whole,
+            None => driver.client.asset_partial(name).unwrap_or_default(),
+        };
+        let chunk = here.get(body.offset..).filter(|chunk| !chunk.is_empty());
+        let chunk = chunk.filter(|_| body.pull.is_some()).map(Uint8Array::from);
+        let end = here.len();
+        let is_over = whole.is_some() && (chunk.is_some() || body.offset == end);
+        if let (Some(chunk), Some(controller)) = (&chunk, &body.controller) {
+            // It fails when the page has cancelled meanwhile, and then nobody wants the chunk.
+            drop(controller.enqueue_with_chunk(chunk));
+            body.offset = end;
+        }
+        if is_over {
+            if let Some(controller) = body.controller.take() {
+                drop(controller.close());
+            }
+            body.on_abort = None;
+        }
+        if chunk.is_some() || is_over {
+            settled.extend(body.pull.take());
+        }
+        !is_over
+    });
+    drop(borrowed);
+    settled.into_iter().for_each(Pending::resolve);
+}
+
+/// `Tickwire.assets`.
+pub(super) fn list<'a>(assets: impl Iterator<Item = AssetStatus<'a>>) -> JsValue {
+    let array = js_sys::Array::new();
+    for asset in assets {
+        let state = match asset.state {
+            AssetState::Idle => "idle",
+            AssetState::Waiting => "waiting",
+            AssetState::Fetching => "fetching",
+            AssetState::Ready => "ready",
+            AssetState::Failed => "failed",
+        };
+        array.push(&object(&[
+            ("name", asset.name.into()),
+            ("mime", asset.mime.into()),
+            ("bytes", (asset.bytes as f64).into()),
+            ("bytesTotal", (asset.bytes_total as f64).into()),
+            ("priority", asset.priority.into()),
+            ("state", state.into()),
+        ]));
+    }
+    array.into()
+}
+
+fn grant(page: &Rc<RefCell<Page>>, wish: Wish) {
+    match begin(page, wish.name, &wish.options) {
+        Ok(response) => wish.pending.resolve_with(&response),
+        Err(error) => wish.pending.reject(&error),
+    }
+}
+
+fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<JsValue, JsValue> {
+    let signal = option(options, "signal");
+    if let Some(signal) = &signal
+        && option(signal, "aborted").is_some_and(|it| it.is_truthy())
+    {
+        return Err(option(signal, "reason").unwrap_or(JsValue::UNDEFINED));
+    }
+    let headers = Headers::new()?;
+    {
+        let mut page = page.borrow_mut();
+        let client = &mut page.driver.client;
+        let unknown = |error| js_sys::Error::new(&format!("{error}"));
+        if let Some(priority) = option(options, "priority").and_then(|it| it.as_f64()) {
+            let asked = client.prioritise_asset(&name, priority as u8);
+            asked.map_err(unknown)?;
+        }
+        client.want_asset(&name).map_err(unknown)?;
+        if let Some(asset) = client.assets().find(|asset| asset.name == name) {
+            headers.set("content-type", asset.mime)?;
+            headers.set("content-length", &asset.bytes_total.to_string())?;
+        }
+    }
+    let body = Rc::new(RefCell::new(Body {
+        name,
+        offset: 0,
+        controller: None,
+        pull: None,
+        whole: None,
+        on_abort: None,
+    }));
+    let stream = source(&Rc::downgrade(page), &body)?;
+    if let Some(signal) = signal {
+        let (aborted, weak, reasons) = (Rc::clone(&body), Rc::downgrade(page), signal.clone());
+        let on_abort = Listener::new(signal.unchecked_ref::<EventTarget>(), "abort", move |_| {
+            let reason = option(&reasons, "reason").unwrap_or(JsValue::UNDEFINED);
+            give_up(&weak, &aborted);
+            fail(&aborted, &reason);
+        })?;
+        body.borrow_mut().on_abort = Some(on_abort);
+    }
+    page.borrow_mut().bodies.push(body);
+    let init = ResponseInit::new();
+    init.set_headers(&headers);
+    let response = Response::new_with_opt_readable_stream_and_init(Some(&stream), &init)?;
+    // The request goes out now and not with the next frame.
+    let page = Rc::clone(page);
+    wasm_bindgen_futures::spawn_local(async move { pump(&page, super::now()) });
+    Ok(response.into())
+}
+
+fn source(page: &Weak<RefCell<Page>>, body: &SharedBody) -> Result<ReadableStream, JsValue> {
+    let start = callback(body, |body, controller| {
+        body.borrow_mut().controller = Some(controller.unchecked_into());
+        JsValue::UNDEFINED
+    });
+    let server = page.clone();
+    let pull = callback(body, move |body, _| {
+        let (promise, pending) = Pending::new();
+        body.borrow_mut().pull = Some(pending);
+        if let Some(page) = server.upgrade() {
+            serve(&page);
+        }
+        promise.into()
+    });
+    let canceller = page.clone();
+    let cancel = callback(body, move |body, _| {
+        give_up(&canceller, body);
+        JsValue::UNDEFINED
+    });
+    let source = object(&[("start", start), ("pull", pull), ("cancel", cancel)]);
+    let strategy = QueuingStrategy::new();
+    strategy.set_high_water_mark(0.0);
+    ReadableStream::new_with_underlying_source_and_strategy(source.unchecked_ref(), &strategy)
+}
+
+/// The page wants a body no more. Its asset is cancelled if no other body of it is read.
+fn give_up(page: &Weak<RefCell<Page>>, body: &SharedBody) {
+    let Some(page) = page.upgrade() else { return };
+    {
+        let mut page = page.borrow_mut();
+        page.bodies.retain(|other| !Rc::ptr_eq(other, body));
+        let name = &body.borrow().name;
+        if page.bodies.iter().all(|other| other.borrow().name != *name) {
+            // It was known when it was asked for.
+            drop(page.driver.client.cancel_asset(name));
+        }
+    }
+    pump(&page, super::now());
+}
+
+fn fail(body: &SharedBody, error: &JsValue) {
+    let (controller, pull) = {
+        let mut body = body.borrow_mut();
+        (body.controller.take(), body.pull.take())
+    };
+    if let Some(controller) = controller {
+        controller.error_with_e(error);
+    }
+    pull.into_iter().for_each(|pull| pull.reject(error));
+}
+
+fn callback(body: &SharedBody, act: impl Fn(&SharedBody, JsValue) -> JsValue + 'static) -> JsValue {
+    let body = Rc::clone(body);
+    Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |argument| act(&body, argument))
+        .into_js_value()
+}
