@@ -14,6 +14,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Html;
 use axum::routing::get;
 use clap::Parser;
+use tickwire_demo::server::gallery;
 use tickwire_demo::server::game::{Setup, game};
 use tickwire_demo::server::start::Start;
 use tickwire_server::net::{Server, assets::Library};
@@ -39,6 +40,9 @@ struct Options {
     /// Folder with pictures and sounds.
     #[arg(long, default_value = "assets")]
     assets: PathBuf,
+    /// Folder with what the gallery shows.
+    #[arg(long, default_value = "demo-game/media")]
+    media: PathBuf,
     /// Computer opponents for a player alone; each further player replaces one.
     #[arg(long, default_value_t = Setup::default().opponents)]
     opponents: usize,
@@ -65,6 +69,7 @@ async fn run(options: Options) -> Result<(), String> {
             "build it with `cargo xtask wasm`, or name it with --dist",
         ),
         (&options.assets, "name it with --assets"),
+        (&options.media, "name it with --media"),
     ] {
         if !folder.is_dir() {
             return Err(format!("there is no folder {}: {how}", folder.display()));
@@ -87,20 +92,20 @@ async fn run(options: Options) -> Result<(), String> {
     // Watched, so that a picture drawn anew is the one that the next player gets.
     let assets = Library::watch(&options.assets)
         .map_err(|error| format!("the assets in {}: {error}", options.assets.display()))?;
+    let gallery = gallery::start(&options.media)?;
     let server = Server::new(move || game(setup))
-        .router(pages())
+        .router(pages().nest("/gallery", gallery.router()))
         .assets(assets)
         .files(options.dist);
     announce(local);
-    server
-        .serve(listener, asked_to_stop())
-        .await
-        .map_err(|error| error.to_string())
+    let served = server.serve(listener, asked_to_stop()).await;
+    gallery.shut_down().await;
+    served.map_err(|error| error.to_string())
 }
 
-/// The page and its style, from the binary.
+/// The page and its style, and the gallery's, from the binary.
 fn pages() -> Router {
-    let router = Router::new();
+    let router = gallery::pages();
     #[cfg(feature = "binaryjs")]
     let router = router.route(
         "/binaryjs",

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// How every browser is started: no window, no sandbox (which root cannot have), nothing that calls
 /// out, and no throttling of a page because nobody seems to look at it.
-const FLAGS: [&str; 13] = [
+const FLAGS: [&str; 16] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -40,6 +40,10 @@ const FLAGS: [&str; 13] = [
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
     "--mute-audio",
+    // A camera and a microphone that nobody has to allow, and sound that nobody has to click for.
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
 ];
 
 /// Where screenshots, profiles and logs of the tests go: below cargo's target folder.
@@ -222,6 +226,13 @@ impl Browser {
         Ok(lines
             .map(|entry| format!("{} {}\n", entry["level"], entry["message"]))
             .collect())
+    }
+
+    /// Fails when the page logged an error: an exception, a request that failed, a rule it broke.
+    pub(crate) fn expect_no_errors(&self) -> Result<()> {
+        let log = self.log()?;
+        ensure!(!log.contains("SEVERE"), "the page logged errors:\n{log}");
+        Ok(())
     }
 
     fn post(&self, command: &str, body: &Value) -> Result<Value> {

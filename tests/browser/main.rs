@@ -4,9 +4,12 @@
 //! program, and `cargo xtask test` makes all three ready. Conditions are waited for, with generous
 //! limits; nothing here is a measure of time.
 
+mod api;
 mod driver;
 mod echo;
+mod gallery;
 mod harness;
+mod media;
 mod play;
 mod schema;
 mod server;

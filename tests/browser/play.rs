@@ -122,7 +122,7 @@ fn a_key_press_in_one_browser_moves_that_ship_in_the_other() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
-fn assets_arrive() -> Result<()> {
+fn assets_arrive_over_the_socket_once_and_nothing_else_over_http() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = join(&driver, &server, "Ann", &Screen::Desktop)?;
@@ -130,12 +130,36 @@ fn assets_arrive() -> Result<()> {
     browser
         .wait_until(all, PATIENCE)
         .context("the assets do not arrive")?;
-    let errors = browser.log()?;
+    let requests = || {
+        browser.execute("return performance.getEntriesByType('resource').map((it) => new URL(it.name).pathname).sort()")
+    };
+    let page_alone = serde_json::json!([
+        "/demo/tickwire_demo.js",
+        "/demo/tickwire_demo_bg.wasm",
+        "/style.css"
+    ]);
     ensure!(
-        !errors.contains("SEVERE"),
-        "the page logged errors:\n{errors}"
+        requests()? == page_alone,
+        "more came over HTTP: {}",
+        requests()?
     );
-    Ok(())
+    let fetched = "return tickwire.state().assets.bytes_fetched";
+    ensure!(browser.execute(fetched)?.as_u64() > Some(100_000));
+
+    // The second visit has everything in its cache.
+    browser.open(&server.url("name=Ann"))?;
+    browser.wait_until("tickwire.state().phase === 'playing'", PATIENCE)?;
+    browser.wait_until(all, PATIENCE)?;
+    ensure!(
+        browser.execute(fetched)? == 0,
+        "the second visit fetched assets"
+    );
+    ensure!(
+        requests()? == page_alone,
+        "more came over HTTP: {}",
+        requests()?
+    );
+    browser.expect_no_errors()
 }
 
 #[test]

@@ -68,12 +68,7 @@ fn a_page_without_the_games_rust_draws_the_match_and_flies() -> Result<()> {
     browser.release(ARROW_UP)?;
     browser.screenshot("plain")?;
     moved.context("the arrow key does not move the ship")?;
-    let errors = browser.log()?;
-    ensure!(
-        !errors.contains("SEVERE"),
-        "the page logged errors:\n{errors}"
-    );
-    Ok(())
+    browser.expect_no_errors()
 }
 
 #[test]
@@ -112,8 +107,10 @@ fn a_second_visit_fetches_no_asset_again() -> Result<()> {
     ensure!(first["failed"] == json!([]), "{first}");
     ensure!(first["names"] == second["names"], "{first} and {second}");
     let bytes = |visit: &serde_json::Value| visit["progress"]["bytesFetched"].as_f64();
+    // All of it came, some of it packed.
+    let total = first["progress"]["bytesTotal"].as_f64();
     ensure!(
-        bytes(&first) == first["progress"]["bytesTotal"].as_f64() && bytes(&first) > Some(0.0),
+        bytes(&first) > Some(0.0) && bytes(&first) < total,
         "{first}"
     );
     ensure!(bytes(&second) == Some(0.0), "{second}");

@@ -23,7 +23,7 @@ impl Server {
     pub(crate) fn start(port: u16) -> Result<Self> {
         let target = target_dir()?;
         let program = target.join(format!("tickwire-demo{}", std::env::consts::EXE_SUFFIX));
-        let dist = target.parent().context("the target folder")?.join("dist");
+        let dist = dist()?;
         ensure!(
             program.exists() && dist.exists(),
             "the demo is not built: `cargo xtask test` builds it"
@@ -37,6 +37,8 @@ impl Server {
             .arg(dist)
             .arg("--assets")
             .arg(repository.join("assets"))
+            .arg("--media")
+            .arg(repository.join("demo-game/media"))
             // Nobody shoots at the players, and they see each other.
             .args(["--opponents", "0", "--gather"])
             .stdin(Stdio::null())
@@ -66,7 +68,12 @@ impl Server {
         Ok(server)
     }
 
-    /// Where its page is.
+    /// Where one of its pages is: `/gallery/hello`.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where the game is.
     pub(crate) fn url(&self, query: &str) -> String {
         format!("http://{}/?{query}", self.address)
     }
@@ -86,6 +93,12 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What the WASM build has written.
+pub(crate) fn dist() -> Result<PathBuf> {
+    let target = target_dir()?;
+    Ok(target.parent().context("the target folder")?.join("dist"))
 }
 
 /// `target/debug`: this test lies in its folder `deps`.

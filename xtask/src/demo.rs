@@ -51,6 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     server.arg("--port").arg(options.port.to_string());
     server.arg("--dist").arg(dist);
     server.arg("--assets").arg(root().join("assets"));
+    server.arg("--media").arg(root().join("demo-game/media"));
     server.args(&options.rest);
     become_program(server)
 }

@@ -35,6 +35,7 @@ pub(super) struct Report {
     pub(super) ships: Vec<ReportedShip>,
     pub(super) assets_loaded: u32,
     pub(super) assets_total: u32,
+    pub(super) asset_bytes_fetched: u64,
     pub(super) tick: u32,
     pub(super) entities: u32,
     pub(super) snapshot_bytes_per_second: u32,
@@ -72,6 +73,7 @@ fn object(report: &Report) -> Result<Object, JsValue> {
     let assets = record([
         ("loaded", report.assets_loaded.into()),
         ("total", report.assets_total.into()),
+        ("bytes_fetched", (report.asset_bytes_fetched as f64).into()),
     ])?;
     let ships = Array::new();
     for ship in &report.ships {

@@ -10,6 +10,7 @@ pub mod binaryjs;
 pub mod bots;
 pub mod chat;
 pub mod flight;
+pub mod gallery;
 pub mod game;
 pub mod harm;
 pub mod pickups;

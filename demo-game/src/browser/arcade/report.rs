@@ -46,6 +46,7 @@ impl Arcade {
         report.message = message;
         report.me = frame.view.and_then(|view| view.own()).map(|id| id.0);
         (report.assets_loaded, report.assets_total) = (progress.assets, progress.assets_total);
+        report.asset_bytes_fetched = progress.bytes_fetched;
         report.tick = stats.tick.0;
         report.entities = stats.entities;
         report.snapshot_bytes_per_second = stats.snapshot_bytes_per_second;

@@ -1,0 +1,17 @@
+//! Bounds of the gallery: it stands open to whoever finds it.
+
+/// A shared picture. A larger one is refused.
+pub(super) const PICTURE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Pictures that are kept for who comes later. The oldest is forgotten.
+pub(super) const PICTURES_KEPT_MAX: usize = 8;
+
+/// A picture's name and MIME type, in characters. What is longer is cut.
+pub(super) const PICTURE_NAME_CHARS_MAX: usize = 80;
+
+/// People in a call. The next one is turned away.
+pub(super) const CALLERS_MAX: usize = 16;
+
+/// Pieces of one caller that wait for each of the others: two seconds. Who falls behind further begins
+/// anew.
+pub(super) const PIECES_WAITING_MAX: usize = 16;

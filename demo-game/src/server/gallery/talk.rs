@@ -1,0 +1,48 @@
+//! Pages 1, 2 and 5: a conversation on one stream, an upload that is told how far it is, a tune.
+
+use std::io;
+
+use bytes::Bytes;
+use tickwire_server::stream::ByteStream;
+
+/// How many bytes of an upload pass between two words on how far it is.
+const REPORT_BYTES: u64 = 64 * 1024;
+
+/// Page 1: says what it hears, piece by piece.
+pub(super) async fn hello(mut stream: ByteStream, from: &str) -> io::Result<()> {
+    let from = from.chars().take(40).collect::<String>();
+    stream.send(format!("Welcome, {from}!\n").into()).await?;
+    while let Some(words) = stream.receive().await? {
+        let words = String::from_utf8_lossy(&words);
+        stream.send(format!("I heard “{words}”\n").into()).await?;
+    }
+    stream.finished().await
+}
+
+/// Page 2: takes a file and tells how far it is, as a line of JSON every [`REPORT_BYTES`]; the last one
+/// has the file's hash, so that the sender can see that it came as it was.
+pub(super) async fn upload(mut stream: ByteStream, _name: &str) -> io::Result<()> {
+    let (mut received, mut told) = (0, 0);
+    let mut hasher = blake3::Hasher::new();
+    while let Some(bytes) = stream.receive().await? {
+        hasher.update(&bytes);
+        received += bytes.len() as u64;
+        if received - told >= REPORT_BYTES {
+            told = received;
+            let line = format!("{{\"received\":{received}}}\n");
+            stream.send(line.into()).await?;
+        }
+    }
+    let hash = hasher.finalize();
+    let line = format!("{{\"received\":{received},\"hash\":\"{hash}\"}}\n");
+    stream.send(line.into()).await?;
+    stream.finished().await
+}
+
+/// Page 5: the file's size in four bytes, and the file, as fast as the page reads it.
+pub(super) async fn music(mut stream: ByteStream, file: &Bytes) -> io::Result<()> {
+    let size = (file.len() as u32).to_be_bytes();
+    stream.send(Bytes::copy_from_slice(&size)).await?;
+    stream.send(file.clone()).await?;
+    stream.finished().await
+}

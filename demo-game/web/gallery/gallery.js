@@ -1,0 +1,61 @@
+// What all pages of the gallery share: the connection, a notice when it is lost, the code on display.
+
+import init, { Tickwire } from "/client/tickwire_client.js";
+
+/** Connects to the gallery's server. Resolves once this visitor is in. */
+export async function connect(options = {}) {
+  await init({ module_or_path: "/client/tickwire_client_bg.wasm" });
+  const wire = new Tickwire({ url: "/gallery/play", assets: "asked", ...options });
+  wire.on("disconnected", ({ message }) => tell(`${message} Trying again…`));
+  wire.on("ended", ({ message }) => tell(message));
+  await new Promise((resolve) => {
+    wire.on("joined", () => {
+      tell("");
+      resolve();
+    });
+  });
+  return wire;
+}
+
+/** An element by its id. */
+export const $ = (id) => document.getElementById(id);
+
+/** Shows a sentence at the foot of the page; an empty one hides it. */
+export function tell(text) {
+  $("notice").textContent = text;
+  $("notice").hidden = text === "";
+}
+
+/** Tells an error to the visitor and to the console. */
+export function fail(error) {
+  console.warn(error);
+  tell(error.message ?? String(error));
+}
+
+/** Bytes for people. */
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`;
+}
+
+/** Calls `take` with each file that is dropped on an area or chosen by its file input. */
+export function onFiles(area, take) {
+  area.querySelector("input").onchange = (event) => [...event.target.files].forEach(take);
+  area.ondragover = (event) => {
+    event.preventDefault();
+    area.classList.add("over");
+  };
+  area.ondragleave = () => area.classList.remove("over");
+  area.ondrop = (event) => {
+    event.preventDefault();
+    area.classList.remove("over");
+    [...event.dataTransfer.files].forEach(take);
+  };
+}
+
+const code = $("code");
+if (code) {
+  const lines = document.querySelector("script[type=module]").textContent.replace(/^\n|\s+$/g, "").split("\n");
+  const indent = /^ */.exec(lines[0])[0].length;
+  code.textContent = lines.map((line) => line.slice(indent)).join("\n");
+}

@@ -1,0 +1,255 @@
+//! The JavaScript API in a browser: what a page may count on. Each test runs in a page that does
+//! nothing by itself, against the gallery's server.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::{
+    driver::{Browser, Driver, Screen},
+    server::{Server, dist},
+};
+
+/// Long enough for a machine with two cores that compiles something else meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Opens a page with `wire` in it: a connection to the gallery's server.
+fn connected(driver: &Driver, server: &Server) -> Result<Browser> {
+    let browser = driver.browser(&Screen::Desktop)?;
+    browser.open(&server.page("/gallery/upload"))?;
+    run(
+        &browser,
+        "const { default: init, Tickwire } = await import('/client/tickwire_client.js');
+         await init();
+         window.Tickwire = Tickwire;
+         window.wire = new Tickwire({ url: '/gallery/play', assets: 'asked' });
+         await new Promise((resolve) => wire.on('joined', resolve));",
+    )?;
+    Ok(browser)
+}
+
+/// Runs the body of an async function in the page, and gives what it returns.
+fn run(browser: &Browser, body: &str) -> Result<Value> {
+    browser.execute(&format!(
+        "window.outcome = null;
+         (async () => {{ {body} }})().then(
+             (value) => {{ window.outcome = {{ value: value ?? null }} }},
+             (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
+    ))?;
+    let mut outcome = browser.wait_until("outcome", PATIENCE)?;
+    ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
+    Ok(outcome["value"].take())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn what_nobody_reads_waits_at_its_source_both_ways() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    // The music's handler sends its file and reads nothing; the page writes without end and reads nothing.
+    let held = run(
+        &browser,
+        "window.stream = wire.openStream({ page: 'music' });
+         await stream.opened;
+         const writer = stream.writable.getWriter();
+         let [written, most, mostInSocket] = [0, 0, 0];
+         window.writing = (async () => {
+             for (;;) {
+                 await writer.write(new Uint8Array(10_000));
+                 written += 10_000;
+             }
+         })().catch(() => {});
+         for (let quiet = 0, last = -1; quiet < 20; quiet++) {
+             await new Promise((resolve) => setTimeout(resolve, 50));
+             most = Math.max(most, stream.bufferedAmount);
+             mostInSocket = Math.max(mostInSocket, wire.bufferedAmount);
+             const moved = written + wire.stats.bytes.opened.down;
+             if (moved !== last) [quiet, last] = [0, moved];
+         }
+         const { down, up } = wire.stats.bytes.opened;
+         return { written, most, mostInSocket, down, up };",
+    )?;
+    let number = |name: &str| held[name].as_f64().unwrap_or(f64::NAN);
+    // A stream's first window is 64 KiB, and as much may wait in front of it.
+    ensure!(
+        number("up") > 10_000.0 && number("up") < 140_000.0,
+        "{held}"
+    );
+    ensure!(number("written") < 300_000.0, "{held}");
+    ensure!(number("most") <= 100_000.0, "{held}");
+    ensure!(number("mostInSocket") <= 40_000.0, "{held}");
+    ensure!(
+        number("down") > 10_000.0 && number("down") < 140_000.0,
+        "{held}"
+    );
+    // And it goes on as soon as somebody reads.
+    let bytes = run(
+        &browser,
+        "let bytes = 0;
+         for await (const chunk of stream.readable) {
+             bytes += chunk.length;
+             if (bytes > 160_000) break;
+         }
+         await writing;
+         return bytes;",
+    )?;
+    ensure!(bytes.as_f64() > Some(160_000.0), "{bytes}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        "const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251);
+         const stream = wire.openStream({ page: 'upload', name: 'a' });
+         const whole = new Response(stream.readable).text();
+         await new Blob([bytes]).stream().pipeTo(stream.writable);
+         const lines = (await whole).trim().split('\\n').map((line) => JSON.parse(line));
+         const refused = wire.openStream({ page: 'nowhere' });
+         const reason = await refused.opened.then(() => 'taken', (error) => error.message);
+         const unread = await refused.readable.getReader().read().catch((error) => error.message);
+         const two = ['a', 'b'].map((from) => wire.openStream({ page: 'hello', from }));
+         const heard = await Promise.all(two.map(async (stream) => {
+             const writer = stream.writable.getWriter();
+             writer.write(new TextEncoder().encode('x'));
+             writer.write(new DataView(new TextEncoder().encode('-y-').buffer, 1, 1));
+             await writer.close();
+             let text = '';
+             for await (const chunk of stream.readable) text += new TextDecoder().decode(chunk);
+             return text;
+         }));
+         return { last: lines.at(-1), reason, unread, heard };",
+    )?;
+    let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let hash = blake3::hash(&content).to_string();
+    ensure!(
+        told["last"] == json!({ "received": 3_000_000, "hash": hash }),
+        "{told}"
+    );
+    let reason = told["reason"].as_str().context("a reason")?;
+    ensure!(
+        reason.len() > 5 && reason != "taken" && told["unread"] == reason,
+        "{told}"
+    );
+    let heard = |name: &str| format!("Welcome, {name}!\nI heard “x”\nI heard “y”\n");
+    ensure!(told["heard"] == json!([heard("a"), heard("b")]), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn assets_are_asked_for_cancelled_moved_and_listed() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        "const unknown = await wire.fetch('nothing.png').catch((error) => error.message);
+         const [first, second] = [await wire.fetch('coast.jpg'), await wire.fetch('coast.jpg')];
+         const head = [first.headers.get('content-type'), first.headers.get('content-length')];
+         const [one, two] = await Promise.all([first.arrayBuffer(), second.arrayBuffer()]);
+         const stop = new AbortController();
+         const aborted = await wire.fetch('film.webm', { signal: stop.signal, priority: 3 });
+         stop.abort();
+         const abort = await aborted.body.getReader().read().then(() => 'read', (error) => error.name);
+         const film = wire.assets.find(({ name }) => name === 'film.webm');
+         const late = await wire.fetch('film.webm', { signal: stop.signal }).catch((error) => error.name);
+         const again = (await (await wire.fetch('film.webm')).arrayBuffer()).byteLength;
+         return {
+             unknown, head, abort, late, again,
+             sizes: [one.byteLength, two.byteLength],
+             film: [film.state, film.priority],
+             coast: wire.assets.find(({ name }) => name === 'coast.jpg').state,
+             idle: wire.assets.find(({ name }) => name === 'tiles/01.jpg').state,
+         };",
+    )?;
+    let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo-game/media");
+    let bytes = |name: &str| fs::metadata(media.join(name)).map(|it| it.len());
+    let coast = bytes("coast.jpg")?;
+    ensure!(
+        told["unknown"] == "no asset is called nothing.png",
+        "{told}"
+    );
+    ensure!(
+        told["head"] == json!(["image/jpeg", coast.to_string()]),
+        "{told}"
+    );
+    ensure!(told["sizes"] == json!([coast, coast]), "{told}");
+    ensure!(
+        told["abort"] == "AbortError" && told["late"] == "AbortError",
+        "{told}"
+    );
+    ensure!(told["film"] == json!(["failed", 3]), "{told}");
+    ensure!(told["again"] == bytes("film.webm")?, "{told}");
+    ensure!(told["coast"] == "ready" && told["idle"] == "idle", "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn everything_that_the_types_declare_is_there() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let types = fs::read_to_string(dist()?.join("client/tickwire_client.d.ts"))?;
+    run(
+        &browser,
+        "window.stream = wire.openStream({ page: 'hello', from: 'types' })",
+    )?;
+    for (class, object) in [("Tickwire", "wire"), ("TickwireStream", "stream")] {
+        let members = members(&types, &format!("export class {class} {{"))?;
+        ensure!(members.len() >= 6, "{class}: {members:?}");
+        let missing = format!(
+            "return {}.filter((name) => !(name in {object}))",
+            json!(members)
+        );
+        ensure!(
+            browser.execute(&missing)? == json!([]),
+            "{class} lacks {members:?}"
+        );
+    }
+    for (interface, object) in [
+        ("TickwireStats", "wire.stats"),
+        ("TickwireProgress", "wire.progress"),
+        (
+            "TickwireAsset",
+            "(await wire.fetch('coast.jpg'), wire.assets[0])",
+        ),
+        ("TickwireSchema", "wire.schema"),
+    ] {
+        let mut declared = members(&types, &format!("export interface {interface} {{"))?;
+        declared.sort();
+        let there = run(&browser, &format!("return Object.keys({object}).sort()"))?;
+        ensure!(
+            there == json!(declared),
+            "{interface}: {there} and {declared:?}"
+        );
+    }
+    browser.expect_no_errors()
+}
+
+/// The names that a class or interface declares, at its own level: the generated file indents those by
+/// four.
+fn members(types: &str, head: &str) -> Result<Vec<String>> {
+    let (_, body) = types
+        .split_once(head)
+        .with_context(|| format!("no {head}"))?;
+    let (body, _) = body.split_once("\n}").context("its end")?;
+    let declared = body.lines().filter_map(|line| {
+        let line = line.strip_prefix("    ")?;
+        let line = line.strip_prefix("readonly ").unwrap_or(line);
+        let end = line.find(|it: char| !it.is_alphanumeric())?;
+        let (name, rest) = line.split_at(end);
+        let is_member = [":", "?:", "("].iter().any(|it| rest.starts_with(it));
+        let is_own = !matches!(name, "" | "constructor" | "free");
+        (is_member && is_own).then(|| name.to_owned())
+    });
+    Ok(declared.collect())
+}

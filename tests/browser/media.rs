@@ -1,0 +1,134 @@
+//! The gallery's pages that play: a picture that sharpens, music, live video, a call of two.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    driver::{Driver, Screen},
+    gallery::{PATIENCE, fits_a_phone, open},
+    server::Server,
+};
+
+/// Whether a video shows something: pixels of more than one brightness.
+const SHOWS: &str = "const shows = (video) => {
+    const canvas = new OffscreenCanvas(32, 24);
+    const context = canvas.getContext('2d');
+    context.drawImage(video, 0, 0, 32, 24);
+    const reds = context.getImageData(0, 0, 32, 24).data.filter((_, i) => i % 4 === 1);
+    return Math.max(...reds) - Math.min(...reds) > 30;
+};";
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_picture_is_drawn_before_it_is_whole_and_again_as_it_sharpens() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let whole = "page.drawings.at(-1)?.complete";
+    let browser = driver.browser(&Screen::Desktop)?;
+    browser.open(&server.page("/gallery/progressive"))?;
+    browser
+        .wait_until("page.drawings.length > 0", PATIENCE)
+        .context("nothing is drawn")?;
+    browser.screenshot("gallery-progressive-early")?;
+    browser
+        .wait_until(whole, PATIENCE)
+        .context("it is never whole")?;
+    let drawings = browser.execute("return page.drawings")?;
+    let drawings = drawings.as_array().context("a list")?;
+    ensure!(drawings.len() >= 3, "drawn only {} times", drawings.len());
+    let first = &drawings[0];
+    let share =
+        first["bytes"].as_f64().context("bytes")? / first["total"].as_f64().context("total")?;
+    ensure!(
+        share < 0.5 && first["complete"] == false,
+        "drawn first at {first}"
+    );
+    let shows = format!("(() => {{ {SHOWS} return shows(document.getElementById('canvas')) }})()");
+    browser
+        .wait_until(&shows, PATIENCE)
+        .context("the canvas is empty")?;
+    browser.screenshot("gallery-progressive")?;
+    browser.expect_no_errors()?;
+    fits_a_phone(&driver, &server, "progressive", whole)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn music_sounds_before_the_file_is_whole_and_the_server_waits_for_the_player() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let ready = "!document.getElementById('play').disabled";
+    let browser = open(&driver, &server, "music", &Screen::Desktop, ready)?;
+    browser.execute("document.getElementById('play').click()")?;
+    browser
+        .wait_until("page.bytesAtFirstSound !== null", PATIENCE)
+        .context("nothing is decoded")?;
+    browser
+        .wait_until("page.audio.currentTime > 1 && page.level > 0.05", PATIENCE)
+        .context("nothing sounds")?;
+    let page = browser.execute("const { bytes, total, bytesAtFirstSound, seconds } = page; return { bytes, total, bytesAtFirstSound, seconds }")?;
+    ensure!(
+        page["bytesAtFirstSound"].as_f64() < page["total"].as_f64()
+            && page["bytes"].as_f64() < page["total"].as_f64(),
+        "the file was whole before it sounded: {page}"
+    );
+    browser.screenshot("gallery-music")?;
+    browser
+        .wait_until("page.bytes === page.total && page.seconds > 15.9", PATIENCE)
+        .context("the tune does not come to its end")?;
+    browser.expect_no_errors()?;
+    fits_a_phone(&driver, &server, "music", ready)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn live_video_plays_and_everyone_sees_the_same() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let plays = format!(
+        "(() => {{ {SHOWS}
+            const video = document.querySelector('video');
+            return video.currentTime > 2 && video.videoWidth === 384 && shows(video);
+        }})()"
+    );
+    let ann = open(&driver, &server, "video", &Screen::Desktop, &plays)?;
+    let before = ann.execute("return document.querySelector('video').currentTime")?;
+    ann.wait_until(
+        &format!("document.querySelector('video').currentTime > {before} + 1"),
+        PATIENCE,
+    )
+    .context("it stands still")?;
+    ann.screenshot("gallery-video")?;
+    ann.expect_no_errors()?;
+    fits_a_phone(&driver, &server, "video", &plays)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn two_browsers_see_and_hear_each_other() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let ready = "!document.getElementById('join').disabled";
+    let ann = open(&driver, &server, "call", &Screen::Desktop, ready)?;
+    let ben = open(&driver, &server, "call", &Screen::Desktop, ready)?;
+    for browser in [&ann, &ben] {
+        browser.execute("document.getElementById('join').click()")?;
+    }
+    let other = format!(
+        "(() => {{ {SHOWS}
+            const other = [...document.querySelectorAll('video')].find((it) => !it.srcObject);
+            return other && other.currentTime > 2 && shows(other) && other.webkitAudioDecodedByteCount > 0;
+        }})()"
+    );
+    for (browser, name) in [(&ann, "Ann"), (&ben, "Ben")] {
+        browser
+            .wait_until(&other, PATIENCE)
+            .with_context(|| format!("{name} does not see and hear the other"))?;
+    }
+    ann.screenshot("gallery-call")?;
+    ann.expect_no_errors()?;
+    // Who leaves is no longer shown.
+    drop(ben);
+    ann.wait_until("document.querySelectorAll('video').length === 1", PATIENCE)
+        .context("who left is still shown")?;
+    fits_a_phone(&driver, &server, "call", ready)
+}
