@@ -153,8 +153,8 @@ pub struct Limits {
     /// Messages of less than 1 KiB per second and player; 150 by default, twice that in a burst. More
     /// closes with `RateLimited`. Larger messages count by their bytes alone.
     pub messages_per_second_max: u32,
-    /// Bytes per second and player; 4 MiB by default, twice that in a burst. More closes with
-    /// `RateLimited`.
+    /// Bytes per second and player besides the data of streams, which credit holds back; 4 MiB by
+    /// default, twice that in a burst. More closes with `RateLimited`.
     pub bytes_per_second_max: u32,
     /// How long a socket may refuse to take anything; 10 s by default. Longer closes with `TooSlow`.
     pub stall_max: Micros,

@@ -46,7 +46,6 @@ pub(crate) async fn serve() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("ws://{}/play", listener.local_addr()?);
     let limits = Limits {
-        bytes_per_second_max: u32::MAX / 4,
         messages_per_second_max: u32::MAX / 4,
         ..Limits::default()
     };

@@ -29,9 +29,6 @@ pub use pages::pages;
 /// The room has nothing in it, but what players send is read once per tick.
 const TICK_RATE_HZ: u32 = 40;
 
-/// Uploads are held back by what their handler takes. This only stops who does not care about that.
-const BYTES_PER_SECOND: u32 = 256 * 1024 * 1024;
-
 /// The page's request makes no sense. A game's own codes begin at 256.
 const REFUSED_REQUEST: u32 = 400;
 
@@ -74,10 +71,6 @@ pub fn start(media: &Path) -> Result<Running, String> {
     let assets = Library::open(media).map_err(|error| error.to_string())?;
     let running = Server::new(|| Game::new("gallery").tick_rate_hz(TICK_RATE_HZ))
         .workers(1)
-        .limits(Limits {
-            bytes_per_second_max: BYTES_PER_SECOND,
-            ..Limits::default()
-        })
         .assets(assets)
         .on_stream(move |incoming| {
             let gallery = gallery.clone();

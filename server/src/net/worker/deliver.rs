@@ -9,8 +9,11 @@ use tickwire_protocol::{
     websocket::{Item, Opcode, PeerClose},
 };
 
-use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded};
-use crate::{limits::BULK_MESSAGES_PER_PUMP_MAX, room::SeatIndex};
+use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES};
+use crate::{
+    limits::BULK_MESSAGES_PER_PUMP_MAX,
+    room::{Room, SeatIndex},
+};
 
 /// Bytes for each socket that is read in a batch: several inputs of a player fit.
 const BATCH_READ_BYTES: usize = 1024;
@@ -179,8 +182,16 @@ impl Worker {
             (Item::Binary(message), Phase::Seated { room, seat }) => {
                 let (key, seat) = (*room, *seat);
                 let room = &mut self.rooms[key].room;
+                let carried = |room: &Room| {
+                    let traffic = room.traffic(seat).filter(|_| bytes >= SMALL_MESSAGE_BYTES);
+                    traffic.map_or(0, |traffic| traffic.opened.in_bytes)
+                };
+                let before = carried(room);
                 match guarded(|| room.handle_message(seat, message, now)) {
-                    Some(Ok(())) => {}
+                    Some(Ok(())) => {
+                        let stream_bytes = carried(room).saturating_sub(before);
+                        rates.refund(stream_bytes, &self.shared.limits);
+                    }
                     Some(Err(error)) => return Next::Broke(error),
                     None => return Next::Panicked(key),
                 }

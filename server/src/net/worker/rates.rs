@@ -1,14 +1,15 @@
 //! How much one player may send: two buckets that time fills and messages empty.
 //!
 //! The choice to question: large messages count by their bytes alone. An upload is a few hundred
-//! messages a second and harmless; a few hundred tiny ones are a player who wastes the tick.
+//! messages a second and harmless; a few hundred tiny ones are a player who wastes the tick. And of large
+//! ones, what streams carry does not count: credit holds it back already.
 
 use tickwire_protocol::{error::PeerMisbehaved, time::Micros};
 
 use crate::limits::Limits;
 
 /// A message of fewer bytes counts as one message as well as by its bytes.
-const SMALL_MESSAGE_BYTES: usize = 1024;
+pub(super) const SMALL_MESSAGE_BYTES: usize = 1024;
 
 /// Seconds of the allowed rate that may come at once: what a client sends after a stall of its link.
 const BURST_SECONDS: u64 = 2;
@@ -45,6 +46,13 @@ impl Rates {
         let left = self.bytes.checked_sub(bytes as u64 * Micros::PER_SECOND);
         self.bytes = left.ok_or(PeerMisbehaved::RateExceeded("bytes"))?;
         Ok(())
+    }
+
+    /// Gives back what turned out to be data of streams: those bytes came because we gave credit for them,
+    /// so a fast upload is held back by its reader and not cut.
+    pub(super) fn refund(&mut self, stream_bytes: u64, limits: &Limits) {
+        let level = self.bytes + stream_bytes * Micros::PER_SECOND;
+        self.bytes = level.min(full(limits.bytes_per_second_max));
     }
 
     fn fill(&mut self, limits: &Limits, now: Micros) {
@@ -102,6 +110,20 @@ mod tests {
     fn large_messages_count_by_their_bytes_alone() {
         let limits = limits();
         let mut rates = Rates::new(&limits, Micros(0));
+        assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
+        let more = rates.spend(2000, &limits, Micros(0));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("bytes")));
+    }
+
+    #[test]
+    fn what_streams_carry_does_not_count() {
+        let limits = limits();
+        let mut rates = Rates::new(&limits, Micros(0));
+        for _ in 0..100 {
+            assert_eq!(rates.spend(16_000, &limits, Micros(0)), Ok(()));
+            rates.refund(15_900, &limits);
+        }
+        rates.refund(1 << 40, &limits);
         assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
         let more = rates.spend(2000, &limits, Micros(0));
         assert_eq!(more, Err(PeerMisbehaved::RateExceeded("bytes")));
