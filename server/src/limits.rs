@@ -44,11 +44,15 @@ pub const BYTES_BEFORE_SNAPSHOT_MAX: usize = 16 * 1024;
 /// Bytes of opened streams in one message: one chunk, so that nothing waits long behind it.
 pub const BULK_MESSAGE_BYTES_MAX: usize = tickwire_protocol::limits::CHUNK_BYTES_MAX + 64;
 
+/// The least that a pump writes of a stream's record: on a slow link a chunk is about 6 ms of the rate.
+pub const BULK_CHUNK_BYTES_MIN: usize = 1024;
+
 /// Messages of opened streams that one connection may be given in one go, between two looks at others.
 pub const BULK_MESSAGES_PER_PUMP_MAX: usize = 8;
 
 /// Unsent bytes that the kernel may hold in front of a snapshot, where the system can bound them
-/// (`TCP_NOTSENT_LOWAT`): 6.4 ms of a 20 Mbit/s link.
+/// (`TCP_NOTSENT_LOWAT`), before a connection's rate is known and on slow links: 6.4 ms of 20 Mbit/s. On
+/// faster links it follows the rate.
 pub const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
 /// How often connections with something under way (a handshake, a transfer, a farewell) are served
@@ -62,6 +66,10 @@ pub const STREAMS_ATTENDED: Micros = Micros::from_millis(250);
 /// Streams that players of one room have opened and that wait for its tick to answer. The next one is
 /// refused.
 pub const STREAM_OFFERS_WAITING_MAX: usize = 4096;
+
+/// How often connections that send bulk are served between ticks: what acknowledgements have made room
+/// for meanwhile stays unused, so it is short beside any link's delay.
+pub const PUMP_PERIOD_BULK: Micros = Micros::from_millis(2);
 
 /// How often time-outs are looked for and traffic is counted.
 pub const SWEEP_PERIOD: Micros = Micros::from_millis(1000);

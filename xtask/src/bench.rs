@@ -16,7 +16,7 @@ use crate::{
 /// What `cargo xtask bench` takes.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which bench: `replication`, `sending`, `delta`, `throughput`.
+    /// Which bench: `replication`, `sending`, `streams` (as root), `delta`, `throughput`.
     name: String,
     /// Also write the rows into this file, as one JSON array.
     #[arg(long)]

@@ -12,7 +12,7 @@ use super::{
     seat::{Connection, Seat, SeatIndex},
 };
 use crate::{
-    limits::{BULK_MESSAGE_BYTES_MAX, BYTES_BEFORE_SNAPSHOT_MAX},
+    limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX, BYTES_BEFORE_SNAPSHOT_MAX},
     replication::PlayerHeader,
 };
 
@@ -73,12 +73,22 @@ impl Room {
     }
 
     /// Appends one message with the next pieces of a player's opened streams, without a snapshot.
-    pub fn poll_transmit_bulk(&mut self, index: SeatIndex, now: Micros, out: &mut Vec<u8>) -> bool {
+    /// `bulk_bytes` is what the link has room for; with none, only what goes before bulk is sent.
+    pub fn poll_transmit_bulk(
+        &mut self,
+        index: SeatIndex,
+        bulk_bytes: usize,
+        now: Micros,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let (up_to, budget) = if bulk_bytes < BULK_CHUNK_BYTES_MIN {
+            (Class::Event, BULK_MESSAGE_BYTES_MAX)
+        } else {
+            (Class::Bulk, bulk_bytes.min(BULK_MESSAGE_BYTES_MAX))
+        };
         let time = self.pacer.time(now);
         let session = self.seats.get_mut(index).and_then(Seat::session);
-        session.is_some_and(|session| {
-            session.poll_transmit(Class::Bulk, BULK_MESSAGE_BYTES_MAX, time, out)
-        })
+        session.is_some_and(|session| session.poll_transmit(up_to, budget, time, out))
     }
 
     /// Whether a player's streams have something to send between ticks.

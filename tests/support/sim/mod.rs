@@ -231,7 +231,10 @@ impl Simulation {
                 self.act_on_events();
                 self.players[index].server = ServerEnd::Seated(seat);
                 let mut welcome = Vec::new();
-                if self.room.poll_transmit_bulk(seat, self.now, &mut welcome) {
+                if self
+                    .room
+                    .poll_transmit_bulk(seat, usize::MAX, self.now, &mut welcome)
+                {
                     self.players[index]
                         .down
                         .send(self.now, Parcel::Message(welcome).wrap());

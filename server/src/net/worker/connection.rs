@@ -17,7 +17,9 @@ use tickwire_protocol::{
     websocket::{Opcode, Reader, Role, Writer},
 };
 
-use super::{pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
+use super::{
+    pace::Pace, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer,
+};
 use crate::{
     limits::{Limits, PONG_BYTES_WAITING_MAX},
     net::gate::Permit,
@@ -47,6 +49,8 @@ pub(crate) struct Connection {
     pub(super) pipes: Option<Box<Pipes>>,
     /// Until when the streams count as moving.
     pub(super) streams_attended: Micros,
+    /// How much bulk the link has room for; made with the first.
+    pub(super) pace: Option<Box<Pace>>,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
     /// Dropped with the connection: gives its place in the process back.
@@ -102,6 +106,7 @@ impl Connection {
             transfers: Vec::new(),
             pipes: None,
             streams_attended: now,
+            pace: None,
             counted: Traffic::default(),
             _permit: permit,
         }
@@ -168,6 +173,30 @@ impl Connection {
         self.pending.shrink_to(PENDING_BYTES_KEPT);
         self.blocked_since = None;
         Ok(true)
+    }
+
+    /// Asks the kernel how the link is, if it says so.
+    pub(super) fn sample_link(&mut self, now: Micros) {
+        let Some(sample) = self.socket.sample() else {
+            return;
+        };
+        let pace = self.pace.get_or_insert_default();
+        pace.handle_sample(sample, now);
+        self.socket.bound_unsent(pace.unsent_bytes_max());
+    }
+
+    /// Bytes of bulk that may go out in the next message.
+    pub(super) fn bulk_bytes(&self) -> usize {
+        self.pace
+            .as_ref()
+            .map_or(usize::MAX, |pace| pace.room_bytes().min(pace.chunk_bytes()))
+    }
+
+    /// Counts a message of opened streams.
+    pub(super) fn count_bulk(&mut self, bytes: usize) {
+        if let Some(pace) = &mut self.pace {
+            pace.on_written(bytes);
+        }
     }
 
     /// Whether anything waits to be written.

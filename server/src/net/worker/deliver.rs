@@ -9,7 +9,10 @@ use tickwire_protocol::{
     websocket::{Item, Opcode, PeerClose},
 };
 
-use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES};
+use super::{
+    Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES,
+    rooms::RoomSlot,
+};
 use crate::{
     limits::BULK_MESSAGES_PER_PUMP_MAX,
     room::{Room, SeatIndex},
@@ -291,8 +294,14 @@ impl Worker {
         seat: SeatIndex,
         now: Micros,
     ) -> bool {
+        self.serve_pipes(key, room, seat, now);
+        let wants = |slot: &RoomSlot| slot.room.wants_transmit(seat);
+        if self.rooms.get(room).is_some_and(wants)
+            && let Some(connection) = self.connections.get_mut(key)
+        {
+            connection.sample_link(now);
+        }
         for _ in 0..BULK_MESSAGES_PER_PUMP_MAX {
-            self.serve_pipes(key, room, seat, now);
             let (Some(slot), Some(connection)) =
                 (self.rooms.get_mut(room), self.connections.get_mut(key))
             else {
@@ -311,14 +320,16 @@ impl Worker {
             }
             self.out.clear();
             let begun = connection.writer.begin(&mut self.out);
-            if !slot.room.poll_transmit_bulk(seat, now, &mut self.out) {
+            let bulk = connection.bulk_bytes();
+            if !slot.room.poll_transmit_bulk(seat, bulk, now, &mut self.out) {
                 connection.writer.abandon(begun, &mut self.out);
-                return false;
+                break;
             }
             connection
                 .writer
                 .finish(begun, Opcode::Binary, &mut self.out);
             self.metrics.messages_out.add(1);
+            connection.count_bulk(self.out.len());
             if connection.write(&self.out, now).is_err() {
                 self.on_broken(key, now);
                 return false;
@@ -329,6 +340,7 @@ impl Worker {
             {
                 self.on_stream_event(room, seat, event, now);
             }
+            self.serve_pipes(key, room, seat, now);
         }
         self.rooms
             .get(room)

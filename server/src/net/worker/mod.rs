@@ -13,11 +13,13 @@ mod connection;
 mod deliver;
 mod greet;
 mod moves;
+mod pace;
 mod pipes;
 mod rates;
 mod rooms;
 mod socket;
 mod streams;
+mod tcp_state;
 
 use core::{ops::Range, time::Duration};
 use std::{
@@ -51,7 +53,7 @@ use super::{
 };
 use crate::{
     game::Game,
-    limits::{Limits, PUMP_PERIOD, READ_BYTES_MAX, SHUTDOWN_WAIT, SWEEP_PERIOD},
+    limits::{Limits, PUMP_PERIOD, PUMP_PERIOD_BULK, READ_BYTES_MAX, SHUTDOWN_WAIT, SWEEP_PERIOD},
 };
 
 /// What a worker is told.
@@ -302,15 +304,19 @@ impl Worker {
         if self.busy.is_empty() || now < self.next_pump {
             return;
         }
-        self.next_pump = now + PUMP_PERIOD;
+        let mut period = PUMP_PERIOD;
         let mut busy = core::mem::take(&mut self.busy);
         busy.retain(|&key| {
             let stays = self.serve_busy(key, now);
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.readiness.is_busy = stays;
+                if stays && connection.pace.is_some() {
+                    period = PUMP_PERIOD_BULK;
+                }
             }
             stays
         });
+        self.next_pump = now + period;
         // Serving may have made others busy.
         busy.append(&mut self.busy);
         self.busy = busy;

@@ -9,13 +9,14 @@ use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token, event::Source};
 
+use super::{pace::Sample, tcp_state};
 use crate::limits::UNSENT_BYTES_MAX;
 
 /// One end of a connection to a player.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    /// The player's own TCP connection.
-    Tcp(mio::net::TcpStream),
+    /// The player's own TCP connection, and how much unsent it lets the kernel hold.
+    Tcp(mio::net::TcpStream, u32),
     /// A local pair, behind which tokio handles what wraps the bytes.
     #[cfg(unix)]
     Pair(mio::net::UnixStream),
@@ -27,8 +28,9 @@ impl Socket {
         stream.set_nonblocking(true)?;
         // A snapshot is one write and must not wait for the acknowledgement of the last one.
         stream.set_nodelay(true)?;
-        bound_unsent(&stream);
-        Ok(Self::Tcp(mio::net::TcpStream::from_std(stream)))
+        let mut socket = Self::Tcp(mio::net::TcpStream::from_std(stream), 0);
+        socket.bound_unsent(0);
+        Ok(socket)
     }
 
     /// Takes the worker's end of a local pair.
@@ -54,7 +56,7 @@ impl Socket {
     /// Reads what is there; `Ok(None)` when nothing is.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         none_when_blocked(match self {
-            Self::Tcp(stream) => stream.read(buffer),
+            Self::Tcp(stream, _) => stream.read(buffer),
             #[cfg(unix)]
             Self::Pair(stream) => stream.read(buffer),
         })
@@ -63,16 +65,44 @@ impl Socket {
     /// Writes what fits; zero when nothing does.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = none_when_blocked(match self {
-            Self::Tcp(stream) => stream.write(bytes),
+            Self::Tcp(stream, _) => stream.write(bytes),
             #[cfg(unix)]
             Self::Pair(stream) => stream.write(bytes),
         });
         Ok(written?.unwrap_or(0))
     }
 
+    /// What the kernel knows of the link; `None` where it does not say.
+    pub(super) fn sample(&self) -> Option<Sample> {
+        match self {
+            Self::Tcp(stream, _) => tcp_state::read(stream),
+            #[cfg(unix)]
+            Self::Pair(_) => None,
+        }
+    }
+
+    /// Keeps the kernel from queueing seconds of bulk in front of a snapshot: twice what is meant to
+    /// wait unsent, so that snapshots still get in, and never less than [`UNSENT_BYTES_MAX`]. Where the
+    /// system cannot, or refuses, the socket works as before: only its latency beside a transfer is worse.
+    pub(super) fn bound_unsent(&mut self, meant_bytes: u64) {
+        let Self::Tcp(stream, bound) = self else {
+            return;
+        };
+        let wanted = u32::try_from(meant_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
+        let wanted = wanted.max(UNSENT_BYTES_MAX);
+        if wanted.abs_diff(*bound) <= *bound / 4 {
+            return;
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket2::SockRef::from(&*stream).set_tcp_notsent_lowat(wanted);
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = stream;
+        *bound = wanted;
+    }
+
     fn source(&mut self) -> &mut dyn Source {
         match self {
-            Self::Tcp(stream) => stream,
+            Self::Tcp(stream, _) => stream,
             #[cfg(unix)]
             Self::Pair(stream) => stream,
         }
@@ -92,13 +122,4 @@ fn none_when_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Keeps the kernel from queueing seconds of bulk in front of a snapshot. Where the system cannot, or
-/// refuses, the socket works as before: only its latency beside a transfer is worse.
-fn bound_unsent(stream: &std::net::TcpStream) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (stream, UNSENT_BYTES_MAX);
 }

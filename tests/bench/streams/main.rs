@@ -1,0 +1,335 @@
+//! What a download costs the game beside it: snapshots at 20 Hz and a 16 MiB asset on one link.
+//!
+//! The link has a rate, a delay, a queue and loss of its own, under real kernel TCP: see `link`. The
+//! bench starts itself as a server at one end and as a player at the other; both read the same clock, so
+//! a delay is one way. What the asset would get alone is a plain TCP transfer over the same link. Beside
+//! Tickwire stands what a careful program does without pacing: snapshots first, then chunks of 16 KiB,
+//! and the kernel's own buffers.
+//!
+//! Run it by `cargo xtask bench streams [--json FILE]`, as root; it needs Debian's `iproute2` and
+//! `procps`. Ctrl-C ends it and takes its namespaces away.
+
+mod link;
+mod plain;
+mod player;
+mod server;
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Stdio},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::link::{Link, Shape};
+
+/// Bytes of the asset.
+const ASSET_BYTES: usize = 16 * 1024 * 1024;
+
+/// Snapshots per second.
+const SNAPSHOT_HZ: u32 = 20;
+
+const PORT: u16 = 7700;
+
+#[derive(Parser)]
+#[command(about = "Snapshots beside a download, on links with a rate, a delay and a queue")]
+struct Arguments {
+    #[command(subcommand)]
+    role: Option<Role>,
+    /// Writes the rows to this file too.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// How often each case is run.
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// What `cargo bench` passes.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// The server's end; started by the bench itself.
+    #[command(hide = true)]
+    Serve { system: System, address: SocketAddr },
+    /// The player's end; started by the bench itself.
+    #[command(hide = true)]
+    Play { system: System, address: SocketAddr },
+}
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum System {
+    Tickwire,
+    /// Snapshots first, 16 KiB chunks, nothing else.
+    Priority,
+    /// The asset and nothing beside it.
+    Alone,
+}
+
+/// What a player saw.
+#[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
+struct Seen {
+    /// One-way delay of each snapshot while the asset came, in micros, with its time since the asset began.
+    delays: Vec<(u64, u64)>,
+    bulk_mbit_s: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Case {
+    mbit: u64,
+    rtt_ms: u64,
+    queue_kb: usize,
+    loss_per_mille: u32,
+    congestion: &'static str,
+}
+
+#[derive(Serialize)]
+struct Row {
+    case: String,
+    system: &'static str,
+    run: u32,
+    direction: &'static str,
+    congestion: &'static str,
+    queue_kb: usize,
+    delay_ms_p50: f64,
+    delay_ms_p99: f64,
+    delay_ms_p99_after_2s: f64,
+    link_delay_ms: f64,
+    bulk_mbit_s: f64,
+    link_mbit_s: f64,
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    match arguments.role {
+        Some(Role::Serve { system, address }) => match system {
+            System::Tickwire => server::serve(address),
+            System::Priority | System::Alone => plain::serve(address, system == System::Alone),
+        },
+        Some(Role::Play { system, address }) => {
+            let seen = match system {
+                System::Tickwire => player::play(address)?,
+                System::Priority | System::Alone => plain::play(address)?,
+            };
+            println!("{}", serde_json::to_string(&seen)?);
+            Ok(())
+        }
+        None => measure_all(&arguments),
+    }
+}
+
+/// Notes Ctrl-C instead of ending at once, which would leave namespaces behind.
+fn watch_for_interrupts() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::spawn(move || {
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            INTERRUPTED.store(true, Relaxed);
+        }
+    });
+    Ok(())
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for congestion in ["cubic", "bbr"] {
+        for (mbit, rtt_ms, queue_kb, loss_per_mille) in [
+            (20, 40, 100, 0),
+            (20, 40, 500, 0),
+            (5, 80, 100, 0),
+            (100, 20, 500, 0),
+            (20, 40, 100, 5),
+        ] {
+            cases.push(Case {
+                mbit,
+                rtt_ms,
+                queue_kb,
+                loss_per_mille,
+                congestion,
+            });
+        }
+    }
+    cases
+}
+
+impl Case {
+    fn name(&self) -> String {
+        let Self { mbit, rtt_ms, .. } = self;
+        let loss = match self.loss_per_mille {
+            0 => String::new(),
+            loss => format!(", {} % loss", f64::from(loss) / 10.0),
+        };
+        format!("{mbit} Mbit/s, {rtt_ms} ms{loss}")
+    }
+
+    fn shape(&self) -> Shape {
+        Shape {
+            rate_bits: self.mbit * 1_000_000,
+            one_way: Duration::from_millis(self.rtt_ms) / 2,
+            queue_bytes: self.queue_kb * 1000,
+            loss_per_mille: self.loss_per_mille,
+        }
+    }
+}
+
+fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    // A run takes half a minute at most, and looks at this between its steps.
+    watch_for_interrupts()?;
+    let known = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")?;
+    let _allowed = Allowed::every(&known)?;
+    let mut rows = Vec::new();
+    println!(
+        "{:<28}{:<8}{:>9}  {:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}",
+        "link", "", "queue", "system", "p50 ms", "p99 ms", "> 2 s", "link ms", "Mbit/s", "share"
+    );
+    for case in cases() {
+        let name = case.name();
+        if arguments
+            .only
+            .as_ref()
+            .is_some_and(|only| !name.contains(only))
+        {
+            continue;
+        }
+        if !known.split_whitespace().any(|one| one == case.congestion) {
+            println!("{name}: this kernel has no {}", case.congestion);
+            continue;
+        }
+        let alone = run(&case, System::Alone)?.bulk_mbit_s;
+        for number in 0..arguments.runs {
+            rows.push(measure(&case, System::Tickwire, number, alone)?);
+        }
+        rows.push(measure(&case, System::Priority, 0, alone)?);
+        if let Some(file) = &arguments.json {
+            fs::write(file, serde_json::to_string_pretty(&rows)?)?;
+        }
+    }
+    Ok(())
+}
+
+const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
+
+/// Lets namespaces choose any congestion control that the kernel has, and puts back what was.
+struct Allowed(String);
+
+impl Allowed {
+    fn every(known: &str) -> io::Result<Self> {
+        let before = fs::read_to_string(ALLOWED)?;
+        fs::write(ALLOWED, known)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Allowed {
+    fn drop(&mut self) {
+        let _ = fs::write(ALLOWED, &self.0);
+    }
+}
+
+fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Result<Row> {
+    let seen = run(case, system)?;
+    let all: Vec<u64> = seen.delays.iter().map(|(_, delay)| *delay).collect();
+    let late = seen.delays.iter().filter(|(at, _)| *at >= 2_000_000);
+    let late: Vec<u64> = late.map(|(_, delay)| *delay).collect();
+    let row = Row {
+        case: case.name(),
+        system: match system {
+            System::Tickwire => "tickwire",
+            System::Priority => "priority",
+            System::Alone => "alone",
+        },
+        run: run_number,
+        direction: "down",
+        congestion: case.congestion,
+        queue_kb: case.queue_kb,
+        delay_ms_p50: quantile(&all, 0.5),
+        delay_ms_p99: quantile(&all, 0.99),
+        delay_ms_p99_after_2s: quantile(&late, 0.99),
+        // A snapshot of these is a packet of some 400 bytes.
+        link_delay_ms: case.rtt_ms as f64 / 2.0 + 400.0 * 8.0 / (case.mbit as f64 * 1000.0),
+        bulk_mbit_s: seen.bulk_mbit_s,
+        link_mbit_s: alone,
+    };
+    println!(
+        "{:<28}{:<8}{:>6} KB  {:<10}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %",
+        row.case,
+        row.congestion,
+        row.queue_kb,
+        row.system,
+        row.delay_ms_p50,
+        row.delay_ms_p99,
+        row.delay_ms_p99_after_2s,
+        row.link_delay_ms,
+        row.bulk_mbit_s,
+        row.bulk_mbit_s / row.link_mbit_s * 100.0,
+    );
+    Ok(row)
+}
+
+fn quantile(micros: &[u64], share: f64) -> f64 {
+    let mut sorted = micros.to_vec();
+    sorted.sort_unstable();
+    let place = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
+    sorted
+        .get(place)
+        .map_or(f64::NAN, |micros| *micros as f64 / 1000.0)
+}
+
+/// Ends a child with the bench, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Lays the link anew, so that no run learns from the one before, and runs both ends.
+fn run(case: &Case, system: System) -> io::Result<Seen> {
+    let link = Link::lay(case.shape(), case.congestion)?;
+    let program = std::env::current_exe()?;
+    let possible = system.to_possible_value().expect("every system has a name");
+    let address = format!("{}:{PORT}", Link::ADDRESSES[0]);
+    let _server = Ended(
+        link.command(0, &program)
+            .args(["serve", possible.get_name(), &address])
+            .spawn()?,
+    );
+    let mut player = Ended(
+        link.command(1, &program)
+            .args(["play", possible.get_name(), &address])
+            .stdout(Stdio::piped())
+            .spawn()?,
+    );
+    // Far longer than 16 MiB take on the slowest link.
+    for _ in 0..1200 {
+        if INTERRUPTED.load(Relaxed) {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+        }
+        if player.0.try_wait()?.is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let said = player.0.stdout.take().map(io::read_to_string).transpose()?;
+    serde_json::from_str(&said.unwrap_or_default()).map_err(io::Error::other)
+}
+
+/// The clock that both ends read.
+fn clock_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
+}
