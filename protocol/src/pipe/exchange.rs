@@ -85,13 +85,17 @@ impl Exchange {
             pipe.fail(error);
             return true;
         }
-        pipe.serve(|state| {
+        let is_over = pipe.serve(|state| {
             match event {
                 StreamEvent::Accepted(_) => {
                     state.stage = Stage::Open;
                     state.wake_writer();
                 }
                 StreamEvent::Readable(_) => bring(state, id, mux),
+                StreamEvent::Ended(_) => {
+                    state.inbound.has_ended = true;
+                    state.wake_reader();
+                }
                 StreamEvent::Consumed(_) => {
                     state.outbound.end = End::Done;
                     state.wake_writer();
@@ -99,8 +103,9 @@ impl Exchange {
                 _ => {}
             }
             serve(state, mux, now);
+            is_over(state, id, mux)
         });
-        if !mux.contains(id) {
+        if is_over {
             self.pipes.remove(&id);
         }
         true
@@ -118,10 +123,13 @@ impl Exchange {
         self.hub.take_waiting(&mut waiting);
         for pipe in waiting.drain(..) {
             let before = pipe.id();
-            pipe.serve(|state| serve(state, mux, now));
-            let id = pipe.id();
+            let (id, is_over) = pipe.serve(|state| {
+                serve(state, mux, now);
+                let is_over = state.id.is_some_and(|id| is_over(state, id, mux));
+                (state.id, is_over)
+            });
             match id {
-                Some(id) if !mux.contains(id) => {
+                Some(id) if is_over => {
                     self.pipes.remove(&id);
                 }
                 Some(id) if before.is_none() => {
@@ -149,6 +157,16 @@ impl Drop for Exchange {
             pipe.fail(StreamError::Lost);
         }
     }
+}
+
+/// Whether nothing will happen to a pipe any more.
+///
+/// A stream may be gone from the mux while events of it still wait, when its last frames came together: the
+/// task is yet to hear that the peer has consumed everything, or has ended.
+fn is_over(state: &State, id: StreamId, mux: &Mux) -> bool {
+    let has_ended = state.inbound.has_ended && state.outbound.end == End::Done;
+    let has_heard = has_ended || state.fault.is_some();
+    has_heard && !mux.contains(id)
 }
 
 /// Brings what came to the task.
@@ -248,4 +266,86 @@ fn send(state: &mut State, id: StreamId, mux: &mut Mux, now: Micros) {
         outbound.end = End::Sent;
     }
     state.wake_writer_if_room();
+}
+
+#[cfg(test)]
+mod tests {
+    use core::{
+        future::Future,
+        pin::pin,
+        task::{Context, Poll},
+    };
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        coding::Reader,
+        frame::Frame,
+        mux::Side,
+        stream::{Class, StreamOptions},
+    };
+
+    const NOW: Micros = Micros(0);
+
+    fn deliver(from: &mut Mux, to: &mut Mux) {
+        let mut message = core::mem::take(from.urgent());
+        from.transmit(Class::Bulk, 100_000, NOW, &mut message);
+        let mut reader = Reader::new(&message);
+        while !reader.is_empty() {
+            to.handle_frame(Frame::decode(&mut reader).unwrap(), NOW)
+                .unwrap();
+        }
+    }
+
+    fn hear(exchange: &mut Exchange, mux: &mut Mux) {
+        while let Some(event) = mux.poll_event() {
+            exchange.handle_event(&event, mux, NOW);
+        }
+        exchange.service(mux, NOW);
+    }
+
+    /// The peer takes everything and ends its half in one message: the mux has forgotten the stream before
+    /// its events are heard.
+    #[test]
+    fn who_waits_for_the_end_hears_of_it_when_all_comes_at_once() {
+        let (mut ours, mut theirs) = (Mux::new(Side::Server), Mux::new(Side::Client));
+        let mut exchange = Exchange::default();
+        exchange.attend(Arc::new(|| {}));
+        let mut stream = exchange.hub().open(StreamOptions::new(StreamKind::Bytes));
+        let mut context = Context::from_waker(core::task::Waker::noop());
+        {
+            let sent = pin!(stream.send(Bytes::from_static(b"all there is")));
+            assert!(sent.poll(&mut context).is_ready());
+        }
+        {
+            let finished = pin!(stream.finished());
+            assert!(finished.poll(&mut context).is_pending());
+        }
+        exchange.service(&mut ours, NOW);
+        deliver(&mut ours, &mut theirs);
+
+        let Some(StreamEvent::Opened(offer)) = theirs.poll_event() else {
+            panic!("no offer");
+        };
+        theirs.accept(offer.id, NOW).unwrap();
+        assert!(theirs.read(offer.id, NOW).unwrap().is_some());
+        theirs.end(offer.id).unwrap();
+        deliver(&mut theirs, &mut ours);
+        hear(&mut exchange, &mut ours);
+        deliver(&mut ours, &mut theirs);
+        deliver(&mut theirs, &mut ours);
+        hear(&mut exchange, &mut ours);
+
+        {
+            let finished = pin!(stream.finished());
+            assert!(finished.poll(&mut context).is_ready(), "it was all taken");
+        }
+        let end = pin!(stream.receive());
+        assert!(
+            matches!(end.poll(&mut context), Poll::Ready(Ok(None))),
+            "the peer has ended"
+        );
+        assert!(ours.is_empty() && exchange.is_empty());
+    }
 }

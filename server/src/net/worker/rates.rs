@@ -121,7 +121,7 @@ mod tests {
         let mut rates = Rates::new(&limits, Micros(0));
         for _ in 0..100 {
             assert_eq!(rates.spend(16_000, &limits, Micros(0)), Ok(()));
-            rates.refund(15_900, &limits);
+            rates.refund(15_980, &limits);
         }
         rates.refund(1 << 40, &limits);
         assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
