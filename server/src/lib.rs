@@ -69,6 +69,10 @@ pub mod room;
 
 pub mod replication;
 
+#[cfg_attr(
+    not(feature = "net"),
+    expect(dead_code, reason = "only the shell has players' streams to give")
+)]
 pub mod stream;
 
 #[cfg(feature = "net")]

@@ -50,14 +50,15 @@ fn distance(a: (f64, f64), b: (f64, f64)) -> f64 {
     (a.0 - b.0).hypot(a.1 - b.1)
 }
 
-/// How bright the canvas is around a place, given in CSS pixels: the sum over a square as large as a
-/// ship. A ship is bright on a dark ground.
-fn brightness(browser: &Browser, (x, y): (f64, f64)) -> Result<f64> {
+/// How bright the canvas is around a place, given as an expression for its CSS pixels: the sum over a
+/// square as large as a ship. A ship is bright on a dark ground.
+fn brightness(browser: &Browser, place: &str) -> Result<f64> {
     let script = format!(
-        "const canvas = document.querySelector('canvas');
+        "const [x, y] = {place};
+         const canvas = document.querySelector('canvas');
          const scale = canvas.width / canvas.clientWidth;
          const side = Math.round(40 * scale);
-         const left = Math.round({x} * scale - side / 2), top = Math.round({y} * scale - side / 2);
+         const left = Math.round(x * scale - side / 2), top = Math.round(y * scale - side / 2);
          const pixels = canvas.getContext('2d').getImageData(left, top, side, side).data;
          let sum = 0;
          for (let i = 0; i < pixels.length; i += 4) sum += pixels[i] + pixels[i + 1] + pixels[i + 2];
@@ -82,7 +83,8 @@ fn a_key_press_in_one_browser_moves_that_ship_in_the_other() -> Result<()> {
     let own = place(&ben, "Ben", "x", "y")?;
     let before = place(&ben, "Ann", "x", "y")?;
     let screen_before = place(&ben, "Ann", "screen_x", "screen_y")?;
-    let bright_before = brightness(&ben, screen_before)?;
+    let screen_before = format!("[{}, {}]", screen_before.0, screen_before.1);
+    let bright_before = brightness(&ben, &screen_before)?;
 
     ann.press('w')?;
     let (x, y) = before;
@@ -99,9 +101,9 @@ fn a_key_press_in_one_browser_moves_that_ship_in_the_other() -> Result<()> {
     }
     outcome?;
 
-    // At once: she drifts on, and out of sight in the end.
-    let screen_after = place(&ben, "Ann", "screen_x", "screen_y")?;
-    let bright_after = brightness(&ben, screen_after)?;
+    // At once, and where she is by then: she drifts on, and out of sight in the end.
+    let anns_place = format!("[{ship}.screen_x, {ship}.screen_y]", ship = ship("Ann"));
+    let bright_after = brightness(&ben, &anns_place)?;
     let after = place(&ben, "Ann", "x", "y")?;
     ensure!(
         distance(before, after) > MOVED_UNITS,
@@ -111,7 +113,7 @@ fn a_key_press_in_one_browser_moves_that_ship_in_the_other() -> Result<()> {
         distance(own, place(&ben, "Ben", "x", "y")?) < MOVED_UNITS,
         "Ben moved although only Ann pressed a key"
     );
-    let left_behind = brightness(&ben, screen_before)?;
+    let left_behind = brightness(&ben, &screen_before)?;
     ben.screenshot("ben-sees-ann")?;
     ensure!(
         left_behind < bright_before * 0.6,

@@ -219,6 +219,7 @@ impl Pipe {
     }
 
     /// Whether nothing waits here any more.
+    #[cfg(feature = "tokio")]
     pub(super) fn poll_flushed(
         self: &Arc<Self>,
         waker: Option<&Waker>,
