@@ -185,8 +185,9 @@ impl Worker {
             (Item::Binary(message), Phase::Seated { room, seat }) => {
                 let (key, seat) = (*room, *seat);
                 let room = &mut self.rooms[key].room;
+                let is_large = bytes >= SMALL_MESSAGE_BYTES;
                 let carried = |room: &Room| {
-                    let traffic = room.traffic(seat).filter(|_| bytes >= SMALL_MESSAGE_BYTES);
+                    let traffic = is_large.then(|| room.traffic(seat)).flatten();
                     traffic.map_or(0, |traffic| traffic.opened.in_bytes)
                 };
                 let before = carried(room);

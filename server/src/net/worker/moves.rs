@@ -63,7 +63,7 @@ impl Worker {
             })
             .collect();
         self.metrics.rooms_moved.add(1);
-        let name = slot.name().clone();
+        let name = slot.name.clone();
         // First the room, then the word that it is there: who is sent after it comes after it.
         // Sending fails only while the server ends: then the room ends with it.
         let moving = Box::new(Moving { slot, connections });
@@ -93,7 +93,7 @@ impl Worker {
     /// Takes a room out of this worker without ending it.
     fn take_room(&mut self, key: usize) -> Option<RoomSlot> {
         let slot = self.rooms.try_remove(key)?;
-        self.room_by_name.remove(slot.name());
+        self.room_by_name.remove(&slot.name);
         self.metrics.rooms.add(-1);
         self.metrics.players.add(-slot.counted_players());
         Some(slot)
@@ -103,7 +103,7 @@ impl Worker {
     pub(super) fn put_room(&mut self, slot: RoomSlot) -> usize {
         self.metrics.rooms.add(1);
         self.metrics.players.add(slot.counted_players());
-        let name = Arc::clone(slot.name());
+        let name = Arc::clone(&slot.name);
         let key = self.rooms.insert(slot);
         self.room_by_name.insert(name, key);
         key

@@ -84,10 +84,6 @@ impl RoomSlot {
         self.members.get(place).copied().flatten()
     }
 
-    pub(super) const fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
     pub(super) const fn counted_players(&self) -> i64 {
         self.counted_players
     }
