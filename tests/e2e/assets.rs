@@ -34,6 +34,22 @@ struct Player {
 }
 
 impl Player {
+    /// One that is about to connect.
+    fn new(assets: AssetPolicy) -> Self {
+        let config = Config {
+            assets,
+            seed: 1,
+            ..Config::default()
+        };
+        let mut player = Self {
+            client: Client::new(config),
+            start: Instant::now(),
+            events: vec![],
+        };
+        assert!(player.client.poll_connect(player.now()), "it begins");
+        player
+    }
+
     fn now(&self) -> Micros {
         self.start.elapsed().into()
     }
@@ -142,17 +158,7 @@ fn a_line_that_breaks_ten_times_in_one_asset_carries_every_byte_once_but_the_tor
     let mut breaks: Vec<usize> = (0..CUTS).map(|_| random.usize(30_000..280_000)).collect();
     breaks.push(usize::MAX);
     let relay = Relay::start(server.address, breaks);
-    let config = Config {
-        assets: AssetPolicy::Fetch,
-        seed: 1,
-        ..Config::default()
-    };
-    let mut player = Player {
-        client: Client::new(config),
-        start: Instant::now(),
-        events: vec![],
-    };
-    assert!(player.client.poll_connect(player.now()), "it begins");
+    let mut player = Player::new(AssetPolicy::Fetch);
     for connection in 0..=CUTS {
         let is_over = |events: &[AssetEvent]| events.contains(&AssetEvent::Complete);
         player.play(&relay, is_over);
@@ -211,17 +217,7 @@ fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else() {
         })
     });
     let relay = Relay::start(server.address, vec![usize::MAX]);
-    let config = Config {
-        assets: AssetPolicy::LookUpWhenAsked,
-        seed: 1,
-        ..Config::default()
-    };
-    let mut player = Player {
-        client: Client::new(config),
-        start: Instant::now(),
-        events: vec![],
-    };
-    assert!(player.client.poll_connect(player.now()), "it begins");
+    let mut player = Player::new(AssetPolicy::LookUpWhenAsked);
     // Until the server has heard, too: its push is done when the player has taken it.
     let heard = std::cell::OnceCell::new();
     player.play(&relay, |events| {
