@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    command::{self, cargo, find},
+    command::{self, cargo},
     install, npm, wasm,
 };
 
@@ -38,9 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         command.arg("--json").arg(path::absolute(file)?);
     }
     if options.name == "replication" {
-        if find("node").is_none() {
-            install::debian(&["nodejs"], "Node, which decodes in WebAssembly")?;
-        }
+        install::node()?;
         command.arg("--wasm").arg(wasm::build_decoder()?);
     }
     if options.name == "throughput" {

@@ -53,6 +53,17 @@ pub(crate) fn chromium() -> Result<()> {
         .context("the packages are installed, and there is no chromedriver on the PATH")
 }
 
+/// Makes sure that there is Node, and npm with it.
+///
+/// # Errors
+/// As [`debian`].
+pub(crate) fn node() -> Result<()> {
+    if find("node").is_none() || find("npm").is_none() {
+        debian(&["nodejs", "npm"], "Node, for tests and benches")?;
+    }
+    Ok(())
+}
+
 /// What stands in front of a command that needs root: nothing, or `sudo` if it asks no password.
 fn as_root() -> Option<Vec<&'static str>> {
     if output(program("id").arg("-u"))? == "0" {

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    command::{find, program, root, run_within, say, target_dir},
+    command::{program, root, run_within, say, target_dir},
     install,
 };
 
@@ -25,9 +25,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// # Errors
 /// When there is no Node and none can be installed, or no network the first time.
 pub(crate) fn packages(name: &str, from: &Path) -> Result<PathBuf> {
-    if find("node").is_none() || find("npm").is_none() {
-        install::debian(&["nodejs", "npm"], "Node, for what comes from npm")?;
-    }
+    install::node()?;
     let folder = target_dir()?.join("npm").join(name);
     let packages = folder.join("node_modules");
     let lock = from.join("package-lock.json");

@@ -85,25 +85,8 @@ fn build_module(
 ) -> Result<()> {
     let profile = if dev { "wasm-dev" } else { "wasm" };
     let package = module.package();
-    // The crate type is asked for here, and not in the manifest, so that ordinary builds need not link
-    // a shared library nobody loads.
-    run(toolchain
-        .cargo("rustc", target_dir)
-        .args(["--package", package, "--lib", "--crate-type", "cdylib"])
-        .args([
-            "--no-default-features",
-            "--features",
-            "browser",
-            "--profile",
-            profile,
-        ]))?;
-
-    let file = format!("{}.wasm", package.replace('-', "_"));
-    let wasm = toolchain
-        .build_dir(target_dir)
-        .join(TARGET)
-        .join(profile)
-        .join(file);
+    let built = compile(toolchain, package, &["--lib"], profile, target_dir)?;
+    let wasm = built.join(format!("{}.wasm", package.replace('-', "_")));
     bind(&wasm, &dist.join(module.folder()), Host::Browser, dev)
 }
 
@@ -114,19 +97,34 @@ fn build_module(
 pub(crate) fn build_decoder() -> Result<PathBuf> {
     let target_dir = target_dir()?;
     let toolchain = Toolchain::make_ready()?;
-    run(toolchain
-        .cargo("build", &target_dir)
-        .args(["--package", "tickwire-client", "--example", "decode"])
-        .args(["--no-default-features", "--features", "browser"])
-        .args(["--profile", "wasm"]))
-    .context("the decoder could not be built for WebAssembly")?;
-    let wasm = toolchain
-        .build_dir(&target_dir)
-        .join(TARGET)
-        .join("wasm/examples/decode.wasm");
+    let example = ["--example", "decode"];
+    let built = compile(&toolchain, "tickwire-client", &example, "wasm", &target_dir)
+        .context("the decoder could not be built for WebAssembly")?;
+    let wasm = built.join("examples/decode.wasm");
     let folder = target_dir.join("dist/decode");
     bind(&wasm, &folder, Host::Node, false)?;
     Ok(folder)
+}
+
+/// Compiles one target of a package as a module, and returns the folder of that profile.
+fn compile(
+    toolchain: &Toolchain,
+    package: &str,
+    target: &[&str],
+    profile: &str,
+    target_dir: &Path,
+) -> Result<PathBuf> {
+    // The crate type is asked for here, and not in the manifest, so that ordinary builds need not link
+    // a shared library nobody loads.
+    run(toolchain
+        .cargo("rustc", target_dir)
+        .args(["--package", package])
+        .args(target)
+        .args(["--crate-type", "cdylib"])
+        .args(["--no-default-features", "--features", "browser"])
+        .args(["--profile", profile]))?;
+    let build_dir = toolchain.build_dir(target_dir);
+    Ok(build_dir.join(TARGET).join(profile))
 }
 
 /// What loads a module.
