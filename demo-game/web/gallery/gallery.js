@@ -1,4 +1,5 @@
 // What all pages of the gallery share: the connection, a notice when it is lost, the code on display.
+// Importing it puts the last two below the page's own content.
 
 import init, { Tickwire } from "/client/tickwire_client.js";
 
@@ -53,9 +54,16 @@ export function onFiles(area, take) {
   };
 }
 
-const code = $("code");
-if (code) {
+/** The source of the page's own script, without the indentation of its place. */
+function code() {
   const lines = document.querySelector("script[type=module]").textContent.replace(/^\n|\s+$/g, "").split("\n");
   const indent = /^ */.exec(lines[0])[0].length;
-  code.textContent = lines.map((line) => line.slice(indent)).join("\n");
+  return lines.map((line) => line.slice(indent)).join("\n");
 }
+
+document.querySelector("main").insertAdjacentHTML(
+  "beforeend",
+  '<details><summary>The code of this page</summary><pre id="code"></pre></details>',
+);
+$("code").textContent = code();
+document.querySelector("main").insertAdjacentHTML("afterend", '<p id="notice" role="status" hidden></p>');
