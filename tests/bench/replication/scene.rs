@@ -8,29 +8,17 @@ use tickwire_demo::{components as demo, server::bots::Opponents};
 use tickwire_protocol::replicate::Replicate;
 use tickwire_server::replication::{Registry, Replicated};
 
-use tests::reference_world::{Body, Motion, ReferenceWorld};
+use tests::{
+    reference_components::{Angle, Hp, Position, components},
+    reference_world::{Body, Motion, ReferenceWorld},
+};
 
 /// The seed of everything that moves.
 const SEED: u64 = 1;
 
-#[derive(Component, Replicate, Clone, Copy)]
-pub(crate) struct Position {
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    pub(crate) x: f32,
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    pub(crate) y: f32,
-}
-
-/// The angle as a game that knows nothing of its motion declares it.
-#[derive(Component, Replicate, Clone, Copy)]
-struct Angle(#[wire(angle, bits = 8)] f32);
-
 /// The angle as a game declares it whose things turn steadily.
 #[derive(Component, Replicate, Clone, Copy)]
 struct SteadyAngle(#[wire(angle, bits = 8, predict = "linear")] f32);
-
-#[derive(Component, Replicate, Clone, Copy, PartialEq)]
-struct Hp(#[wire(range(0, 100))] u8);
 
 /// A world that a bench can fill and move on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,17 +147,6 @@ impl Play {
 
 fn add<T: Component + Replicate>(registry: &mut Registry) {
     registry.register::<T>().expect("a valid component");
-}
-
-fn components(body: &Body) -> (Position, Angle, Hp) {
-    (
-        Position {
-            x: body.x,
-            y: body.y,
-        },
-        Angle(body.angle),
-        Hp(body.hp),
-    )
 }
 
 /// Writes the bodies into their entities.

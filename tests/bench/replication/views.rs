@@ -1,14 +1,11 @@
 //! Ten thousand entities, a thousand players who each see a part: what a tick costs with interest.
 
 use bevy_ecs::prelude::World;
-use tests::reference_world::Motion;
+use tests::{reference_components::Position, reference_world::Motion};
 use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
 use tickwire_server::replication::{Grid, PlayerHeader, Replication, Settings, View};
 
-use crate::{
-    room::cpu_ns,
-    scene::{Position, Scene},
-};
+use crate::{room::cpu_ns, scene::Scene};
 
 const ENTITIES: usize = 10_000;
 const PLAYERS: usize = 1000;

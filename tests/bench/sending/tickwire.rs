@@ -10,24 +10,13 @@ use std::{
     time::Duration,
 };
 
-use tests::reference_world::{Body, Motion, ReferenceWorld};
+use tests::{
+    reference_components::{Angle, Hp, Position, components},
+    reference_world::{Motion, ReferenceWorld},
+};
 use tickwire_server::prelude::*;
 
 use crate::{lateness::Lateness, plan::Plan};
-
-#[derive(Component, Replicate, Clone, Copy)]
-struct Position {
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    x: f32,
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    y: f32,
-}
-
-#[derive(Component, Replicate, Clone, Copy)]
-struct Angle(#[wire(angle, bits = 8)] f32);
-
-#[derive(Component, Replicate, Clone, Copy, PartialEq)]
-struct Hp(#[wire(range(0, 100))] u8);
 
 /// What the load sends 30 times a second: four bytes.
 #[derive(Replicate, Clone, Copy, Default)]
@@ -130,17 +119,6 @@ fn game(plan: &Plan, watched: &Arc<Mutex<Vec<Lateness>>>, players_left: &Arc<Ato
     } else {
         game
     }
-}
-
-fn components(body: &Body) -> (Position, Angle, Hp) {
-    (
-        Position {
-            x: body.x,
-            y: body.y,
-        },
-        Angle(body.angle),
-        Hp(body.hp),
-    )
 }
 
 fn spawn(world: &mut World, entities: usize) {
