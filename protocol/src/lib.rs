@@ -26,6 +26,7 @@ pub mod websocket;
 
 pub mod frame;
 pub mod mux;
+pub mod pace;
 pub mod stream;
 
 pub mod pipe;

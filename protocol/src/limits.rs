@@ -28,6 +28,12 @@ pub const MESSAGE_BYTES_MIN: usize = 32 * 1024;
 /// snapshot and the wire.
 pub const CHUNK_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of opened streams in one message of bulk: one chunk, so that nothing waits long behind it.
+pub const BULK_MESSAGE_BYTES_MAX: usize = CHUNK_BYTES_MAX + 64;
+
+/// The least that is written of a stream's record at once: on a slow link a chunk is about 6 ms of the rate.
+pub const BULK_CHUNK_BYTES_MIN: usize = 1024;
+
 /// Metadata that an `OPEN` frame may carry.
 pub const METADATA_BYTES_MAX: usize = 4096;
 

@@ -41,12 +41,6 @@ pub const EVENTS_PER_TICK_MAX: u32 = 64;
 /// Bytes of control and event frames that may stand before one snapshot in a message.
 pub const BYTES_BEFORE_SNAPSHOT_MAX: usize = 16 * 1024;
 
-/// Bytes of opened streams in one message: one chunk, so that nothing waits long behind it.
-pub const BULK_MESSAGE_BYTES_MAX: usize = tickwire_protocol::limits::CHUNK_BYTES_MAX + 64;
-
-/// The least that a pump writes of a stream's record: on a slow link a chunk is about 6 ms of the rate.
-pub const BULK_CHUNK_BYTES_MIN: usize = 1024;
-
 /// Messages of opened streams that one connection may be given in one go, between two looks at others.
 pub const BULK_MESSAGES_PER_PUMP_MAX: usize = 8;
 

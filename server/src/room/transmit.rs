@@ -1,6 +1,7 @@
 //! What leaves a room: one message a tick for each player, and pieces of streams between ticks.
 
 use tickwire_protocol::{
+    limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX},
     mux::{Mux, StreamEvent},
     session::Traffic,
     stream::Class,
@@ -11,10 +12,7 @@ use super::{
     Room,
     seat::{Connection, Seat, SeatIndex},
 };
-use crate::{
-    limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX, BYTES_BEFORE_SNAPSHOT_MAX},
-    replication::PlayerHeader,
-};
+use crate::{limits::BYTES_BEFORE_SNAPSHOT_MAX, replication::PlayerHeader};
 
 /// What [`Room::poll_transmit`] has put into a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,14 +12,13 @@ use slab::Slab;
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
     limits::CLIENT_MESSAGE_BYTES_MAX,
+    pace::Pace,
     session::{ServerSession, Traffic},
     time::Micros,
     websocket::{Opcode, Reader, Role, Writer},
 };
 
-use super::{
-    pace::Pace, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer,
-};
+use super::{pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
 use crate::{
     limits::{Limits, PONG_BYTES_WAITING_MAX},
     net::gate::Permit,

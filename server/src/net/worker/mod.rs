@@ -13,7 +13,6 @@ mod connection;
 mod deliver;
 mod greet;
 mod moves;
-mod pace;
 mod pipes;
 mod rates;
 mod rooms;

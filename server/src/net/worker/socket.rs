@@ -8,8 +8,9 @@
 use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token, event::Source};
+use tickwire_protocol::pace::Sample;
 
-use super::{pace::Sample, tcp_state};
+use super::tcp_state;
 use crate::limits::UNSENT_BYTES_MAX;
 
 /// One end of a connection to a player.

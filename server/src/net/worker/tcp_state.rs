@@ -4,7 +4,7 @@
 //! libc's structure, which ends before the fields that matter here. The kernel only ever appends to it
 //! (`include/uapi/linux/tcp.h`), and says how much of it there is.
 
-use super::pace::Sample;
+use tickwire_protocol::pace::Sample;
 
 /// Bytes of the answer that are asked for: up to `tcpi_delivered`, of kernel 4.18.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,32 +1,60 @@
 //! How much bulk a connection may have under way, so that neither the kernel's queue nor the router's
-//! stands in front of a snapshot.
+//! stands in front of what is urgent.
 //!
-//! In: what the kernel says of a connection, every few milliseconds while bulk waits. Out: bytes that may
-//! be written now. The link holds `rate × shortest round trip` by itself; more than that waits in a
+//! In: what is known of a connection, every few milliseconds while bulk waits. Out: bytes that may be
+//! written now. The link holds `rate × shortest round trip` by itself; more than that waits in a
 //! queue. So bytes in flight and unsent together are held a little above it (the idea of BBR, Cardwell
 //! et al., 2016), less what the round trip says stands in a queue already (as in Vegas, Brakmo et al.,
 //! 1994).
+//!
+//! Who writes asks four doors in a circle, here on a link that delivers at once:
+//!
+//! ```
+//! use tickwire_protocol::{pace::{Pace, Sample}, time::Micros};
+//!
+//! let mut pace = Pace::default();
+//! let mut written = 0;
+//! for turn in 0..10 {
+//!     let sample = Sample {
+//!         delivered: written,
+//!         in_flight: 0,
+//!         unsent: 0,
+//!         rtt: Micros::from_millis(2),
+//!         rtt_min: Micros::from_millis(2),
+//!     };
+//!     pace.handle_sample(sample, Micros::from_millis(2 * turn));
+//!     while pace.room_bytes() > 0 {
+//!         let chunk = pace.room_bytes().min(pace.chunk_bytes());
+//!         // Here a socket is given `chunk` bytes.
+//!         pace.on_written(chunk);
+//!         written += chunk as u64;
+//!     }
+//! }
+//! ```
 //!
 //! The choice to question: the kernel's congestion control goes on beneath. It answers to loss; this
 //! only keeps it from being needed.
 
 use std::collections::VecDeque;
 
-use tickwire_protocol::time::Micros;
+use crate::{
+    limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX},
+    time::Micros,
+};
 
-use crate::limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX};
-
-/// What the kernel says of a connection.
+/// What is known of a connection at one moment: of a kernel that says so, or estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sample {
-    /// Bytes that the peer's kernel has got since the connection began.
-    pub(super) delivered: u64,
-    pub(super) in_flight: u64,
-    pub(super) unsent: u64,
-    /// Smoothed over the last acknowledgements.
-    pub(super) rtt: Micros,
-    /// The shortest there was.
-    pub(super) rtt_min: Micros,
+pub struct Sample {
+    /// Bytes that the other end has got since the connection began.
+    pub delivered: u64,
+    /// Bytes sent and neither got nor lost.
+    pub in_flight: u64,
+    /// Bytes written that have not been sent yet.
+    pub unsent: u64,
+    /// The round trip, smoothed over the last acknowledgements.
+    pub rtt: Micros,
+    /// The shortest round trip there was.
+    pub rtt_min: Micros,
 }
 
 /// What may be under way before anything is known: the kernel's own initial window.
@@ -63,7 +91,7 @@ const UNSENT: Micros = Micros::from_millis(6);
 
 /// One connection's pace.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub struct Pace {
     /// Delivered bytes at recent moments, the oldest just before the span of one rate.
     history: VecDeque<(Micros, u64)>,
     bytes_per_second: u64,
@@ -80,7 +108,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Takes what the kernel says now.
-    pub(super) fn handle_sample(&mut self, sample: Sample, now: Micros) {
+    pub fn handle_sample(&mut self, sample: Sample, now: Micros) {
         let is_fresh = self
             .last
             .is_some_and(|(at, _)| now.since(at) <= SAMPLE_AGE_KEPT);
@@ -145,7 +173,7 @@ impl Pace {
     }
 
     /// Bytes of bulk that may be written now.
-    pub(super) fn room_bytes(&self) -> usize {
+    pub fn room_bytes(&self) -> usize {
         let Some((_, sample)) = self.last else {
             return BULK_MESSAGE_BYTES_MAX;
         };
@@ -156,7 +184,7 @@ impl Pace {
     }
 
     /// Counts what was written since the last sample.
-    pub(super) fn on_written(&mut self, bytes: usize) {
+    pub fn on_written(&mut self, bytes: usize) {
         if let Some((_, sample)) = &mut self.last {
             sample.in_flight += bytes as u64;
         }
@@ -186,7 +214,7 @@ impl Pace {
     }
 
     /// Bytes that may wait in the kernel without being sent.
-    pub(super) fn unsent_bytes_max(&self) -> u64 {
+    pub fn unsent_bytes_max(&self) -> u64 {
         self.in_span(UNSENT).max(if self.is_settled {
             2 * 1448
         } else {
@@ -195,7 +223,7 @@ impl Pace {
     }
 
     /// The largest piece worth writing at once: small on a slow link.
-    pub(super) fn chunk_bytes(&self) -> usize {
+    pub fn chunk_bytes(&self) -> usize {
         let bytes = usize::try_from(self.in_span(UNSENT)).unwrap_or(usize::MAX);
         bytes.clamp(BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX)
     }
