@@ -56,6 +56,7 @@ impl Link {
     ///
     /// When `ip` is missing, we are not root, or the kernel has no TUN.
     pub(crate) fn lay(shape: Shape, congestion: &str) -> io::Result<Self> {
+        // Of two benches at once each has its own; addresses are the namespace's own anyway.
         let id = std::process::id();
         let namespaces = [format!("tickwire-a-{id}"), format!("tickwire-b-{id}")];
         for namespace in &namespaces {
@@ -69,7 +70,7 @@ impl Link {
         };
         let mut ends = Vec::with_capacity(2);
         for (index, namespace) in link.namespaces.iter().enumerate() {
-            let device = format!("tw{index}-{}", id % 100_000);
+            let device = format!("tw{index}-{id}");
             ip(&["netns", "add", namespace])?;
             ip(&["tuntap", "add", "dev", &device, "mode", "tun"])?;
             ends.push(open_tun(&device)?);

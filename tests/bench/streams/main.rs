@@ -7,7 +7,7 @@
 //! and the kernel's own buffers.
 //!
 //! Run it by `cargo xtask bench streams [--json FILE]`, as root; it needs Debian's `iproute2` and
-//! `procps`. Ctrl-C ends it and takes its namespaces away.
+//! `procps`. Ctrl-C or SIGTERM ends it and takes its namespaces away. Several may run at once.
 
 mod link;
 mod plain;
@@ -15,7 +15,8 @@ mod player;
 mod server;
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Seek, Write},
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Stdio},
@@ -25,6 +26,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::link::{Link, Shape};
 
@@ -129,15 +131,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// Notes Ctrl-C instead of ending at once, which would leave namespaces behind.
+/// Notes that the bench shall end instead of ending at once, which would leave namespaces behind.
 fn watch_for_interrupts() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let mut terminate = {
+        let _entered = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
     std::thread::spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            INTERRUPTED.store(true, Relaxed);
-        }
+        runtime.block_on(async {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        INTERRUPTED.store(true, Relaxed);
     });
     Ok(())
 }
@@ -221,20 +231,41 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
 
 const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 
-/// Lets namespaces choose any congestion control that the kernel has, and puts back what was.
-struct Allowed(String);
+/// Lets namespaces choose any congestion control that the kernel has. The last of several benches at
+/// once puts back what the first has found: that stands in a file that each of them holds a lock on.
+struct Allowed(File);
 
 impl Allowed {
     fn every(known: &str) -> io::Result<Self> {
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(std::env::temp_dir().join("tickwire-congestion-allowed"))?;
+        file.lock_shared()?;
+        // Read in this order: whoever has changed it has written down first what there was.
         let before = fs::read_to_string(ALLOWED)?;
+        if io::read_to_string(&file)?.is_empty() {
+            file.write_all(before.as_bytes())?;
+        }
         fs::write(ALLOWED, known)?;
-        Ok(Self(before))
+        Ok(Self(file))
+    }
+
+    fn restore(&mut self) -> io::Result<()> {
+        self.0.rewind()?;
+        fs::write(ALLOWED, io::read_to_string(&self.0)?)?;
+        self.0.set_len(0)
     }
 }
 
 impl Drop for Allowed {
     fn drop(&mut self) {
-        let _ = fs::write(ALLOWED, &self.0);
+        // Another bench holds it still: that one will.
+        if self.0.try_lock().is_ok() {
+            let _ = self.restore();
+        }
     }
 }
 
