@@ -80,6 +80,12 @@ pub enum PeerMisbehaved {
     /// A frame that only the other end may send.
     #[error("{0} goes the other way")]
     WrongDirection(&'static str),
+    /// An answer to a mark that was not set, or was answered.
+    #[error("an answer to mark {mark}, which waits for none")]
+    UnknownMark {
+        /// The mark.
+        mark: u64,
+    },
     /// More messages or bytes in a second than a player may send.
     #[error("more {0} per second than allowed")]
     RateExceeded(&'static str),
@@ -278,6 +284,7 @@ impl From<&PeerError> for CloseCode {
                 | P::UnknownStream { .. }
                 | P::DataAfterEnd { .. }
                 | P::StreamIdRefused { .. }
+                | P::UnknownMark { .. }
                 | P::WrongDirection(_) => Self::Protocol,
             },
         }

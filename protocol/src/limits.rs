@@ -199,6 +199,10 @@ pub const PIPE_WRITE_BYTES_MAX: usize = 16 * 1024;
 /// peer that opens and resets streams in a storm.
 pub const STREAM_EVENTS_MAX: usize = 8 * 1024;
 
+/// Marks behind bulk that may wait for their answer. While so many do, none is set: bulk goes on, and is
+/// confirmed by later ones.
+pub const MARKS_UNANSWERED_MAX: usize = 256;
+
 /// How old a chunk of a live stream may get before it is dropped instead of sent.
 pub const LIVE_AGE_MICROS_MAX: Micros = Micros::from_millis(250);
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     driver::{Browser, Driver, Screen},
     server::{Server, dist},
+    slow_line::SlowLine,
 };
 
 /// Long enough for a machine with two cores that compiles something else meanwhile.
@@ -140,6 +141,61 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
     );
     let heard = |name: &str| format!("Welcome, {name}!\nI heard “x”\nI heard “y”\n");
     ensure!(told["heard"] == json!([heard("a"), heard("b")]), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn an_upload_does_not_stand_in_front_of_what_is_written_beside_it() -> Result<()> {
+    // 8 Mbit/s, and a queue without an end in front of it.
+    const BYTES_PER_SECOND: usize = 1_000_000;
+    let server = Server::start(0)?;
+    let line = SlowLine::start(server.port()?, BYTES_PER_SECOND)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        &format!(
+            "const url = 'ws://127.0.0.1:{}/gallery/play';
+             const wire = new Tickwire({{ url, assets: 'asked' }});
+             await new Promise((resolve) => wire.on('joined', resolve));
+             const hello = wire.openStream({{ page: 'hello', from: 'a' }});
+             const [words, answers] = [hello.writable.getWriter(), hello.readable.getReader()];
+             await answers.read();
+             const stream = wire.openStream({{ page: 'upload', name: 'b' }});
+             let [mostInSocket, isOver, begun] = [0, false, performance.now()];
+             const whole = new Response(stream.readable).text();
+             const upload = new Blob([new Uint8Array(6_000_000)]).stream().pipeTo(stream.writable);
+             upload.finally(() => {{ isOver = true; }}).catch(() => {{}});
+             const answered = [];
+             while (!isOver) {{
+                 const asked = performance.now();
+                 mostInSocket = Math.max(mostInSocket, wire.bufferedAmount);
+                 await words.write('x');
+                 await answers.read();
+                 answered.push(performance.now() - asked);
+                 await new Promise((resolve) => setTimeout(resolve, 20));
+             }}
+             await upload;
+             const seconds = (performance.now() - begun) / 1000;
+             const last = JSON.parse((await whole).trim().split('\\n').at(-1));
+             answered.sort((a, b) => a - b);
+             const median = answered[answered.length >> 1];
+             return {{ mostInSocket, median, count: answered.length, seconds, last }};",
+            line.port
+        ),
+    )?;
+    let number = |name: &str| told[name].as_f64().unwrap_or(f64::NAN);
+    ensure!(told["last"]["received"] == json!(6_000_000), "{told}");
+    // The line was used, and still the queue in front of it was short: a fifth of a second at the start.
+    let queued = line.queued_max();
+    ensure!(
+        queued < BYTES_PER_SECOND / 5,
+        "{queued} bytes queued, {told}"
+    );
+    ensure!(number("seconds") < 12.0, "{told}");
+    ensure!(number("mostInSocket") <= 40_000.0, "{told}");
+    ensure!(number("count") > 20.0 && number("median") < 200.0, "{told}");
     browser.expect_no_errors()
 }
 

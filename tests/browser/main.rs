@@ -13,3 +13,4 @@ mod media;
 mod play;
 mod schema;
 mod server;
+mod slow_line;

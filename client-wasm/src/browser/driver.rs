@@ -58,7 +58,9 @@ impl Driver {
 
     /// Whether the socket takes nothing now, so that it is to be looked at again.
     pub(super) fn is_full(&self) -> bool {
-        self.socket.as_ref().is_some_and(Socket::is_full)
+        let meant = self.client.unsent_bytes_max();
+        let socket = self.socket.as_ref();
+        socket.is_some_and(|socket| socket.is_full(meant))
     }
 
     /// Bytes that the browser has not sent yet.
@@ -81,7 +83,7 @@ impl Driver {
         }
         if let Some(socket) = &self.socket {
             loop {
-                let room_bytes = socket.room_bytes();
+                let room_bytes = socket.room_bytes(self.client.unsent_bytes_max());
                 self.message.clear();
                 if room_bytes == 0 || !self.client.poll_message(room_bytes, now, &mut self.message)
                 {

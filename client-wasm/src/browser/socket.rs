@@ -10,8 +10,12 @@ use web_sys::{BinaryType, CloseEvent, Event, MessageEvent, WebSocket};
 use super::devices::Listener;
 use tickwire_protocol::limits::SUBPROTOCOL;
 
-/// Bytes that may wait in the browser before nothing more is handed to it.
-const UNSENT_BYTES_MAX: u32 = 32 * 1024;
+/// Bytes that may wait in the browser before nothing more is handed to it: what the link carries in a few
+/// milliseconds, within these.
+const UNSENT_BYTES_MAX: core::ops::RangeInclusive<u32> = 32 * 1024..=256 * 1024;
+
+/// With less room than this a socket counts as full: pieces of less would be many messages.
+const ROOM_BYTES_LEAST: u32 = 2 * 1024;
 
 /// What a socket reports.
 pub(super) enum SocketEvent<'a> {
@@ -64,18 +68,22 @@ impl Socket {
         })
     }
 
-    /// Bytes that may be handed over now; 0 until it is open.
-    pub(super) fn room_bytes(&self) -> usize {
-        if self.socket.ready_state() == WebSocket::OPEN {
-            UNSENT_BYTES_MAX.saturating_sub(self.socket.buffered_amount()) as usize
-        } else {
-            0
+    /// Bytes that may be handed over now, when `meant` are to wait in the browser; 0 until it is open.
+    pub(super) fn room_bytes(&self, meant: u64) -> usize {
+        if self.socket.ready_state() != WebSocket::OPEN {
+            return 0;
+        }
+        let (least, most) = UNSENT_BYTES_MAX.into_inner();
+        let bound = u32::try_from(meant).unwrap_or(most).clamp(least, most);
+        match bound.saturating_sub(self.socket.buffered_amount()) {
+            0..ROOM_BYTES_LEAST => 0,
+            room => room as usize,
         }
     }
 
     /// Whether it is open and takes nothing now.
-    pub(super) fn is_full(&self) -> bool {
-        self.socket.ready_state() == WebSocket::OPEN && self.room_bytes() == 0
+    pub(super) fn is_full(&self, meant: u64) -> bool {
+        self.socket.ready_state() == WebSocket::OPEN && self.room_bytes(meant) == 0
     }
 
     /// Bytes that the browser has not sent yet.

@@ -222,13 +222,22 @@ impl Client {
     }
 
     /// Appends the next message to send to `out` and says whether there was one; call it until there is
-    /// none. Bulk is bounded by `budget_bytes`: what the socket can take without queueing.
+    /// none. Bulk is bounded by `budget_bytes`, what the socket can take without queueing, and by what the
+    /// link carries: more comes when the server has answered, so call it after every message that came.
     pub fn poll_message(&mut self, budget_bytes: usize, now: Micros, out: &mut Vec<u8>) -> bool {
         let Some(session) = &mut self.session else {
             return false;
         };
         streams::open_wanted(&mut self.assets, session, now);
         session.poll_transmit(budget_bytes, now, out)
+    }
+
+    /// Bytes that a socket may hold without standing in an input's way for long. See
+    /// [`ClientSession::unsent_bytes_max`].
+    #[must_use]
+    pub fn unsent_bytes_max(&self) -> u64 {
+        let session = self.session.as_ref();
+        session.map_or(0, |session| session.unsent_bytes_max())
     }
 
     /// The code and the reason to close the socket with, once.

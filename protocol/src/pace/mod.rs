@@ -35,7 +35,12 @@
 //! The choice to question: the kernel's congestion control goes on beneath. It answers to loss; this
 //! only keeps it from being needed.
 
+mod marked;
+mod marks;
+
 use std::collections::VecDeque;
+
+pub(crate) use marked::MarkedPace;
 
 use crate::{
     limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX},

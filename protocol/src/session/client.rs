@@ -72,6 +72,8 @@ impl ClientSession {
     #[must_use]
     pub fn new(hello: Hello, seed: u64, now: Micros) -> Self {
         let mut link = Link::new(Side::Client);
+        // No browser says how its uploads fare.
+        link.pace_by_marks();
         link.send_control(&Control::Hello(Box::new(hello)));
         Self {
             state: State::AwaitingWelcome,
@@ -212,7 +214,8 @@ impl ClientSession {
     /// the socket takes more.
     ///
     /// Control and inputs share the first message and do not count against `budget_bytes`; events and
-    /// opened streams fill later ones up to it, and up to what the server takes.
+    /// opened streams fill later ones up to it, and up to what the server takes. Of bulk no more is given
+    /// than the link carries without a queue: what waits longer comes after later messages of the server.
     pub fn poll_transmit(&mut self, budget_bytes: usize, now: Micros, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         let max = self.message_bytes_max;
@@ -242,6 +245,13 @@ impl ClientSession {
     #[must_use]
     pub fn wants_transmit(&self) -> bool {
         !self.inputs.is_empty() || self.link.wants_transmit(Class::Bulk)
+    }
+
+    /// Bytes that may wait in front of the socket without standing in an input's way for long: 6 ms of what
+    /// the link was seen to carry, and 14 KiB before it was.
+    #[must_use]
+    pub fn unsent_bytes_max(&self) -> u64 {
+        self.link.unsent_bytes_max()
     }
 
     /// What is known of the server's clock.
@@ -321,6 +331,8 @@ impl ClientSession {
                 return Err(PeerMisbehaved::BeforeHandshake { stream: 0 }.into());
             }
             (_, Control::Pong(pong)) => self.clock.on_pong(&pong, now),
+            (_, Control::Mark(mark)) => self.link.on_mark(mark),
+            (_, Control::Reached(mark)) => self.link.on_reached(mark, now)?,
             (_, Control::Welcome(_) | Control::Refused(_)) => {
                 return Err(PeerMisbehaved::SecondHandshake.into());
             }

@@ -1,4 +1,4 @@
-//! Control messages: handshake, clock, farewell. Both halves of each.
+//! Control messages: handshake, clock, marks behind bulk, farewell. Both halves of each.
 //!
 //! In: the payload of a data frame on stream 0, or a message. Out: the other. Each is one byte that
 //! says which, then its fields; nothing may follow them. The first message of a client is always
@@ -35,11 +35,15 @@ pub enum ControlKind {
     Goodbye = 6,
     /// The client asks that the next snapshot carries a checksum of the replica.
     Verify = 7,
+    /// A number behind bulk, which the other end sends back once it has read so far. Both ways.
+    Mark = 8,
+    /// The number of the newest [`Mark`](Self::Mark). Both ways.
+    Reached = 9,
 }
 
 impl ControlKind {
     /// Every kind, in the order of their numbers, which start at 1.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -47,6 +51,8 @@ impl ControlKind {
         Self::Pong,
         Self::Goodbye,
         Self::Verify,
+        Self::Mark,
+        Self::Reached,
     ];
 }
 
@@ -164,6 +170,10 @@ pub enum Control {
     Goodbye(Farewell),
     /// See [`ControlKind::Verify`].
     Verify,
+    /// See [`ControlKind::Mark`].
+    Mark(u64),
+    /// See [`ControlKind::Reached`].
+    Reached(u64),
 }
 
 const RESUMED: u8 = 1;
@@ -197,6 +207,14 @@ impl Control {
                 encode_tick(pong.next_tick, pong.next_tick_due, pong.sent, out);
             }
             Self::Verify => out.push(ControlKind::Verify as u8),
+            Self::Mark(mark) => {
+                out.push(ControlKind::Mark as u8);
+                put_varint(out, *mark);
+            }
+            Self::Reached(mark) => {
+                out.push(ControlKind::Reached as u8);
+                put_varint(out, *mark);
+            }
         }
     }
 
@@ -230,6 +248,8 @@ impl Control {
             }),
             ControlKind::Pong => Self::Pong(decode_pong(&mut reader)?),
             ControlKind::Verify => Self::Verify,
+            ControlKind::Mark => Self::Mark(reader.varint("mark")?),
+            ControlKind::Reached => Self::Reached(reader.varint("mark")?),
         };
         reader.finish("control message")?;
         Ok(message)
@@ -435,6 +455,8 @@ mod tests {
                 }
             ),
             Just(Control::Verify),
+            any::<u64>().prop_map(Control::Mark),
+            any::<u64>().prop_map(Control::Reached),
         ]
     }
 

@@ -6,10 +6,11 @@
 
 use crate::{
     error::{ApiMisuse, PeerError, PeerMisbehaved, SendError},
-    frame::{Frame, FrameKind, first_frame_bytes, put_frame, whole_frames_within},
+    frame::{Frame, FrameKind, first_frame_bytes, header_len, put_frame, whole_frames_within},
     id::StreamId,
     limits::{CONTROL_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX},
     mux::{Mux, Side},
+    pace::MarkedPace,
     session::{
         control::Control,
         traffic::{StreamTraffic, Traffic},
@@ -28,6 +29,10 @@ pub(crate) struct Link {
     events: Vec<u8>,
     /// Made with the first opened stream: most players of most games have none open.
     mux: Option<Box<Mux>>,
+    /// Holds bulk back to what the link carries, if no kernel is asked.
+    pace: Option<Box<MarkedPace>>,
+    /// The peer's newest mark, which waits for its answer: those before it need none.
+    marked: Option<u64>,
     pub(crate) traffic: Traffic,
 }
 
@@ -38,6 +43,8 @@ impl Link {
             control: Vec::new(),
             events: Vec::new(),
             mux: None,
+            pace: None,
+            marked: None,
             traffic: Traffic {
                 control: ZERO,
                 input: ZERO,
@@ -81,6 +88,44 @@ impl Link {
         self.mux.as_deref_mut()
     }
 
+    /// Holds bulk back by marks from now on.
+    pub(crate) fn pace_by_marks(&mut self) {
+        self.pace.get_or_insert_default();
+    }
+
+    /// Takes a mark of the peer.
+    pub(crate) const fn on_mark(&mut self, mark: u64) {
+        self.marked = Some(mark);
+    }
+
+    /// Whether a mark of the peer waits for its answer.
+    pub(crate) const fn is_marked(&self) -> bool {
+        self.marked.is_some()
+    }
+
+    /// Takes the peer's answer to a mark.
+    pub(crate) fn on_reached(&mut self, mark: u64, now: Micros) -> Result<(), PeerError> {
+        let known = self
+            .pace
+            .as_mut()
+            .map(|pace| pace.handle_reached(mark, now));
+        match known {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(PeerMisbehaved::UnknownMark { mark }.into()),
+        }
+    }
+
+    /// Bytes of bulk that may wait unsent; none matter where bulk is not held back.
+    pub(crate) fn unsent_bytes_max(&self) -> u64 {
+        let pace = self.pace.as_ref();
+        pace.map_or(u64::MAX, |pace| pace.unsent_bytes_max())
+    }
+
+    /// Answers to marks of ours that have come.
+    pub(crate) fn marks_answered(&self) -> u64 {
+        self.pace.as_ref().map_or(0, |pace| pace.answered())
+    }
+
     /// Takes a frame that is none of the session's own.
     pub(crate) fn on_stream_frame(
         &mut self,
@@ -106,6 +151,9 @@ impl Link {
             start: out.len(),
             bytes: budget_bytes,
         };
+        if let Some(mark) = self.marked.take() {
+            self.send_control(&Control::Reached(mark));
+        }
         self.traffic.control.out_bytes += flush(&mut self.control, budget, out);
         if let Some(mux) = &mut self.mux
             && self.control.is_empty()
@@ -121,14 +169,25 @@ impl Link {
             && mux.urgent_bytes() == 0
         {
             let before = out.len();
-            mux.transmit(up_to, budget.left(out), now, out);
-            self.traffic.opened.out_bytes += (out.len() - before) as u64;
+            match &mut self.pace {
+                Some(pace) if up_to >= Class::Bulk => {
+                    mux.transmit(Class::Event, budget.left(out), now, out);
+                    let marked = transmit_paced(mux, pace, budget, now, out);
+                    self.traffic.control.out_bytes += marked;
+                    self.traffic.opened.out_bytes += (out.len() - before) as u64 - marked;
+                }
+                _ => {
+                    mux.transmit(up_to, budget.left(out), now, out);
+                    self.traffic.opened.out_bytes += (out.len() - before) as u64;
+                }
+            }
         }
     }
 
     /// Whether [`transmit`](Self::transmit) would append anything.
     pub(crate) fn wants_transmit(&self, up_to: Class) -> bool {
         !self.control.is_empty()
+            || self.is_marked()
             || self.mux.as_ref().is_some_and(|mux| mux.urgent_bytes() > 0)
             || (up_to >= Class::Event
                 && (!self.events.is_empty()
@@ -180,6 +239,34 @@ fn flush(queue: &mut Vec<u8>, budget: Budget, out: &mut Vec<u8>) -> u64 {
     }
     fitting as u64
 }
+
+/// Appends bulk as far as the link has room for it, and a mark behind it. Says how long the mark is.
+fn transmit_paced(
+    mux: &mut Mux,
+    pace: &mut MarkedPace,
+    budget: Budget,
+    now: Micros,
+    out: &mut Vec<u8>,
+) -> u64 {
+    if !mux.wants_transmit(Class::Bulk) {
+        return 0;
+    }
+    let before = out.len();
+    let left = budget.left(out).saturating_sub(MARK_ROOM);
+    mux.transmit(Class::Bulk, left.min(pace.room_bytes(now)), now, out);
+    let end = out.len();
+    pace.on_written(end - before);
+    let waits = mux.wants_transmit(Class::Bulk);
+    if let Some(mark) = pace.poll_mark(waits, now) {
+        let mut payload = Vec::with_capacity(MARK_ROOM);
+        Control::Mark(mark).encode(&mut payload);
+        put_frame(out, FrameKind::Data, StreamId::CONTROL, &payload);
+    }
+    (out.len() - end) as u64
+}
+
+/// The largest frame with a mark.
+const MARK_ROOM: usize = header_len(StreamId::CONTROL, 11) + 11;
 
 const ZERO: StreamTraffic = StreamTraffic {
     in_bytes: 0,

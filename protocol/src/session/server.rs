@@ -259,6 +259,26 @@ impl ServerSession {
         self.pinged.is_some() || self.link.wants_transmit(up_to)
     }
 
+    /// Holds bulk back to what the link carries, by marks behind it that the client answers: for a
+    /// connection whose kernel says nothing. From then on [`poll_transmit`](Self::poll_transmit) gives
+    /// bulk as there is room; call it every few milliseconds while bulk waits.
+    pub fn pace_by_marks(&mut self) {
+        self.link.pace_by_marks();
+    }
+
+    /// Whether the client has set a mark behind its bulk that waits for the answer: the sooner
+    /// [`poll_transmit`](Self::poll_transmit) is called, the better the client knows its link.
+    #[must_use]
+    pub const fn is_marked(&self) -> bool {
+        self.link.is_marked()
+    }
+
+    /// Answers to marks of ours that have come.
+    #[must_use]
+    pub fn marks_answered(&self) -> u64 {
+        self.link.marks_answered()
+    }
+
     /// Appends the header of a snapshot. What the caller appends after it is the snapshot, and ends
     /// the message; then call [`end_snapshot`](Self::end_snapshot).
     #[inline]
@@ -357,6 +377,8 @@ impl ServerSession {
                 });
             }
             (_, Control::Verify) => self.events.push_back(ServerEvent::Verify),
+            (_, Control::Mark(mark)) => self.link.on_mark(mark),
+            (_, Control::Reached(mark)) => self.link.on_reached(mark, at.now)?,
             (_, Control::Goodbye(farewell)) => {
                 self.state = State::Closing;
                 self.events.push_back(ServerEvent::Goodbye(farewell));

@@ -367,6 +367,78 @@ fn every_wrong_message_ends_the_session_with_its_own_error() {
 }
 
 #[test]
+fn only_the_newest_mark_is_answered_and_once() {
+    let mut pair = Pair::open();
+    pair.up(T0);
+    pair.down(T0);
+    let mut storm = Vec::new();
+    for mark in 1..=1000 {
+        storm.extend(control(&Control::Mark(mark)));
+    }
+    pair.server.handle_message(&storm, at(T0)).unwrap();
+    assert!(pair.server.is_marked());
+    let mut message = Vec::new();
+    assert!(
+        pair.server
+            .poll_transmit(Class::Event, 1000, at(T0), &mut message)
+    );
+    assert_eq!(message, control(&Control::Reached(1000)));
+    assert!(!pair.server.is_marked());
+    pair.client.handle_message(&storm, T0).unwrap();
+    message.clear();
+    assert!(pair.client.poll_transmit(1000, T0, &mut message));
+    assert_eq!(message, control(&Control::Reached(1000)));
+    message.clear();
+    assert!(!pair.client.poll_transmit(1000, T0, &mut message));
+}
+
+#[test]
+fn an_answer_to_no_mark_ends_the_session() {
+    let unknown = PeerError::from(PeerMisbehaved::UnknownMark { mark: 1 });
+    let answer = control(&Control::Reached(1));
+    let unpaced = |_: &mut Pair| ();
+    assert_eq!(refused_by_server(unpaced, &answer), unknown);
+    let paced = |pair: &mut Pair| pair.server.pace_by_marks();
+    assert_eq!(refused_by_server(paced, &answer), unknown);
+    let mut pair = Pair::open();
+    assert_eq!(pair.client.handle_message(&answer, T0), Err(unknown));
+}
+
+#[test]
+fn bulk_waits_for_answers_and_what_is_urgent_does_not() {
+    let mut pair = Pair::open();
+    let streams = pair.client.streams().unwrap();
+    let id = streams
+        .open(StreamOptions::new(StreamKind::Bytes), T0)
+        .unwrap();
+    pair.up(T0);
+    pair.server.poll_event().unwrap();
+    pair.server.streams().unwrap().accept(id, T0).unwrap();
+    pair.down(T0);
+    let sent = |pair: &mut Pair, now| {
+        let streams = pair.client.streams().unwrap();
+        while streams.write(id, vec![1; 16_384].into(), now).unwrap() == Write::Taken {}
+        let before = pair.client.traffic().opened.out_bytes;
+        pair.up(now);
+        while let Some(event) = pair.server.poll_event() {
+            if event == ServerEvent::Stream(StreamEvent::Readable(id)) {
+                while let Ok(Some(_)) = pair.server.streams().unwrap().read(id, now) {}
+            }
+        }
+        pair.client.traffic().opened.out_bytes - before
+    };
+    let first = sent(&mut pair, T0);
+    assert!((10_000..=14_480).contains(&first), "{first}");
+    let later = T0 + Micros::from_millis(40);
+    assert_eq!(sent(&mut pair, later), 0);
+    pair.client.push_input(Tick(9), b"input").unwrap();
+    pair.client.send_event(b"\x00event").unwrap();
+    assert_eq!(pair.up(later), 2);
+    pair.down(later);
+    assert!(sent(&mut pair, later) >= first);
+}
+
+#[test]
 fn a_client_refuses_what_only_clients_send() {
     for message in [frame(StreamId::INPUT, b"abc"), control(&Control::Verify)] {
         let mut pair = Pair::open();

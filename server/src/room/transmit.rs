@@ -3,7 +3,7 @@
 use tickwire_protocol::{
     limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX},
     mux::{Mux, StreamEvent},
-    session::Traffic,
+    session::{ServerSession, Traffic},
     stream::Class,
     time::{Micros, RoomTime},
 };
@@ -92,10 +92,27 @@ impl Room {
     /// Whether a player's streams have something to send between ticks.
     #[must_use]
     pub fn wants_transmit(&self, index: SeatIndex) -> bool {
-        match self.seats.get(index).map(|seat| &seat.connection) {
-            Some(Connection::Connected(session)) => session.wants_transmit(Class::Bulk),
-            _ => false,
+        self.session(index)
+            .is_some_and(|session| session.wants_transmit(Class::Bulk))
+    }
+
+    /// Holds a player's bulk back by marks that the client answers. See [`ServerSession::pace_by_marks`].
+    pub fn pace_by_marks(&mut self, index: SeatIndex) {
+        if let Some(session) = self.seats.get_mut(index).and_then(Seat::session) {
+            session.pace_by_marks();
         }
+    }
+
+    /// Whether a player has set a mark behind its bulk that waits for the answer.
+    #[must_use]
+    pub fn is_marked(&self, index: SeatIndex) -> bool {
+        self.session(index).is_some_and(ServerSession::is_marked)
+    }
+
+    /// Answers of a player to marks of ours.
+    #[must_use]
+    pub fn marks_answered(&self, index: SeatIndex) -> u64 {
+        self.session(index).map_or(0, ServerSession::marks_answered)
     }
 
     /// The streams of a connected player.
@@ -111,8 +128,12 @@ impl Room {
     /// What a connected player's session has carried.
     #[must_use]
     pub fn traffic(&self, index: SeatIndex) -> Option<Traffic> {
+        self.session(index).map(|session| *session.traffic())
+    }
+
+    fn session(&self, index: SeatIndex) -> Option<&ServerSession> {
         match &self.seats.get(index)?.connection {
-            Connection::Connected(session) => Some(*session.traffic()),
+            Connection::Connected(session) => Some(session),
             Connection::Away { .. } => None,
         }
     }

@@ -147,6 +147,9 @@ pub(crate) struct Player {
     own_entity: Option<NetworkId>,
     /// Ticks of the snapshots that came, in order.
     pub(crate) ticks: Vec<Tick>,
+    /// Every message that came, if they are kept.
+    pub(crate) messages: Vec<Vec<u8>>,
+    keeps_messages: bool,
 }
 
 impl Player {
@@ -165,6 +168,8 @@ impl Player {
             closed: None,
             own_entity: None,
             ticks: Vec::new(),
+            messages: Vec::new(),
+            keeps_messages: false,
         };
         player.transmit();
         player
@@ -174,6 +179,13 @@ impl Player {
     pub(crate) fn join(address: SocketAddr, hello: Hello) -> Self {
         let mut player = Self::connect(address, hello);
         player.until("the first snapshot", |player| !player.ticks.is_empty());
+        player
+    }
+
+    /// Connects, and keeps every message that comes from now on.
+    pub(crate) fn keeping_messages(address: SocketAddr) -> Self {
+        let mut player = Self::connect(address, Hello::default());
+        player.keeps_messages = true;
         player
     }
 
@@ -222,7 +234,12 @@ impl Player {
     pub(crate) fn step(&mut self) {
         for heard in self.wire.hear() {
             match heard {
-                Heard::Binary(message) => self.take(&message),
+                Heard::Binary(message) => {
+                    self.take(&message);
+                    if self.keeps_messages {
+                        self.messages.push(message);
+                    }
+                }
                 Heard::Close(code) => self.closed = Some(code),
                 Heard::End if self.closed.is_none() => self.closed = Some(None),
                 Heard::End | Heard::Pong(_) | Heard::Nothing => {}

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 
 mod assets;
+mod bulk;
 mod client;
 mod ends;
 mod game;

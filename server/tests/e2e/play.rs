@@ -8,7 +8,7 @@ use tickwire_server::net::Server;
 use crate::{
     client::{Heard, Player},
     game::{Chat, pucks},
-    server::TestServer,
+    server::{TestServer, WrappingServer},
 };
 
 #[test]
@@ -162,30 +162,9 @@ fn health_and_metrics_answer_over_http() {
 
 #[test]
 fn a_connection_that_tokio_must_wrap_plays_like_any_other() {
-    use axum::Router;
-    use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-
-    // A buffered stream stands for TLS: it cannot be taken out of tokio.
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let running = Server::new(pucks).workers(1).start().unwrap();
-    let router: Router = running.router();
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .unwrap();
-    let address = listener.local_addr().unwrap();
-    runtime.spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let service = TowerToHyperService::new(router.clone());
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(tokio::io::BufStream::new(stream)), service)
-                    .with_upgrades(),
-            );
-        }
-    });
-    let mut ann = Player::named(address, "Ann");
+    let server = WrappingServer::start(Server::new(pucks).workers(1));
+    let mut ann = Player::named(server.address, "Ann");
     ann.until("ten ticks", |ann| ann.ticks.len() >= 10);
-    runtime.block_on(running.shut_down());
+    server.shut_down();
     assert_eq!(ann.until_closed(), Some(1001));
 }

@@ -8,8 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tickwire_server::net::Server;
-use tokio::sync::oneshot;
+use axum::Router;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tickwire_server::net::{Running, Server};
+use tokio::{io::BufStream, net::TcpListener, runtime::Runtime, sync::oneshot};
 
 use crate::client::Player;
 
@@ -30,7 +32,7 @@ impl TestServer {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 address_out.send(listener.local_addr().unwrap()).unwrap();
                 let is_over = async {
                     let _ = is_over.await;
@@ -117,5 +119,45 @@ impl Drop for TestServer {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// A server whose connections cannot be taken out of tokio: a buffered stream stands for TLS.
+pub(crate) struct WrappingServer {
+    pub(crate) address: SocketAddr,
+    running: Running,
+    runtime: Runtime,
+}
+
+impl WrappingServer {
+    pub(crate) fn start(server: Server) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (running, listener) = runtime.block_on(async {
+            let running = server.start().unwrap();
+            (running, TcpListener::bind("127.0.0.1:0").await.unwrap())
+        });
+        let address = listener.local_addr().unwrap();
+        let router: Router = running.router();
+        runtime.spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = TowerToHyperService::new(router.clone());
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(BufStream::new(stream)), service)
+                        .with_upgrades(),
+                );
+            }
+        });
+        Self {
+            address,
+            running,
+            runtime,
+        }
+    }
+
+    /// Ends the server, and waits until its threads have.
+    pub(crate) fn shut_down(self) {
+        self.runtime.block_on(self.running.shut_down());
     }
 }

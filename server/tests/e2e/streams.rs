@@ -26,14 +26,14 @@ use crate::{
 
 /// What a test's player keeps of its streams.
 #[derive(Default)]
-struct Ends {
-    received: BTreeMap<StreamId, Vec<u8>>,
+pub(crate) struct Ends {
+    pub(crate) received: BTreeMap<StreamId, Vec<u8>>,
     /// How each was over: at its end, or by a code.
-    over: BTreeMap<StreamId, Option<u32>>,
-    consumed: Vec<StreamId>,
+    pub(crate) over: BTreeMap<StreamId, Option<u32>>,
+    pub(crate) consumed: Vec<StreamId>,
     /// Streams that the server refused or gave up.
     resets: usize,
-    offered: Vec<StreamId>,
+    pub(crate) offered: Vec<StreamId>,
 }
 
 impl Ends {
@@ -69,7 +69,7 @@ impl Ends {
         player.transmit();
     }
 
-    fn until(&mut self, player: &mut Player, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, player: &mut Player, what: &str, holds: impl Fn(&Self) -> bool) {
         player.until(what, |player| {
             self.step(player);
             holds(self)
@@ -77,7 +77,7 @@ impl Ends {
     }
 }
 
-fn open(player: &mut Player, options: StreamOptions) -> StreamId {
+pub(crate) fn open(player: &mut Player, options: StreamOptions) -> StreamId {
     let now = player.now();
     player
         .session
@@ -88,7 +88,7 @@ fn open(player: &mut Player, options: StreamOptions) -> StreamId {
 }
 
 /// Writes everything, however often the stream is full.
-fn write(player: &mut Player, ends: &mut Ends, id: StreamId, bytes: &[u8]) {
+pub(crate) fn write(player: &mut Player, ends: &mut Ends, id: StreamId, bytes: &[u8]) {
     for piece in bytes.chunks(20_000) {
         player.until("room to write", |player| {
             ends.step(player);
@@ -101,16 +101,16 @@ fn write(player: &mut Player, ends: &mut Ends, id: StreamId, bytes: &[u8]) {
     }
 }
 
-fn end(player: &mut Player, id: StreamId) {
+pub(crate) fn end(player: &mut Player, id: StreamId) {
     player.session.streams().unwrap().end(id).unwrap();
     player.transmit();
 }
 
-fn bytes_stream() -> StreamOptions {
+pub(crate) fn bytes_stream() -> StreamOptions {
     StreamOptions::new(StreamKind::Bytes)
 }
 
-fn pattern(length: usize) -> Vec<u8> {
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|i| ((i * 31) ^ (i >> 9)) as u8).collect()
 }
 

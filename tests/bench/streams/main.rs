@@ -1,4 +1,5 @@
-//! What a download costs the game beside it: snapshots at 20 Hz and a 16 MiB asset on one link.
+//! What a transfer costs the game beside it: a 16 MiB asset down and snapshots at 20 Hz, or a file as long
+//! up and inputs at 30 Hz, on one link.
 //!
 //! The link has a rate, a delay, a queue and loss of its own, under real kernel TCP: see `link`. The
 //! bench starts itself as a server at one end and as a player at the other; both read the same clock, so
@@ -13,6 +14,7 @@ mod link;
 mod plain;
 mod player;
 mod server;
+mod up;
 
 use std::{
     fs::{self, File},
@@ -36,6 +38,9 @@ const ASSET_BYTES: usize = 16 * 1024 * 1024;
 /// Snapshots per second.
 const SNAPSHOT_HZ: u32 = 20;
 
+/// Inputs per second.
+const INPUT_HZ: u32 = 30;
+
 const PORT: u16 = 7700;
 
 #[derive(Parser)]
@@ -52,6 +57,9 @@ struct Arguments {
     /// Only cases whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Only downloads, or only uploads.
+    #[arg(long)]
+    direction: Option<Direction>,
     /// What `cargo bench` passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -61,10 +69,41 @@ struct Arguments {
 enum Role {
     /// The server's end; started by the bench itself.
     #[command(hide = true)]
-    Serve { system: System, address: SocketAddr },
+    Serve {
+        system: System,
+        direction: Direction,
+        address: SocketAddr,
+    },
     /// The player's end; started by the bench itself.
     #[command(hide = true)]
-    Play { system: System, address: SocketAddr },
+    Play {
+        system: System,
+        direction: Direction,
+        address: SocketAddr,
+    },
+}
+
+/// Which way the file goes, and what is urgent beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    Down,
+    Up,
+}
+
+impl Direction {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Up => "up",
+        }
+    }
+
+    const fn hz(self) -> u32 {
+        match self {
+            Self::Down => SNAPSHOT_HZ,
+            Self::Up => INPUT_HZ,
+        }
+    }
 }
 
 /// Who sends.
@@ -87,6 +126,7 @@ struct Seen {
 
 #[derive(Clone, Copy)]
 struct Case {
+    direction: Direction,
     mbit: u64,
     rtt_ms: u64,
     queue_kb: usize,
@@ -115,14 +155,24 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     match arguments.role {
-        Some(Role::Serve { system, address }) => match system {
-            System::Tickwire => server::serve(address),
-            System::Priority | System::Alone => plain::serve(address, system == System::Alone),
+        Some(Role::Serve {
+            system,
+            direction,
+            address,
+        }) => match (system, direction) {
+            (System::Tickwire, Direction::Down) => server::serve(address),
+            (System::Tickwire, Direction::Up) => up::serve(address),
+            _ => plain::serve(address, direction, system == System::Alone),
         },
-        Some(Role::Play { system, address }) => {
-            let seen = match system {
-                System::Tickwire => player::play(address)?,
-                System::Priority | System::Alone => plain::play(address)?,
+        Some(Role::Play {
+            system,
+            direction,
+            address,
+        }) => {
+            let seen = match (system, direction) {
+                (System::Tickwire, Direction::Down) => player::play(address)?,
+                (System::Tickwire, Direction::Up) => up::play(address)?,
+                _ => plain::play(address, direction, system == System::Alone)?,
             };
             println!("{}", serde_json::to_string(&seen)?);
             Ok(())
@@ -154,7 +204,12 @@ fn watch_for_interrupts() -> io::Result<()> {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for congestion in ["cubic", "bbr"] {
+    for (direction, congestion) in [
+        (Direction::Down, "cubic"),
+        (Direction::Down, "bbr"),
+        (Direction::Up, "cubic"),
+        (Direction::Up, "bbr"),
+    ] {
         for (mbit, rtt_ms, queue_kb, loss_per_mille) in [
             (20, 40, 100, 0),
             (20, 40, 500, 0),
@@ -163,6 +218,7 @@ fn cases() -> Vec<Case> {
             (20, 40, 100, 5),
         ] {
             cases.push(Case {
+                direction,
                 mbit,
                 rtt_ms,
                 queue_kb,
@@ -201,15 +257,26 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
     let _allowed = Allowed::every(&known)?;
     let mut rows = Vec::new();
     println!(
-        "{:<28}{:<8}{:>9}  {:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}",
-        "link", "", "queue", "system", "p50 ms", "p99 ms", "> 2 s", "link ms", "Mbit/s", "share"
+        "{:<28}{:<5}{:<8}{:>9}  {:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}",
+        "link",
+        "",
+        "",
+        "queue",
+        "system",
+        "p50 ms",
+        "p99 ms",
+        "> 2 s",
+        "link ms",
+        "Mbit/s",
+        "share"
     );
     for case in cases() {
         let name = case.name();
-        if arguments
-            .only
-            .as_ref()
-            .is_some_and(|only| !name.contains(only))
+        let is_other = |only: &String| !name.contains(only);
+        if arguments.only.as_ref().is_some_and(is_other)
+            || arguments
+                .direction
+                .is_some_and(|only| only != case.direction)
         {
             continue;
         }
@@ -282,20 +349,21 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
             System::Alone => "alone",
         },
         run: run_number,
-        direction: "down",
+        direction: case.direction.name(),
         congestion: case.congestion,
         queue_kb: case.queue_kb,
         delay_ms_p50: quantile(&all, 0.5),
         delay_ms_p99: quantile(&all, 0.99),
         delay_ms_p99_after_2s: quantile(&late, 0.99),
-        // A snapshot of these is a packet of some 400 bytes.
+        // A snapshot of these is a packet of some 400 bytes; an input is less.
         link_delay_ms: case.rtt_ms as f64 / 2.0 + 400.0 * 8.0 / (case.mbit as f64 * 1000.0),
         bulk_mbit_s: seen.bulk_mbit_s,
         link_mbit_s: alone,
     };
     println!(
-        "{:<28}{:<8}{:>6} KB  {:<10}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %",
+        "{:<28}{:<5}{:<8}{:>6} KB  {:<10}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %",
         row.case,
+        row.direction,
         row.congestion,
         row.queue_kb,
         row.system,
@@ -332,16 +400,17 @@ impl Drop for Ended {
 fn run(case: &Case, system: System) -> io::Result<Seen> {
     let link = Link::lay(case.shape(), case.congestion)?;
     let program = std::env::current_exe()?;
+    let direction = case.direction.name();
     let possible = system.to_possible_value().expect("every system has a name");
     let address = format!("{}:{PORT}", Link::ADDRESSES[0]);
     let _server = Ended(
         link.command(0, &program)
-            .args(["serve", possible.get_name(), &address])
+            .args(["serve", possible.get_name(), direction, &address])
             .spawn()?,
     );
     let mut player = Ended(
         link.command(1, &program)
-            .args(["play", possible.get_name(), &address])
+            .args(["play", possible.get_name(), direction, &address])
             .stdout(Stdio::piped())
             .spawn()?,
     );

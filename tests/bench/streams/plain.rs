@@ -6,20 +6,50 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     time::Instant,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{ASSET_BYTES, SNAPSHOT_HZ, Seen, clock_micros, player::connect};
+use crate::{ASSET_BYTES, Direction, Seen, clock_micros, player::connect};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 const SNAPSHOT_BYTES: usize = 308;
-const PERIOD_MICROS: u64 = 1_000_000 / SNAPSHOT_HZ as u64;
 
-pub(crate) fn serve(address: SocketAddr, is_alone: bool) -> Result<(), Box<dyn std::error::Error>> {
+/// The server's end.
+pub(crate) fn serve(
+    address: SocketAddr,
+    direction: Direction,
+    is_alone: bool,
+) -> Result<(), Box<dyn std::error::Error>> {
     let (mut stream, _) = TcpListener::bind(address)?.accept()?;
+    match direction {
+        Direction::Down => send(&mut stream, direction, is_alone)?,
+        Direction::Up => {
+            let seen = receive(&mut stream)?;
+            stream.write_all(serde_json::to_string(&seen)?.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// The player's end. What was seen up there is told back.
+pub(crate) fn play(address: SocketAddr, direction: Direction, is_alone: bool) -> io::Result<Seen> {
+    let mut stream = connect(address)?;
+    match direction {
+        Direction::Down => receive(&mut stream),
+        Direction::Up => {
+            send(&mut stream, direction, is_alone)?;
+            stream.set_nonblocking(false)?;
+            serde_json::from_str(&io::read_to_string(stream)?).map_err(io::Error::other)
+        }
+    }
+}
+
+/// Sends until the asset is gone and, downward, until nobody listens any more.
+fn send(stream: &mut TcpStream, direction: Direction, is_alone: bool) -> io::Result<()> {
+    let period = 1_000_000 / u64::from(direction.hz());
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     let mut due = clock_micros();
@@ -32,7 +62,7 @@ pub(crate) fn serve(address: SocketAddr, is_alone: bool) -> Result<(), Box<dyn s
         if now >= due && !is_alone {
             // Latest wins.
             snapshot = Some(now);
-            due += PERIOD_MICROS;
+            due += period;
         }
         if frame.is_empty() {
             if let Some(made) = snapshot.take() {
@@ -47,6 +77,9 @@ pub(crate) fn serve(address: SocketAddr, is_alone: bool) -> Result<(), Box<dyn s
             }
         }
         let is_idle = frame.is_empty();
+        if is_idle && direction == Direction::Up {
+            return Ok(());
+        }
         if !is_idle {
             match stream.write(&frame) {
                 Ok(bytes) => {
@@ -58,7 +91,7 @@ pub(crate) fn serve(address: SocketAddr, is_alone: bool) -> Result<(), Box<dyn s
                 Err(_) => return Ok(()),
             }
         }
-        let wait = due.saturating_sub(clock_micros()).clamp(100, PERIOD_MICROS);
+        let wait = due.saturating_sub(clock_micros()).clamp(100, period);
         let wait = Timespec {
             tv_sec: 0,
             tv_nsec: (wait * 1000) as _,
@@ -72,8 +105,8 @@ pub(crate) fn serve(address: SocketAddr, is_alone: bool) -> Result<(), Box<dyn s
     }
 }
 
-pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
-    let mut stream = io::BufReader::with_capacity(256 * 1024, connect(address)?);
+fn receive(stream: &mut TcpStream) -> io::Result<Seen> {
+    let mut stream = io::BufReader::with_capacity(256 * 1024, stream);
     let mut seen = Seen::default();
     let mut begun: Option<Instant> = None;
     let mut left = ASSET_BYTES;

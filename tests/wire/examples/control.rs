@@ -28,6 +28,8 @@ pub(crate) fn all() -> Vec<Example> {
             Control::Goodbye(Farewell::new(CloseCode::GoingAway, "back soon")),
         ),
         ("verify", Control::Verify),
+        ("mark", Control::Mark(300)),
+        ("reached", Control::Reached(300)),
     ];
     messages
         .map(|(name, message)| (name, encoded(&message)))

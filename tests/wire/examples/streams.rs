@@ -32,6 +32,7 @@ pub(crate) fn all() -> Vec<Example> {
     examples.extend(refusal());
     examples.extend([
         ("stream-data-more", data_more()),
+        ("stream-data-bulk", bulk()),
         ("stream-open-asset", asset()),
     ]);
     examples
@@ -93,21 +94,37 @@ fn credit() -> Vec<u8> {
     of_server(&mut pair.server)
         .accept(id, NOW)
         .expect("offered");
-    pair.down();
     for _ in 0..2 {
         let chunk = vec![0; 16_384].into();
         assert_eq!(
-            of_client(&mut pair.client).write(id, chunk, NOW),
+            of_server(&mut pair.server).write(id, chunk, NOW),
             Ok(Write::Taken)
         );
     }
-    pair.up();
-    while of_server(&mut pair.server)
+    pair.down();
+    while of_client(&mut pair.client)
         .read(id, NOW)
         .expect("open")
         .is_some()
     {}
-    pair.down()
+    pair.up()
+}
+
+/// A piece of a file, and the mark behind it.
+fn bulk() -> Vec<u8> {
+    let mut pair = Pair::open();
+    let id = open(&mut pair, StreamOptions::new(StreamKind::Bytes));
+    pair.up();
+    of_server(&mut pair.server)
+        .accept(id, NOW)
+        .expect("offered");
+    pair.down();
+    let written = of_client(&mut pair.client).write(id, vec![7; 300].into(), NOW);
+    assert_eq!(written, Ok(Write::Taken));
+    let mut message = pair.up();
+    // The page shows the header, and the whole second frame.
+    message.drain(4..4 + 300);
+    message
 }
 
 /// The first piece of a record that goes on.

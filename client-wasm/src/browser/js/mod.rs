@@ -372,7 +372,8 @@ impl Tickwire {
         Ok(())
     }
 
-    /// Bytes that were handed to the browser and that it has not sent yet: 32 KiB at most.
+    /// Bytes that were handed to the browser and that it has not sent yet: 32 KiB at most, and on a fast
+    /// link what it carries in 6 ms, up to 256 KiB.
     #[wasm_bindgen(getter, js_name = bufferedAmount)]
     #[must_use]
     pub fn buffered_amount(&self) -> u32 {

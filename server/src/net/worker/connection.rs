@@ -20,7 +20,7 @@ use tickwire_protocol::{
 
 use super::{pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
 use crate::{
-    limits::{Limits, PONG_BYTES_WAITING_MAX},
+    limits::{Limits, PONG_BYTES_WAITING_MAX, STREAMS_ATTENDED},
     net::gate::Permit,
     room::SeatIndex,
 };
@@ -48,7 +48,11 @@ pub(crate) struct Connection {
     pub(super) pipes: Option<Box<Pipes>>,
     /// Until when the streams count as moving.
     pub(super) streams_attended: Micros,
-    /// How much bulk the link has room for; made with the first.
+    /// Until when bulk counts as under way, in either direction: then every turn of the pump is worth it.
+    pub(super) bulk_attended: Micros,
+    /// Whether the kernel says nothing of the link, and the session finds out by itself.
+    pub(super) is_paced_by_marks: bool,
+    /// How much bulk the link has room for; made with the first, if the kernel says what it knows.
     pub(super) pace: Option<Box<Pace>>,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
@@ -105,6 +109,8 @@ impl Connection {
             transfers: Vec::new(),
             pipes: None,
             streams_attended: now,
+            bulk_attended: now,
+            is_paced_by_marks: false,
             pace: None,
             counted: Traffic::default(),
             _permit: permit,
@@ -174,14 +180,21 @@ impl Connection {
         Ok(true)
     }
 
-    /// Asks the kernel how the link is, if it says so.
-    pub(super) fn sample_link(&mut self, now: Micros) {
+    /// Asks the kernel how the link is; false when it does not say.
+    pub(super) fn sample_link(&mut self, now: Micros) -> bool {
         let Some(sample) = self.socket.sample() else {
-            return;
+            return false;
         };
         let pace = self.pace.get_or_insert_default();
         pace.handle_sample(sample, now);
         self.socket.bound_unsent(pace.unsent_bytes_max());
+        true
+    }
+
+    /// Bulk moves: the connection is served between ticks, and often.
+    pub(super) fn attend_bulk(&mut self, now: Micros) {
+        self.bulk_attended = now + STREAMS_ATTENDED;
+        self.streams_attended = self.streams_attended.max(self.bulk_attended);
     }
 
     /// Bytes of bulk that may go out in the next message.

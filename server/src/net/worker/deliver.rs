@@ -9,12 +9,9 @@ use tickwire_protocol::{
     websocket::{Item, Opcode, PeerClose},
 };
 
-use super::{
-    Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES,
-    rooms::RoomSlot,
-};
+use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES};
 use crate::{
-    limits::BULK_MESSAGES_PER_PUMP_MAX,
+    limits::{BULK_MESSAGES_PER_PUMP_MAX, STREAMS_ATTENDED},
     room::{Room, SeatIndex},
 };
 
@@ -37,6 +34,8 @@ struct Delivered {
 enum Next {
     /// Read on.
     Item,
+    /// Read on, and serve the connection soon: it sends bulk, and wants to know how it fares.
+    Marked,
     /// Everything was read.
     Done,
     /// The connection said hello; what is left of the bytes is its room's.
@@ -47,6 +46,14 @@ enum Next {
     Broke(PeerError),
     /// The game panicked.
     Panicked(usize),
+}
+
+/// Bytes of streams that a player has sent so far, to tell after a message of so many bytes what of it they
+/// were. Small ones count whole.
+fn carried(room: &Room, seat: SeatIndex, message_bytes: usize) -> u64 {
+    let is_large = message_bytes >= SMALL_MESSAGE_BYTES;
+    let traffic = is_large.then(|| room.traffic(seat)).flatten();
+    traffic.map_or(0, |traffic| traffic.opened.in_bytes)
 }
 
 impl Worker {
@@ -131,6 +138,10 @@ impl Worker {
         loop {
             match self.take_item(key, &mut input, now) {
                 Next::Item => {}
+                Next::Marked => {
+                    self.connections[key].attend_bulk(now);
+                    self.mark_busy(key);
+                }
                 Next::Done => return,
                 Next::Hello(hello) => return self.route(key, *hello, input, now),
                 Next::Closed(close) => return self.on_peer_close(key, &close, now),
@@ -144,6 +155,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return Next::Done;
         };
+        let is_paced_by_marks = connection.is_paced_by_marks;
         let Connection {
             reader,
             phase,
@@ -185,19 +197,22 @@ impl Worker {
             (Item::Binary(message), Phase::Seated { room, seat }) => {
                 let (key, seat) = (*room, *seat);
                 let room = &mut self.rooms[key].room;
-                let is_large = bytes >= SMALL_MESSAGE_BYTES;
-                let carried = |room: &Room| {
-                    let traffic = is_large.then(|| room.traffic(seat)).flatten();
-                    traffic.map_or(0, |traffic| traffic.opened.in_bytes)
-                };
-                let before = carried(room);
+                let before = carried(room, seat, bytes);
+                let answered = is_paced_by_marks.then(|| room.marks_answered(seat));
                 match guarded(|| room.handle_message(seat, message, now)) {
-                    Some(Ok(())) => {
-                        let stream_bytes = carried(room).saturating_sub(before);
-                        rates.refund(stream_bytes, &self.shared.limits);
-                    }
+                    Some(Ok(())) => {}
                     Some(Err(error)) => return Next::Broke(error),
                     None => return Next::Panicked(key),
+                }
+                let stream_bytes = carried(room, seat, bytes).saturating_sub(before);
+                rates.refund(stream_bytes, &self.shared.limits);
+                if bytes < SMALL_MESSAGE_BYTES
+                    && answered.is_some_and(|before| before < room.marks_answered(seat))
+                {
+                    rates.refund_message(&self.shared.limits);
+                }
+                if bytes >= SMALL_MESSAGE_BYTES && room.is_marked(seat) {
+                    return Next::Marked;
                 }
             }
             (Item::Binary(message), Phase::Greeting { session, .. }) => {
@@ -296,11 +311,15 @@ impl Worker {
         now: Micros,
     ) -> bool {
         self.serve_pipes(key, room, seat, now);
-        let wants = |slot: &RoomSlot| slot.room.wants_transmit(seat);
-        if self.rooms.get(room).is_some_and(wants)
-            && let Some(connection) = self.connections.get_mut(key)
+        if let (Some(slot), Some(connection)) =
+            (self.rooms.get_mut(room), self.connections.get_mut(key))
+            && slot.room.wants_transmit(seat)
         {
-            connection.sample_link(now);
+            connection.bulk_attended = now + STREAMS_ATTENDED;
+            connection.is_paced_by_marks = !connection.sample_link(now);
+            if connection.is_paced_by_marks {
+                slot.room.pace_by_marks(seat);
+            }
         }
         for _ in 0..BULK_MESSAGES_PER_PUMP_MAX {
             let (Some(slot), Some(connection)) =

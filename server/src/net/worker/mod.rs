@@ -309,7 +309,7 @@ impl Worker {
             let stays = self.serve_busy(key, now);
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.readiness.is_busy = stays;
-                if stays && connection.pace.is_some() {
+                if stays && now < connection.bulk_attended {
                     period = PUMP_PERIOD_BULK;
                 }
             }

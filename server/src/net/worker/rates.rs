@@ -2,7 +2,7 @@
 //!
 //! The choice to question: large messages count by their bytes alone. An upload is a few hundred
 //! messages a second and harmless; a few hundred tiny ones are a player who wastes the tick. And of large
-//! ones, what streams carry does not count: credit holds it back already.
+//! ones, what streams carry does not count: credit holds it back already. Nor do answers to marks of ours.
 
 use tickwire_protocol::{error::PeerMisbehaved, time::Micros};
 
@@ -53,6 +53,12 @@ impl Rates {
     pub(super) fn refund(&mut self, stream_bytes: u64, limits: &Limits) {
         let level = self.bytes + stream_bytes * Micros::PER_SECOND;
         self.bytes = level.min(full(limits.bytes_per_second_max));
+    }
+
+    /// Gives back a message that we have asked for.
+    pub(super) fn refund_message(&mut self, limits: &Limits) {
+        let level = self.messages + Micros::PER_SECOND;
+        self.messages = level.min(full(limits.messages_per_second_max));
     }
 
     fn fill(&mut self, limits: &Limits, now: Micros) {
@@ -113,6 +119,21 @@ mod tests {
         assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
         let more = rates.spend(2000, &limits, Micros(0));
         assert_eq!(more, Err(PeerMisbehaved::RateExceeded("bytes")));
+    }
+
+    #[test]
+    fn messages_that_we_asked_for_do_not_count() {
+        let limits = limits();
+        let mut rates = Rates::new(&limits, Micros(0));
+        for _ in 0..100 {
+            assert_eq!(rates.spend(10, &limits, Micros(0)), Ok(()));
+            rates.refund_message(&limits);
+        }
+        for _ in 0..20 {
+            assert_eq!(rates.spend(10, &limits, Micros(0)), Ok(()));
+        }
+        let more = rates.spend(10, &limits, Micros(0));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("messages")));
     }
 
     #[test]

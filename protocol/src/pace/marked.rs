@@ -1,0 +1,145 @@
+//! A pace that knows its link by marks: what a sender does that has no kernel to ask.
+//!
+//! In: bulk that waits and that was written, answers of the peer. Out: how much may be written now, and
+//! the marks to write behind it. A browser's uploads go by this, and a server's downloads over
+//! connections that something wraps.
+//!
+//! The choice to question: a pace that is followed well hides the link's own round trip, for there is
+//! always a little of a queue. So now and then the sender stands still for as long as the queue takes to
+//! empty, and sets a mark behind nothing (BBR's probing, made short: the queue is known).
+
+use super::{
+    Pace,
+    marks::{Marks, UnknownMark},
+};
+use crate::time::Micros;
+
+/// What may be under way before the first answer: the kernel's own initial window.
+const INITIAL_BYTES: u64 = 10 * 1448;
+
+/// The least that is written at once: a packet. Less would be more messages than a player may send.
+pub(crate) const MESSAGE_BYTES_LEAST: usize = 1400;
+
+/// A mark stands behind what was written last, and no longer than this behind anything.
+const MARK_PERIOD: Micros = Micros::from_millis(2);
+
+/// Less at the end of all bulk, as the frame that ends a stream, goes without.
+const WORTH_A_MARK: u64 = 256;
+
+/// The pace is told of the link with each answer, and this often between them while bulk waits.
+const SAMPLE_PERIOD: Micros = Micros::from_millis(1);
+
+/// How often the sender stands still, and for how much longer than the queue seems to be.
+const PROBE_PERIOD: Micros = Micros::from_millis(10_000);
+const PROBE_BEYOND: Micros = Micros::from_millis(2);
+
+/// One direction's pace.
+#[derive(Debug, Default)]
+pub(crate) struct MarkedPace {
+    pace: Pace,
+    marks: Marks,
+    mark_set: Option<Micros>,
+    sampled: Micros,
+    /// Since when there was always something under way.
+    probed: Micros,
+    /// Until when nothing is written.
+    stands_still: Option<Micros>,
+    answered: u64,
+}
+
+impl MarkedPace {
+    /// Takes an answer.
+    pub(crate) fn handle_reached(&mut self, mark: u64, now: Micros) -> Result<(), UnknownMark> {
+        self.marks.handle_reached(mark, now)?;
+        self.answered += 1;
+        self.sample(now);
+        Ok(())
+    }
+
+    /// Bytes of bulk that may be written now, in one message: none, or a packet at least.
+    pub(crate) fn room_bytes(&mut self, now: Micros) -> usize {
+        if now.since(self.sampled) >= SAMPLE_PERIOD {
+            self.sample(now);
+        }
+        self.probe(now);
+        if self.stands_still.is_some() {
+            return 0;
+        }
+        let (room, chunk) = if self.marks.sample().is_some() {
+            (self.pace.room_bytes(), self.message_bytes())
+        } else {
+            let room = INITIAL_BYTES.saturating_sub(self.marks.in_flight());
+            (room as usize, MESSAGE_BYTES_LEAST)
+        };
+        if room < MESSAGE_BYTES_LEAST {
+            0
+        } else {
+            room.min(chunk)
+        }
+    }
+
+    /// Counts bulk that was written.
+    pub(crate) fn on_written(&mut self, bytes: usize) {
+        self.marks.on_written(bytes);
+        self.pace.on_written(bytes);
+    }
+
+    /// The mark to write now, behind what was written. `waits` says whether more bulk does.
+    pub(crate) fn poll_mark(&mut self, waits: bool, now: Micros) -> Option<u64> {
+        let is_probe = self.stands_still.is_some_and(|until| until <= now);
+        let unmarked = self.marks.unmarked();
+        let is_due = if waits {
+            let is_period_over = self.mark_set.is_none_or(|at| now.since(at) >= MARK_PERIOD);
+            unmarked > 0 && (is_period_over || self.room_bytes(now) == 0)
+        } else {
+            unmarked >= WORTH_A_MARK
+        };
+        if !is_probe && !is_due {
+            return None;
+        }
+        let mark = self.marks.set(now)?;
+        self.mark_set = Some(now);
+        if is_probe {
+            self.stands_still = None;
+        }
+        Some(mark)
+    }
+
+    /// Bytes that may wait unsent.
+    pub(crate) fn unsent_bytes_max(&self) -> u64 {
+        self.pace.unsent_bytes_max()
+    }
+
+    /// Answers that have come.
+    pub(crate) const fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    fn sample(&mut self, now: Micros) {
+        if let Some(sample) = self.marks.sample() {
+            self.pace.handle_sample(sample, now);
+            self.sampled = now;
+        }
+    }
+
+    /// Begins to stand still when it is time, if anything is in the way of seeing the link's own delay.
+    fn probe(&mut self, now: Micros) {
+        let Some(sample) = self.marks.sample() else {
+            return;
+        };
+        if self.marks.is_idle() {
+            self.probed = now;
+        } else if now.since(self.probed) >= PROBE_PERIOD {
+            self.probed = now;
+            let queue = sample.rtt.since(sample.rtt_min);
+            self.stands_still = Some(now + queue + PROBE_BEYOND);
+        }
+    }
+
+    /// The largest message worth writing: half of what may wait unsent, for an answer confirms no less than
+    /// a message.
+    fn message_bytes(&self) -> usize {
+        let bytes = usize::try_from(self.pace.unsent_bytes_max() / 2).unwrap_or(usize::MAX);
+        bytes.max(MESSAGE_BYTES_LEAST)
+    }
+}

@@ -1,0 +1,305 @@
+//! The other direction: what an upload costs the inputs beside it.
+//!
+//! Both ends read the same clock. An input carries when it was made, and the few before it, so that none is
+//! missed when two come in one tick. The room ticks at 240 Hz, because an input is taken by a tick and not
+//! by a clock: a delay measured here has up to 4.2 ms of waiting for it, as a player's would.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tickwire_protocol::{
+    id::StreamId,
+    limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
+    mux::{self, StreamEvent},
+    replicate::encode_value,
+    session::{ClientEvent, ClientSession, Hello},
+    time::{Micros, Tick},
+    websocket::{self, Item, Opcode, Role, upgrade::Upgrade},
+};
+use tickwire_server::prelude::*;
+
+use crate::{ASSET_BYTES, INPUT_HZ, Seen, clock_micros, player::connect};
+
+/// Inputs that one input repeats.
+const REPEATED: usize = 8;
+
+/// The fastest a room may tick.
+const TICK_HZ: u32 = 240;
+
+/// Bytes that may wait in front of the socket, as in the browser's shell.
+const UNSENT_BYTES_MAX: usize = 32 * 1024;
+
+/// When this input and those before it were made, the newest first.
+#[derive(Replicate, Clone, Copy, Default)]
+struct Made {
+    micros: [u32; REPEATED],
+}
+
+/// What the server's end has seen so far.
+struct Notes {
+    newest: u32,
+    begun: Option<Instant>,
+    seen: Seen,
+}
+
+static NOTES: Mutex<Notes> = Mutex::new(Notes {
+    newest: 0,
+    begun: None,
+    seen: Seen {
+        delays: Vec::new(),
+        bulk_mbit_s: 0.0,
+    },
+});
+
+fn notes() -> std::sync::MutexGuard<'static, Notes> {
+    NOTES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note(inputs: Query<&CurrentInput<Made>>) {
+    let now = clock_micros() as u32;
+    let mut notes = notes();
+    for input in &inputs {
+        for &made in input.micros.iter().rev() {
+            if made <= notes.newest {
+                continue;
+            }
+            notes.newest = made;
+            if let Some(begun) = notes.begun {
+                let at = begun.elapsed().as_micros() as u64;
+                notes.seen.delays.push((at, now.wrapping_sub(made).into()));
+            }
+        }
+    }
+}
+
+fn game() -> Game {
+    Game::new("inputs")
+        .tick_rate_hz(TICK_HZ)
+        .input::<Made>()
+        .add_systems(note)
+        .on_join(|world, _| world.spawn_empty().id())
+}
+
+/// Takes uploads, and answers each with how old the inputs were that came meanwhile.
+pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
+    let server = Server::new(game)
+        .workers(1)
+        .on_stream(async |offer: Incoming| {
+            let mut stream = offer.accept();
+            let mut bytes = 0;
+            while let Ok(Some(chunk)) = stream.receive().await {
+                notes().begun.get_or_insert_with(Instant::now);
+                bytes += chunk.len();
+            }
+            let seen = {
+                let mut notes = notes();
+                let seconds = notes
+                    .begun
+                    .map_or(f64::NAN, |at| at.elapsed().as_secs_f64());
+                notes.seen.bulk_mbit_s = bytes as f64 * 8.0 / seconds / 1e6;
+                serde_json::to_vec(&notes.seen).unwrap_or_default()
+            };
+            if stream.send(seen.into()).await.is_ok() {
+                let _ = stream.finished().await;
+            }
+        });
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        server.serve(listener, std::future::pending()).await?;
+        Ok(())
+    })
+}
+
+struct Player {
+    stream: TcpStream,
+    session: ClientSession,
+    writer: websocket::Writer,
+    /// What the socket has not taken.
+    pending: Vec<u8>,
+    start: Instant,
+    upload: Option<StreamId>,
+    left: usize,
+    made: [u32; REPEATED],
+    last_tick: Tick,
+    /// What the server has seen, as it says, and whether it has said all.
+    said: Vec<u8>,
+    is_over: bool,
+}
+
+/// Uploads, and sends an input 30 times a second.
+pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
+    let mut stream = connect(address)?;
+    stream.set_nodelay(true)?;
+    let (upgrade, request) = Upgrade::request("bench", "/play", SUBPROTOCOL, [7; 16]);
+    stream.write_all(request.as_bytes())?;
+    let mut unread = Vec::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let frames_at = loop {
+        let bytes = stream.read(&mut buffer)?;
+        unread.extend_from_slice(&buffer[..bytes]);
+        if let Some(at) = upgrade.answer(&unread).map_err(io::Error::other)? {
+            break at;
+        }
+    };
+    unread.drain(..frames_at);
+    stream.set_nonblocking(true)?;
+    let mut player = Player {
+        stream,
+        session: ClientSession::new(Hello::default(), 1, Micros(0)),
+        writer: websocket::Writer::client(42),
+        pending: Vec::new(),
+        start: Instant::now(),
+        upload: None,
+        left: ASSET_BYTES,
+        made: [0; REPEATED],
+        last_tick: Tick(0),
+        said: Vec::new(),
+        is_over: false,
+    };
+    let mut reader = websocket::Reader::new(Role::Client, SERVER_MESSAGE_BYTES_MAX);
+    let period = Duration::from_secs(1) / INPUT_HZ;
+    let mut due = period;
+    while !player.is_over {
+        let mut input = &mut unread[..];
+        while let Some(item) = reader.read(&mut input).map_err(io::Error::other)? {
+            match item {
+                Item::Binary(message) => player.take(message)?,
+                Item::Close(close) => return Err(io::Error::other(format!("{close:?}"))),
+                Item::Text(_) | Item::Ping(_) | Item::Pong(_) => {}
+            }
+        }
+        unread.clear();
+        if player.start.elapsed() >= due {
+            due += period;
+            player.make_input()?;
+        }
+        player.transmit()?;
+        let wait = due.saturating_sub(player.start.elapsed());
+        player.wait(wait.max(Duration::from_micros(100)))?;
+        match player.stream.read(&mut buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(bytes) => unread.extend_from_slice(&buffer[..bytes]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    serde_json::from_slice(&player.said).map_err(io::Error::other)
+}
+
+impl Player {
+    fn now(&self) -> Micros {
+        self.start.elapsed().into()
+    }
+
+    fn wait(&self, span: Duration) -> io::Result<()> {
+        let wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: span.as_nanos().min(999_999_999) as _,
+        };
+        let wanted = if self.pending.is_empty() {
+            PollFlags::IN
+        } else {
+            PollFlags::IN | PollFlags::OUT
+        };
+        poll(&mut [PollFd::new(&self.stream, wanted)], Some(&wait))?;
+        Ok(())
+    }
+
+    /// Stamps an input for a tick that is past when it comes, so that the next one takes it.
+    fn make_input(&mut self) -> io::Result<()> {
+        if !self.session.is_open() {
+            return Ok(());
+        }
+        self.made.rotate_right(1);
+        self.made[0] = clock_micros() as u32;
+        let mut input = Vec::new();
+        encode_value(&Made { micros: self.made }, &mut input);
+        let tick = self.session.clock().server_tick(self.now()).tick;
+        if tick.is_after(self.last_tick) {
+            self.last_tick = tick;
+            let pushed = self.session.push_input(tick, &input);
+            pushed.map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: &[u8]) -> io::Result<()> {
+        let now = self.now();
+        let handled = self.session.handle_message(message, now);
+        handled.map_err(io::Error::other)?;
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                ClientEvent::Welcomed(_) => {
+                    let streams = self.session.streams().map_err(io::Error::other)?;
+                    let options = StreamOptions::new(StreamKind::Bytes);
+                    let id = streams.open(options, now).map_err(io::Error::other)?;
+                    self.upload = Some(id);
+                }
+                ClientEvent::Stream(StreamEvent::Readable(id)) => {
+                    let streams = self.session.streams().map_err(io::Error::other)?;
+                    while let Ok(Some(chunk)) = streams.read(id, now) {
+                        self.said.extend_from_slice(&chunk.bytes);
+                    }
+                }
+                ClientEvent::Stream(StreamEvent::Ended(_)) => self.is_over = true,
+                ClientEvent::Goodbye(farewell) | ClientEvent::Refused(farewell) => {
+                    return Err(io::Error::other(farewell.reason));
+                }
+                ClientEvent::Event(_) | ClientEvent::Stream(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the file as far as its stream takes it.
+    fn feed(&mut self) -> io::Result<()> {
+        let now = self.now();
+        let (Some(id), Ok(streams)) = (self.upload, self.session.streams()) else {
+            return Ok(());
+        };
+        while self.left > 0 {
+            let chunk = self.left.min(16 * 1024);
+            let written = streams.write(id, Bytes::from(vec![7; chunk]), now);
+            match written.map_err(io::Error::other)? {
+                mux::Write::Taken => self.left -= chunk,
+                mux::Write::Full => return Ok(()),
+            }
+        }
+        self.upload = None;
+        streams.end(id).map_err(io::Error::other)
+    }
+
+    fn transmit(&mut self) -> io::Result<()> {
+        let now = self.now();
+        let mut message = Vec::new();
+        loop {
+            self.feed()?;
+            self.flush()?;
+            let room = UNSENT_BYTES_MAX.saturating_sub(self.pending.len());
+            if room < 2048 || !self.session.poll_transmit(room, now, &mut message) {
+                return Ok(());
+            }
+            self.writer
+                .message(Opcode::Binary, &message, &mut self.pending);
+            message.clear();
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.pending.is_empty() {
+            match self.stream.write(&self.pending) {
+                Ok(bytes) => drop(self.pending.drain(..bytes)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
