@@ -158,6 +158,17 @@ pub fn first_frame_bytes(framed: &[u8]) -> usize {
     }
 }
 
+/// How many frames stand in our own queue of frames with lengths.
+#[must_use]
+pub(crate) fn frames_in(framed: &[u8]) -> u64 {
+    let mut reader = Reader::new(framed);
+    let mut frames = 0;
+    while !reader.is_empty() && Frame::decode(&mut reader).is_ok() {
+        frames += 1;
+    }
+    frames
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +207,8 @@ mod tests {
             let cut = whole_frames_within(&framed, budget);
             prop_assert!(cut == 0 || ends.contains(&cut));
             prop_assert!(cut <= budget);
+            prop_assert_eq!(frames_in(&framed), ends.len() as u64);
+            prop_assert_eq!(frames_in(&framed[..cut]), ends.iter().filter(|end| **end <= cut).count() as u64);
             let next = ends.iter().copied().find(|end| *end > cut);
             prop_assert!(next.is_none_or(|end| end > budget));
         }

@@ -69,6 +69,7 @@ impl Mux {
         let (options, credit) = decode_open(payload)?;
         self.next_theirs = id.0 + 2;
         if self.theirs_open == STREAMS_OPEN_MAX {
+            self.streams_refused += 1;
             let reason = "too many streams are open";
             self.put_farewell(FrameKind::Refuse, id, REFUSE_CODE_TOO_MANY, reason);
             return Ok(());

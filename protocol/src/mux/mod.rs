@@ -42,7 +42,6 @@ use crate::{
     frame::{FrameKind, put_frame},
     id::StreamId,
     limits::{REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN, STREAMS_OPEN_MAX},
-    session::StreamTraffic,
     stream::{Class, StreamOptions, encode_open},
     time::Micros,
 };
@@ -106,6 +105,7 @@ pub struct Mux {
     next_theirs: u32,
     own_open: usize,
     theirs_open: usize,
+    streams_refused: u64,
     events: VecDeque<StreamEvent>,
     /// Frames that open, answer, credit and close streams, as they will stand on the wire.
     urgent: Vec<u8>,
@@ -126,6 +126,7 @@ impl Mux {
             next_theirs: other.first_id(),
             own_open: 0,
             theirs_open: 0,
+            streams_refused: 0,
             events: VecDeque::new(),
             urgent: Vec::new(),
             window: Window::new(),
@@ -327,13 +328,16 @@ impl Mux {
         self.streams.get(&id).map(|state| state.send.unsent_bytes())
     }
 
-    /// Payload bytes that a stream has carried. `None` when it is gone.
+    /// Payload bytes that a stream has brought and taken. `None` when it is gone.
     #[must_use]
-    pub fn traffic(&self, id: StreamId) -> Option<StreamTraffic> {
-        self.streams.get(&id).map(|state| StreamTraffic {
-            in_bytes: state.receive.payload_bytes(),
-            out_bytes: state.send.payload_bytes(),
-        })
+    pub fn payload_bytes(&self, id: StreamId) -> Option<(u64, u64)> {
+        let state = self.streams.get(&id)?;
+        Some((state.receive.payload_bytes(), state.send.payload_bytes()))
+    }
+
+    /// Streams of the peer that were refused because it had as many open as there may be.
+    pub(crate) const fn streams_refused(&self) -> u64 {
+        self.streams_refused
     }
 
     /// Streams that are open, of both ends.

@@ -660,7 +660,7 @@ fn shares(classes: [Class; 2], weights: [u8; 2]) -> [u64; 2] {
     for _ in 0..50 {
         pair.transmit(0, 1000);
     }
-    ids.map(|id| pair.ends[0].traffic(id).unwrap().out_bytes)
+    ids.map(|id| pair.ends[0].payload_bytes(id).unwrap().1)
 }
 
 #[test]
@@ -840,6 +840,7 @@ fn too_many_streams_are_refused_and_the_connection_stays() {
     let answer = pair.ends[1].message(1000, pair.now);
     let refusal = Frame::decode(&mut Reader::new(&answer)).unwrap();
     assert_eq!((refusal.kind, refusal.stream), (FrameKind::Refuse, id));
+    assert_eq!(pair.ends[1].streams_refused(), 1);
     pair.ends[1].check();
 }
 

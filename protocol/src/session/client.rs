@@ -232,7 +232,8 @@ impl ClientSession {
             .transmit(Class::Control, max - INPUTS_RESERVED_BYTES, now, out);
         let before_inputs = out.len();
         if self.state == State::Open && self.inputs.flush(out) {
-            self.link.traffic.input.out_bytes += (out.len() - before_inputs) as u64;
+            let inputs = &out[before_inputs..];
+            self.link.traffic.input.count_frames_out(inputs);
         }
         if out.len() == start && self.state == State::Open {
             let budget = budget_bytes.min(max);

@@ -46,11 +46,12 @@ impl Link {
             pace: None,
             marked: None,
             traffic: Traffic {
-                control: ZERO,
-                input: ZERO,
-                snapshot: ZERO,
-                event: ZERO,
-                opened: ZERO,
+                control: StreamTraffic::ZERO,
+                input: StreamTraffic::ZERO,
+                snapshot: StreamTraffic::ZERO,
+                event: StreamTraffic::ZERO,
+                opened: StreamTraffic::ZERO,
+                streams_refused: 0,
             },
         }
     }
@@ -133,6 +134,7 @@ impl Link {
         now: Micros,
     ) -> Result<(), PeerError> {
         self.mux().handle_frame(frame, now)?;
+        self.traffic.streams_refused = self.mux().streams_refused();
         if self.control.len() + self.mux().urgent_bytes() > CONTROL_UNSENT_BYTES_MAX {
             return Err(PeerMisbehaved::TooSlow("the control queue").into());
         }
@@ -154,16 +156,16 @@ impl Link {
         if let Some(mark) = self.marked.take() {
             self.send_control(&Control::Reached(mark));
         }
-        self.traffic.control.out_bytes += flush(&mut self.control, budget, out);
+        flush(&mut self.control, &mut self.traffic.control, budget, out);
         if let Some(mux) = &mut self.mux
             && self.control.is_empty()
         {
-            self.traffic.control.out_bytes += flush(mux.urgent(), budget, out);
+            flush(mux.urgent(), &mut self.traffic.control, budget, out);
         }
         if up_to < Class::Event {
             return;
         }
-        self.traffic.event.out_bytes += flush(&mut self.events, budget, out);
+        flush(&mut self.events, &mut self.traffic.event, budget, out);
         if let Some(mux) = &mut self.mux
             && self.events.is_empty()
             && mux.urgent_bytes() == 0
@@ -173,12 +175,13 @@ impl Link {
                 Some(pace) if up_to >= Class::Bulk => {
                     mux.transmit(Class::Event, budget.left(out), now, out);
                     let marked = transmit_paced(mux, pace, budget, now, out);
-                    self.traffic.control.out_bytes += marked;
-                    self.traffic.opened.out_bytes += (out.len() - before) as u64 - marked;
+                    let (data, mark) = out[before..].split_at(out.len() - before - marked);
+                    self.traffic.opened.count_frames_out(data);
+                    self.traffic.control.count_frames_out(mark);
                 }
                 _ => {
                     mux.transmit(up_to, budget.left(out), now, out);
-                    self.traffic.opened.out_bytes += (out.len() - before) as u64;
+                    self.traffic.opened.count_frames_out(&out[before..]);
                 }
             }
         }
@@ -204,7 +207,9 @@ impl Link {
             FrameKind::Data => frame.stream,
             _ => StreamId::CONTROL,
         };
-        self.traffic.of(stream).in_bytes += bytes as u64;
+        let traffic = self.traffic.of(stream);
+        traffic.in_bytes += bytes as u64;
+        traffic.in_messages += 1;
     }
 
     /// Bytes of heap in use, apart from the streams'.
@@ -227,17 +232,20 @@ impl Budget {
 
 /// Moves the whole frames that fit to `out`. One that alone is over the budget goes alone: else it
 /// would wait for ever.
-fn flush(queue: &mut Vec<u8>, budget: Budget, out: &mut Vec<u8>) -> u64 {
+fn flush(queue: &mut Vec<u8>, traffic: &mut StreamTraffic, budget: Budget, out: &mut Vec<u8>) {
+    if queue.is_empty() {
+        return;
+    }
     let mut fitting = whole_frames_within(queue, budget.left(out));
     if fitting == 0 && out.len() == budget.start {
         fitting = first_frame_bytes(queue);
     }
+    traffic.count_frames_out(&queue[..fitting]);
     out.extend_from_slice(&queue[..fitting]);
     queue.drain(..fitting);
     if queue.is_empty() && queue.capacity() > KEPT_BYTES {
         *queue = Vec::new();
     }
-    fitting as u64
 }
 
 /// Appends bulk as far as the link has room for it, and a mark behind it. Says how long the mark is.
@@ -247,7 +255,7 @@ fn transmit_paced(
     budget: Budget,
     now: Micros,
     out: &mut Vec<u8>,
-) -> u64 {
+) -> usize {
     if !mux.wants_transmit(Class::Bulk) {
         return 0;
     }
@@ -262,13 +270,8 @@ fn transmit_paced(
         Control::Mark(mark).encode(&mut payload);
         put_frame(out, FrameKind::Data, StreamId::CONTROL, &payload);
     }
-    (out.len() - end) as u64
+    out.len() - end
 }
 
 /// The largest frame with a mark.
 const MARK_ROOM: usize = header_len(StreamId::CONTROL, 11) + 11;
-
-const ZERO: StreamTraffic = StreamTraffic {
-    in_bytes: 0,
-    out_bytes: 0,
-};

@@ -289,7 +289,7 @@ impl ServerSession {
     /// Counts a snapshot of so many bytes.
     #[inline]
     pub const fn end_snapshot(&mut self, payload_bytes: usize) {
-        self.link.traffic.snapshot.out_bytes += payload_bytes as u64 + 2;
+        self.link.traffic.snapshot.count_out(payload_bytes + 2);
     }
 
     /// The round trip as the client last said; zero before it did.

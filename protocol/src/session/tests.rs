@@ -172,10 +172,10 @@ fn an_input_goes_up_and_a_snapshot_comes_down_uncopied() {
         pair.client.poll_event(),
         Some(ClientEvent::Event(Bytes::from_static(b"before")))
     );
-    assert_eq!(
-        pair.client.traffic().snapshot.in_bytes,
-        pair.server.traffic().snapshot.out_bytes
-    );
+    let (received, sent) = (pair.client.traffic(), pair.server.traffic());
+    assert_eq!(received.snapshot.in_bytes, sent.snapshot.out_bytes);
+    assert_eq!(received.snapshot.in_messages, 1);
+    assert_eq!(received.total().in_messages, sent.total().out_messages);
 }
 
 #[test]

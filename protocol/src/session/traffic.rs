@@ -1,20 +1,25 @@
-//! How many bytes each fixed stream, and all opened ones together, have carried.
+//! How many bytes and messages each fixed stream, and all opened ones together, have carried.
 //!
 //! In: every frame. Out: plain counters for the overlay and the metrics. Frame headers count; the
 //! WebSocket's do not.
 
-use crate::id::StreamId;
+use crate::{frame::frames_in, id::StreamId};
 
-/// Bytes of one stream in both directions.
+/// What one stream has carried in both directions. A message is a frame: a WebSocket message may hold
+/// several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamTraffic {
     /// Bytes that came in.
     pub in_bytes: u64,
     /// Bytes that went out.
     pub out_bytes: u64,
+    /// Messages that came in.
+    pub in_messages: u64,
+    /// Messages that went out.
+    pub out_messages: u64,
 }
 
-/// Bytes of a session by stream.
+/// What a session has carried by stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Handshake, clock, farewell, and the frames that open, credit and close streams.
@@ -27,6 +32,8 @@ pub struct Traffic {
     pub event: StreamTraffic,
     /// Data of all opened streams.
     pub opened: StreamTraffic,
+    /// Streams of the peer that were refused because it had as many open as there may be.
+    pub streams_refused: u64,
 }
 
 impl Traffic {
@@ -42,18 +49,42 @@ impl Traffic {
 
     /// All streams together.
     #[must_use]
-    pub const fn total(&self) -> StreamTraffic {
+    pub fn total(&self) -> StreamTraffic {
+        let parts = [
+            self.control,
+            self.input,
+            self.snapshot,
+            self.event,
+            self.opened,
+        ];
+        let sum = |part: fn(&StreamTraffic) -> u64| parts.iter().map(part).sum();
         StreamTraffic {
-            in_bytes: self.control.in_bytes
-                + self.input.in_bytes
-                + self.snapshot.in_bytes
-                + self.event.in_bytes
-                + self.opened.in_bytes,
-            out_bytes: self.control.out_bytes
-                + self.input.out_bytes
-                + self.snapshot.out_bytes
-                + self.event.out_bytes
-                + self.opened.out_bytes,
+            in_bytes: sum(|part| part.in_bytes),
+            out_bytes: sum(|part| part.out_bytes),
+            in_messages: sum(|part| part.in_messages),
+            out_messages: sum(|part| part.out_messages),
         }
+    }
+}
+
+impl StreamTraffic {
+    pub(crate) const ZERO: Self = Self {
+        in_bytes: 0,
+        out_bytes: 0,
+        in_messages: 0,
+        out_messages: 0,
+    };
+
+    /// Counts a message that went out.
+    #[inline]
+    pub(crate) const fn count_out(&mut self, bytes: usize) {
+        self.out_bytes += bytes as u64;
+        self.out_messages += 1;
+    }
+
+    /// Counts whole frames with lengths that went out.
+    pub(crate) fn count_frames_out(&mut self, frames: &[u8]) {
+        self.out_bytes += frames.len() as u64;
+        self.out_messages += frames_in(frames);
     }
 }
