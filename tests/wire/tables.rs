@@ -5,6 +5,7 @@ use tickwire_protocol::{
     frame::{FLAG_MORE, FLAG_TO_END, FrameKind},
     id::StreamId,
     limits,
+    mux::{REFUSE_CODE_LET_GO, REFUSE_CODE_TIMED_OUT, REFUSE_CODE_TOO_MANY},
     session::control::ControlKind,
     stream::{Class, OPEN_ONE_WAY, StreamKind},
 };
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Rows)> {
         ("fixed-streams", fixed_streams()),
         ("classes", numbered(&Class::ALL, |it| *it as u32)),
         ("stream-kinds", numbered(&StreamKind::ALL, |it| *it as u32)),
+        ("stream-codes", stream_codes()),
         (
             "control-messages",
             numbered(&ControlKind::ALL, |it| *it as u32),
@@ -48,6 +50,16 @@ fn numbered<T: core::fmt::Debug>(items: &[T], number: fn(&T) -> u32) -> Rows {
 fn flags(flags: &[(&str, u8)]) -> Rows {
     let row = |(name, bit): &(&str, u8)| (format!("{bit:#04x}"), (*name).to_owned());
     flags.iter().map(row).collect()
+}
+
+fn stream_codes() -> Rows {
+    let codes = [
+        ("TOO_MANY", REFUSE_CODE_TOO_MANY),
+        ("TIMED_OUT", REFUSE_CODE_TIMED_OUT),
+        ("LET_GO", REFUSE_CODE_LET_GO),
+    ];
+    let row = |(name, code): (&str, u32)| (code.to_string(), name.to_owned());
+    codes.into_iter().map(row).collect()
 }
 
 fn fixed_streams() -> Rows {
