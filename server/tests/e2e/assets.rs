@@ -152,3 +152,65 @@ fn what_is_not_there_is_refused_and_what_has_vanished_is_given_up_each_with_a_re
     let seen = ann.ticks.len();
     ann.until("more ticks", |ann| ann.ticks.len() > seen + 2);
 }
+
+/// Waits for a manifest that the server pushes.
+fn pushed(player: &mut Player) -> Manifest {
+    let mut stream = None;
+    let mut bytes = Vec::new();
+    let mut is_over = false;
+    player.until("a push", |player| {
+        let now = player.now();
+        for event in player.streams.drain(..) {
+            match event {
+                StreamEvent::Opened(offer) if offer.options.kind == StreamKind::Asset => {
+                    let streams = player.session.streams().unwrap();
+                    streams.accept(offer.id, now).unwrap();
+                    streams.end(offer.id).unwrap();
+                    stream = Some(offer.id);
+                }
+                event => is_over |= stream.is_some_and(|id| ended(event, id) == Some(Ok(()))),
+            }
+        }
+        if let (Some(id), Ok(streams)) = (stream, player.session.streams()) {
+            while let Ok(Some(chunk)) = streams.read(id, now) {
+                bytes.extend_from_slice(&chunk.bytes);
+            }
+        }
+        is_over
+    });
+    Manifest::decode(&bytes).unwrap()
+}
+
+#[test]
+fn what_changes_in_a_watched_directory_is_pushed_to_those_who_are_connected() {
+    let scratch = Scratch::new("watched");
+    let write = |name: &str, text: &str| fs::write(scratch.0.join(name), text).unwrap();
+    write("stays.txt", "stays");
+    write("changes.txt", "old");
+    let library = Library::watch(&scratch.0).unwrap();
+    let server = TestServer::start(Server::new(pucks).workers(1).assets(library));
+    let mut ann = Player::named(server.address, "Ann");
+    let mut bob = Player::in_room(server.address, "den");
+    write("changes.txt", "new text");
+    for player in [&mut ann, &mut bob] {
+        let manifest = pushed(player);
+        assert_eq!(manifest.assets.len(), 1, "{manifest:?}");
+        assert_eq!(manifest.assets[0].name, "changes.txt");
+        let hash = manifest.assets[0].hash;
+        assert_eq!(fetch(player, content(hash, 0)).unwrap(), b"new text");
+    }
+    // Until the file is there the directory cannot be read, and nothing changes for anybody.
+    write(
+        "assets.json",
+        r#"{ "comes.txt": { "depends": ["stays.txt"] } }"#,
+    );
+    write("comes.txt", "here");
+    let manifest = pushed(&mut ann);
+    let names: Vec<&str> = manifest
+        .assets
+        .iter()
+        .map(|asset| asset.name.as_str())
+        .collect();
+    assert_eq!(names, ["comes.txt", "stays.txt"]);
+    assert_eq!(manifest.assets[0].depends, [1]);
+}

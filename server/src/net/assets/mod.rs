@@ -4,6 +4,7 @@
 //! traversal to defend against. Small files are kept in memory and shared by all who download them;
 //! large ones are read ahead by one thread, so that a slow disk never holds up a room's tick.
 
+mod changes;
 mod disk;
 mod download;
 mod scan;
@@ -13,12 +14,13 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use tickwire_protocol::asset::{AssetHash, AssetRequest, Manifest};
 
+pub(super) use changes::Changes;
 pub use download::{Download, Progress};
 pub use scan::AssetError;
 
@@ -156,7 +158,7 @@ impl Library {
     /// # Errors
     /// [`AssetError`] names the file and what is wrong with it.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, AssetError> {
-        let contents = scan::scan(directory.as_ref())?;
+        let contents = scan_logged(directory.as_ref(), &span(directory.as_ref()), "read")?;
         Ok(Self {
             contents: Arc::new(RwLock::new(Arc::new(contents))),
             disk: Disk::start(),
@@ -165,8 +167,9 @@ impl Library {
 
     /// Like [`open`](Self::open), and then looks for changes once a second, for development.
     ///
-    /// Players who fetch the manifest afterwards get the new content. A change that cannot be read is
-    /// logged and leaves the library as it was.
+    /// Players who are connected are told within two seconds and fetch what is new of it; who comes later
+    /// gets it with the manifest. A file that is gone stays with those who have it. A change that cannot be
+    /// read is logged and leaves the library as it was.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -176,6 +179,7 @@ impl Library {
         let library = Self::open(&directory)?;
         let contents = Arc::downgrade(&library.contents);
         std::thread::spawn(move || {
+            let span = span(&directory);
             loop {
                 std::thread::sleep(WATCH_PERIOD);
                 let Some(contents) = contents.upgrade() else {
@@ -186,13 +190,13 @@ impl Library {
                     _ => continue,
                 };
                 seen = now;
-                match scan::scan(&directory) {
+                match scan_logged(&directory, &span, "changed") {
                     Ok(new) => {
                         *contents.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                     }
-                    Err(error) => {
-                        tracing::warn!(%error, "the assets changed and cannot be read; the old ones stay");
-                    }
+                    Err(error) => span.in_scope(|| {
+                        tracing::warn!(%error, "changed and cannot be read; the old ones stay");
+                    }),
                 }
             }
         });
@@ -255,6 +259,26 @@ impl Library {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+fn span(directory: &Path) -> tracing::Span {
+    tracing::info_span!(parent: None, "assets", directory = %directory.display())
+}
+
+fn scan_logged(
+    directory: &Path,
+    span: &tracing::Span,
+    what: &'static str,
+) -> Result<Contents, AssetError> {
+    let started = Instant::now();
+    let contents = scan::scan(directory)?;
+    span.in_scope(|| {
+        let assets = &contents.manifest.assets;
+        let bytes: u64 = assets.iter().map(|asset| asset.bytes).sum();
+        let (files, took) = (assets.len(), started.elapsed());
+        tracing::info!(files, bytes, ?took, "{what}");
+    });
+    Ok(contents)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ use self::{
     rooms::RoomSlot,
 };
 use super::{
-    assets::Library,
+    assets::{Changes, Library},
     clock::Clock,
     directory::{Directory, Place},
     gate::Permit,
@@ -109,6 +109,7 @@ pub(crate) struct Worker {
     connections: Slab<Connection>,
     rooms: Slab<RoomSlot>,
     room_by_name: HashMap<Arc<str>, usize>,
+    asset_changes: Option<Changes>,
     /// Connections served between ticks.
     busy: Vec<usize>,
     next_pump: Micros,
@@ -142,6 +143,7 @@ impl Worker {
         let now = shared.clock.now();
         Ok(Self {
             index,
+            asset_changes: shared.assets.clone().map(Changes::new),
             shared,
             metrics,
             commands,
@@ -379,6 +381,7 @@ impl Worker {
         self.shared.directory.report_load(self.index, busy);
         self.sweep_rooms(now);
         self.sweep_connections(now);
+        self.announce_assets(now);
         self.lighten(busy, now);
     }
 }

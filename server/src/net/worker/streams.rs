@@ -7,11 +7,11 @@ use tickwire_protocol::{
     asset::AssetRequest,
     id::StreamId,
     mux::{Mux, StreamEvent, Write},
-    stream::{Offer, StreamKind},
+    stream::{Offer, StreamKind, StreamOptions},
     time::Micros,
 };
 
-use super::{Connection, Worker};
+use super::{Connection, Phase, Worker};
 use crate::{
     limits::STREAMS_ATTENDED,
     net::assets::{Download, Library, Progress},
@@ -74,6 +74,48 @@ impl Worker {
             }
             StreamEvent::Accepted(_) | StreamEvent::Ended(_) | StreamEvent::Consumed(_) => {}
         }
+        self.mark_member_busy(room, seat);
+    }
+
+    /// Tells every player what has changed in a watched directory: as if it were pushed, a manifest of it
+    /// goes out on a stream of its own.
+    pub(super) fn announce_assets(&mut self, now: Micros) {
+        let Some(changes) = &mut self.asset_changes else {
+            return;
+        };
+        let Some(manifest) = changes.poll() else {
+            return;
+        };
+        let download = || changes.download(manifest.clone());
+        let seated = self.connections.iter().filter_map(|(_, connection)| {
+            let Phase::Seated { room, seat } = connection.phase else {
+                return None;
+            };
+            Some((room, seat, download()))
+        });
+        for (room, seat, download) in seated.collect::<Vec<_>>() {
+            self.push_download(room, seat, download, now);
+        }
+    }
+
+    /// Opens a stream to a player for a download.
+    fn push_download(&mut self, room: usize, seat: SeatIndex, download: Download, now: Micros) {
+        let Some((connection, mux)) = self.transfers_of(room, seat) else {
+            return;
+        };
+        // With as many streams open as there may be, the player hears of the next change.
+        let Ok(stream) = mux.open(StreamOptions::new(StreamKind::Asset), now) else {
+            return;
+        };
+        let mut transfer = Transfer {
+            stream,
+            download,
+            waits_for_disk: false,
+        };
+        if feed(&mut transfer, mux, now) {
+            connection.transfers.push(transfer);
+        }
+        connection.streams_attended = now + STREAMS_ATTENDED;
         self.mark_member_busy(room, seat);
     }
 
