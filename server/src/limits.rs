@@ -2,7 +2,10 @@
 //!
 //! What both ends hold each other to is in [`tickwire_protocol::limits`].
 
-use tickwire_protocol::time::Micros;
+use tickwire_protocol::{
+    error::{PeerError, PeerMisbehaved},
+    time::Micros,
+};
 
 /// Ticks per second of a room that does not say otherwise.
 pub const TICK_RATE_HZ_DEFAULT: u32 = 20;
@@ -86,11 +89,16 @@ pub const HTTP_HEAD_WAIT: Micros = Micros::from_millis(10_000);
 /// Bytes of the head of an HTTP request.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Errors in a row after which the listener counts as broken, and the server ends.
+/// Errors in a row after which the listener counts as broken, and the server ends. A lack of file
+/// descriptors or memory is none: it passes.
 pub const ACCEPT_ERRORS_MAX: u32 = 200;
 
 /// Bytes that a refused connection may still send before it is cut.
 pub const REFUSED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Connections at a time that are upgraded only to be told by a close code that there is no place. Further
+/// ones get the HTTP status 503 instead, and hold nothing.
+pub const REFUSALS_TOLD_MAX: usize = 256;
 
 /// Pongs that may wait behind a full socket, in bytes. Further pings get no answer: only the newest needs
 /// one.
@@ -150,6 +158,9 @@ pub struct Limits {
     /// Connections of one address; 64 by default, which leaves room for a school behind one router.
     /// Loopback addresses are not counted. The next one is closed with `RateLimited`.
     pub connections_per_address_max: usize,
+    /// Connections of the whole process that were upgraded and have no seat yet; 2,048 by default. The
+    /// next one is closed with `Full`.
+    pub handshakes_max: usize,
     /// HTTP connections that have not been upgraded or answered yet; 1,024 by default. New ones wait.
     pub http_connections_max: usize,
     /// Messages of less than 1 KiB per second and player; 150 by default, twice that in a burst. More
@@ -164,6 +175,8 @@ pub struct Limits {
     pub handshake_max: Micros,
     /// Rooms of the process; 20,000 by default. The next one is refused with `Full`.
     pub rooms_max: usize,
+    /// How long a room without players is kept before it is dropped; 30 s by default.
+    pub empty_room_kept: Micros,
 }
 
 impl Default for Limits {
@@ -171,12 +184,113 @@ impl Default for Limits {
         Self {
             connections_max: 20_000,
             connections_per_address_max: 64,
+            handshakes_max: 2048,
             http_connections_max: 1024,
             messages_per_second_max: 150,
             bytes_per_second_max: 4 * 1024 * 1024,
             stall_max: Micros::from_millis(10_000),
             handshake_max: tickwire_protocol::limits::HANDSHAKE_MICROS_MAX,
             rooms_max: ROOMS_MAX,
+            empty_room_kept: EMPTY_ROOM_KEPT,
         }
+    }
+}
+
+/// A limit that a peer has reached, for the counter `tickwire_limits_reached_total`. Each closes the
+/// connection with the code of its error, unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Limit {
+    /// [`Limits::handshake_max`].
+    Handshake,
+    /// [`SILENCE_MICROS_MAX`](tickwire_protocol::limits::SILENCE_MICROS_MAX).
+    Silence,
+    /// [`Limits::messages_per_second_max`].
+    Messages,
+    /// [`Limits::bytes_per_second_max`].
+    Bytes,
+    /// [`EVENTS_PER_TICK_MAX`].
+    Events,
+    /// Frames that open and close streams between two ticks:
+    /// [`STREAM_EVENTS_MAX`](tickwire_protocol::limits::STREAM_EVENTS_MAX).
+    StreamFrames,
+    /// [`CLIENT_MESSAGE_BYTES_MAX`](tickwire_protocol::limits::CLIENT_MESSAGE_BYTES_MAX).
+    MessageBytes,
+    /// [`EVENTS_UNSENT_BYTES_MAX`](tickwire_protocol::limits::EVENTS_UNSENT_BYTES_MAX).
+    EventsUnsent,
+    /// [`CONTROL_UNSENT_BYTES_MAX`](tickwire_protocol::limits::CONTROL_UNSENT_BYTES_MAX).
+    ControlUnsent,
+    /// [`Limits::stall_max`].
+    Stall,
+    /// Players of one room: `Full`.
+    Players,
+    /// [`Limits::rooms_max`]: `Full`.
+    Rooms,
+    /// [`STREAMS_OPEN_MAX`](tickwire_protocol::limits::STREAMS_OPEN_MAX): the stream is refused with code 1,
+    /// the connection stays.
+    Streams,
+    /// [`STREAM_OFFERS_WAITING_MAX`]: the stream is refused with code 3, the connection stays.
+    StreamOffers,
+}
+
+impl Limit {
+    /// Every limit, in the order of their numbers.
+    pub const ALL: [Self; 14] = [
+        Self::Handshake,
+        Self::Silence,
+        Self::Messages,
+        Self::Bytes,
+        Self::Events,
+        Self::StreamFrames,
+        Self::MessageBytes,
+        Self::EventsUnsent,
+        Self::ControlUnsent,
+        Self::Stall,
+        Self::Players,
+        Self::Rooms,
+        Self::Streams,
+        Self::StreamOffers,
+    ];
+
+    /// How the counter calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Silence => "silence",
+            Self::Messages => "messages",
+            Self::Bytes => "bytes",
+            Self::Events => "events",
+            Self::StreamFrames => "stream_frames",
+            Self::MessageBytes => "message_bytes",
+            Self::EventsUnsent => "events_unsent",
+            Self::ControlUnsent => "control_unsent",
+            Self::Stall => "stall",
+            Self::Players => "players",
+            Self::Rooms => "rooms",
+            Self::Streams => "streams",
+            Self::StreamOffers => "stream_offers",
+        }
+    }
+
+    /// The limit behind what a peer did wrong; `None` for what is wrong in any amount.
+    #[must_use]
+    pub fn of(error: &PeerError) -> Option<Self> {
+        let PeerError::Misbehaved(misbehaved) = error else {
+            return None;
+        };
+        Some(match misbehaved {
+            PeerMisbehaved::TimedOut("the handshake") => Self::Handshake,
+            PeerMisbehaved::TimedOut(_) => Self::Silence,
+            PeerMisbehaved::RateExceeded("messages") => Self::Messages,
+            PeerMisbehaved::RateExceeded("bytes") => Self::Bytes,
+            PeerMisbehaved::RateExceeded("events") => Self::Events,
+            PeerMisbehaved::RateExceeded(_) => Self::StreamFrames,
+            PeerMisbehaved::MessageTooBig { .. } => Self::MessageBytes,
+            PeerMisbehaved::TooSlow("the event queue") => Self::EventsUnsent,
+            PeerMisbehaved::TooSlow("the control queue") => Self::ControlUnsent,
+            PeerMisbehaved::TooSlow(_) => Self::Stall,
+            _ => return None,
+        })
     }
 }

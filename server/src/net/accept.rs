@@ -58,7 +58,7 @@ pub(super) async fn accept(
             }
             Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(error),
             Err(error) => {
-                errors += 1;
+                errors += u32::from(!is_shortage(&error));
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
@@ -67,6 +67,17 @@ pub(super) async fn accept(
     // Idle connections close at once, others after their answer.
     let _ = ending.send(true);
     Ok(())
+}
+
+/// Whether accepting failed for want of something that others hold: it passes when they let go.
+fn is_shortage(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    #[cfg(not(unix))]
+    let codes: [i32; 0] = [];
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 struct Connection {

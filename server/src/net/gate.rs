@@ -1,9 +1,10 @@
-//! The door of the process: how many connections it takes, in all and from one address.
+//! The door of the process: how many connections it takes, in all, from one address, and at a time that
+//! have not said who they are.
 //!
-//! In: an address. Out: a permit, which gives the place back when it is dropped, wherever and however
+//! In: an address. Out: a permit, which gives its places back when it is dropped, wherever and however
 //! the connection ends; or a refusal, counted.
 
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::{net::IpAddr, sync::Arc};
 
 use dashmap::DashMap;
@@ -17,7 +18,10 @@ use crate::limits::Limits;
 pub(super) struct Gate {
     connections_max: usize,
     per_address_max: usize,
+    handshakes_max: usize,
     connections: AtomicUsize,
+    /// Connections that were ever let in: each one's number.
+    entered: AtomicU64,
     addresses: DashMap<IpAddr, usize>,
     metrics: Arc<Metrics>,
 }
@@ -26,7 +30,39 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(crate) struct Permit {
     gate: Arc<Gate>,
+    number: u64,
     address: Option<IpAddr>,
+    is_greeting: bool,
+}
+
+/// Why a connection gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The process has all the connections it may have.
+    Process,
+    /// The address has.
+    Address,
+    /// Too many connections have been upgraded and have no seat yet.
+    Handshakes,
+}
+
+impl Refusal {
+    /// What the close frame says.
+    pub(super) const fn code(self) -> CloseCode {
+        match self {
+            Self::Process | Self::Handshakes => CloseCode::Full,
+            Self::Address => CloseCode::RateLimited,
+        }
+    }
+
+    /// For a person.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Process => "the server has no place left",
+            Self::Address => "too many connections from one address",
+            Self::Handshakes => "too many are coming in at once, try again in a moment",
+        }
+    }
 }
 
 impl Gate {
@@ -34,33 +70,47 @@ impl Gate {
         Self {
             connections_max: limits.connections_max,
             per_address_max: limits.connections_per_address_max,
+            handshakes_max: limits.handshakes_max,
             connections: AtomicUsize::new(0),
+            entered: AtomicU64::new(0),
             addresses: DashMap::new(),
             metrics,
         }
     }
 
-    /// Lets one more connection in, or says with which code it is to be closed.
-    pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, CloseCode> {
+    /// Lets one more connection in, or says why not.
+    pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, Refusal> {
+        let entered = self.try_enter(address);
+        if let Err(refusal) = &entered {
+            self.metrics.count_refusal(*refusal);
+        }
+        entered
+    }
+
+    fn try_enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, Refusal> {
         if self.connections.fetch_add(1, Relaxed) >= self.connections_max {
             self.connections.fetch_sub(1, Relaxed);
-            self.metrics.refused_process_full.add(1);
-            return Err(CloseCode::Full);
+            return Err(Refusal::Process);
         }
         // From here on the permit's drop undoes what was counted.
         let mut permit = Permit {
             gate: self.clone(),
+            number: self.entered.fetch_add(1, Relaxed),
             address: None,
+            is_greeting: false,
         };
         if let Some(address) = address.filter(|address| !address.is_loopback()) {
             let mut count = self.addresses.entry(address).or_insert(0);
             if *count >= self.per_address_max {
-                self.metrics.refused_address_full.add(1);
-                return Err(CloseCode::RateLimited);
+                return Err(Refusal::Address);
             }
             *count += 1;
             permit.address = Some(address);
         }
+        if !self.metrics.handshakes.try_rise(self.handshakes_max) {
+            return Err(Refusal::Handshakes);
+        }
+        permit.is_greeting = true;
         Ok(permit)
     }
 
@@ -70,8 +120,23 @@ impl Gate {
     }
 }
 
+impl Permit {
+    /// The connection's number, for logs: no other one of this process has it.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The connection has a seat, or was turned away: its handshake is over.
+    pub(crate) fn end_handshake(&mut self) {
+        if core::mem::take(&mut self.is_greeting) {
+            self.gate.metrics.handshakes.add(-1);
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.end_handshake();
         self.gate.connections.fetch_sub(1, Relaxed);
         if let Some(address) = self.address {
             self.gate.addresses.remove_if_mut(&address, |_, count| {
@@ -90,6 +155,7 @@ mod tests {
         let limits = Limits {
             connections_max,
             connections_per_address_max,
+            handshakes_max: 3,
             ..Limits::default()
         };
         Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))))
@@ -100,8 +166,7 @@ mod tests {
         let gate = gate(2, 10);
         let first = gate.enter(None).unwrap();
         let _second = gate.enter(None).unwrap();
-        assert_eq!(gate.enter(None).unwrap_err(), CloseCode::Full);
-        assert_eq!(gate.metrics.refused_process_full.read(), 1);
+        assert_eq!(gate.enter(None).unwrap_err(), Refusal::Process);
         drop(first);
         assert!(gate.enter(None).is_ok());
         assert_eq!(gate.connections(), 1);
@@ -115,11 +180,28 @@ mod tests {
             gate.enter(address(1)).unwrap(),
             gate.enter(address(1)).unwrap(),
         ];
-        assert_eq!(gate.enter(address(1)).unwrap_err(), CloseCode::RateLimited);
+        assert_eq!(gate.enter(address(1)).unwrap_err(), Refusal::Address);
         assert!(gate.enter(address(2)).is_ok());
         assert_eq!(gate.connections(), 2);
         drop(held);
         assert!(gate.enter(address(1)).is_ok());
+        assert!(gate.addresses.is_empty());
+    }
+
+    #[test]
+    fn who_is_refused_in_the_end_holds_none_of_the_places_before() {
+        let gate = gate(100, 100);
+        let address = Some(IpAddr::from([192, 0, 2, 1]));
+        let mut held: Vec<_> = (0..3).map(|_| gate.enter(address).unwrap()).collect();
+        assert_eq!(gate.enter(address).unwrap_err(), Refusal::Handshakes);
+        assert_eq!((gate.connections(), gate.metrics.handshakes.read()), (3, 3));
+        // Said twice, it counts once.
+        held[0].end_handshake();
+        held[0].end_handshake();
+        held.push(gate.enter(address).unwrap());
+        assert_eq!(gate.enter(address).unwrap_err(), Refusal::Handshakes);
+        drop(held);
+        assert_eq!((gate.connections(), gate.metrics.handshakes.read()), (0, 0));
         assert!(gate.addresses.is_empty());
     }
 }

@@ -10,6 +10,7 @@ pub mod assets;
 #[cfg(feature = "binaryjs")]
 pub mod binaryjs;
 mod clock;
+mod descriptors;
 mod directory;
 mod gate;
 mod handlers;
@@ -27,14 +28,16 @@ use std::{
 use axum::{
     Router,
     extract::{ConnectInfo, Request, State},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tickwire_protocol::limits::SUBPROTOCOL;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tower_http::services::ServeDir;
 
+#[doc(hidden)]
+pub use self::metrics::cost::count_ticks;
 pub use self::upgrade::answer as answer_upgrade;
 use self::{
     assets::Library,
@@ -47,7 +50,7 @@ use self::{
 };
 use crate::{
     game::Game,
-    limits::{DESCRIPTORS_SPARE, Limits},
+    limits::{Limits, REFUSALS_TOLD_MAX},
     stream::{Incoming, Peer},
 };
 
@@ -163,7 +166,7 @@ impl Server {
     /// The game does not fit a schema, a thread cannot be started, or the server has handlers and is
     /// not started on a tokio runtime.
     pub fn start(mut self) -> Result<Running, ServeError> {
-        self.limits.connections_max = connections_within_descriptors(self.limits.connections_max);
+        descriptors::fit(&mut self.limits);
         // Once, so that a mistake in the game shows now and not when the first player comes.
         let game = (self.make_game)();
         let players_max = game.players_max_set();
@@ -188,6 +191,7 @@ impl Server {
             gate: Arc::new(Gate::new(&self.limits, metrics.clone())),
             metrics,
             shared,
+            refusals: Arc::new(Semaphore::new(REFUSALS_TOLD_MAX)),
         });
         let mut running = Running {
             door,
@@ -206,6 +210,8 @@ impl Server {
             running.threads.push(thread);
         }
         running.router = routes(self.router, self.files, running.door.clone());
+        let (workers, connections_max) = (self.workers, self.limits.connections_max);
+        tracing::info!(workers, connections_max, "the server has begun");
         Ok(running)
     }
 
@@ -220,37 +226,14 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let http_connections_max = self.limits.http_connections_max;
         let running = self.start()?;
+        let http_connections_max = running.door.shared.limits.http_connections_max;
         let metrics = running.door.metrics.clone();
         let router = running.router();
         let result =
             accept::accept(listener, router, http_connections_max, metrics, shutdown).await;
         running.shut_down().await;
         result.map_err(ServeError::Listener)
-    }
-}
-
-/// Raises the process's limit of file descriptors, and gives the connections that it allows in the end.
-///
-/// Who comes beyond them is refused with a code. Without this, accepting would fail, and the player would
-/// wait for an answer that never comes.
-fn connections_within_descriptors(wanted: usize) -> usize {
-    let descriptors = wanted as u64 + DESCRIPTORS_SPARE;
-    match rlimit::increase_nofile_limit(descriptors) {
-        Ok(allowed) if allowed < descriptors => {
-            let connections = allowed.saturating_sub(DESCRIPTORS_SPARE).max(1);
-            tracing::warn!(
-                allowed,
-                "the system allows {allowed} file descriptors: {connections} connections at most, not {wanted} (ulimit -n)"
-            );
-            usize::try_from(connections).unwrap_or(wanted)
-        }
-        Ok(_) => wanted,
-        Err(error) => {
-            tracing::warn!(%error, "the limit of file descriptors is not known");
-            wanted
-        }
     }
 }
 
@@ -275,6 +258,9 @@ impl Running {
 
     /// Tells every player, waits for their farewells for a few seconds, and ends every thread.
     pub async fn shut_down(mut self) {
+        let (rooms, seats) = self.door.shared.directory.counts();
+        let span = tracing::info_span!(parent: None, "shutdown", rooms, seats);
+        span.in_scope(|| tracing::info!("begun"));
         self.tell_workers();
         let threads = core::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
@@ -286,7 +272,7 @@ impl Running {
         let _ = joined.await;
         let (rooms, seats) = self.door.shared.directory.counts();
         let connections = self.door.gate.connections();
-        tracing::info!(rooms, seats, connections, "the server has ended");
+        span.in_scope(|| tracing::info!(rooms, seats, connections, "ended"));
     }
 
     fn tell_workers(&self) {
@@ -307,6 +293,8 @@ struct Door {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     shared: Shared,
+    /// Places for connections that are told why there is none for them.
+    refusals: Arc<Semaphore>,
 }
 
 fn routes(game: Router, files: Option<PathBuf>, door: Arc<Door>) -> Router {
@@ -342,12 +330,25 @@ async fn play(State(door): State<Arc<Door>>, mut request: Request) -> Response {
     };
     let permit = match door.gate.enter(address) {
         Ok(permit) => permit,
-        Err(code) => {
+        Err(refusal) => {
+            tracing::debug!(?address, ?refusal, "refused at the door");
+            let Ok(place) = door.refusals.clone().try_acquire_owned() else {
+                return (StatusCode::SERVICE_UNAVAILABLE, refusal.reason()).into_response();
+            };
             // The client learns the code, so that it can tell its player and come back later.
-            tokio::spawn(upgrade::refuse(upgrade, code));
+            tokio::spawn(async move {
+                upgrade::refuse(upgrade, refusal).await;
+                drop(place);
+            });
             return response;
         }
     };
+    let span = tracing::debug_span!(
+        parent: None,
+        "connection",
+        number = permit.number(),
+        address = address.map(tracing::field::display),
+    );
     tokio::spawn(async move {
         let newcomer = upgrade
             .await
@@ -360,11 +361,12 @@ async fn play(State(door): State<Arc<Door>>, mut request: Request) -> Response {
                     socket,
                     read_ahead,
                     permit,
+                    span,
                 };
                 // Fails only while the server ends: then the connection ends with it.
                 let _ = door.shared.workers[worker].send(Command::Accept(newcomer));
             }
-            Err(error) => tracing::debug!(%error, "an upgrade failed"),
+            Err(error) => span.in_scope(|| tracing::debug!(%error, "the upgrade failed")),
         }
     });
     response

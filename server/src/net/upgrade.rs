@@ -15,19 +15,16 @@ use axum::{
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tickwire_protocol::{
-    error::CloseCode,
-    websocket::{
-        Writer,
-        upgrade::{accept_key, is_key},
-    },
+use tickwire_protocol::websocket::{
+    Writer,
+    upgrade::{accept_key, is_key},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::worker::Socket;
+use super::{gate::Refusal, worker::Socket};
 use crate::limits::{CLOSE_WAIT, REFUSED_BYTES_MAX};
 
 /// Answers a request for an upgrade. `subprotocol` must be among those the client offers; `None` asks
@@ -144,10 +141,11 @@ fn bridge(_: Upgraded) -> io::Result<Socket> {
 
 /// Tells a connection that there is no place for it, in the only way a browser's script can read: by a
 /// close code. Waits a moment for the peer to close first.
-pub(super) async fn refuse(upgrade: OnUpgrade, code: CloseCode) {
+pub(super) async fn refuse(upgrade: OnUpgrade, refusal: Refusal) {
     let Ok(upgraded) = upgrade.await else { return };
     let mut frames = Vec::new();
-    Writer::server().close(code.number(), "no place is left", &mut frames);
+    let code = refusal.code().number();
+    Writer::server().close(code, refusal.reason(), &mut frames);
     let mut stream = TokioIo::new(upgraded);
     let farewell = async {
         stream.write_all(&frames).await?;

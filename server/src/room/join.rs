@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     game::{Joining, LeaveReason, Leaving, Player, Refusal},
-    limits::PLAYER_NAME_CHARS_MAX,
+    limits::{Limit, PLAYER_NAME_CHARS_MAX},
     replication::Owner,
 };
 
@@ -28,6 +28,26 @@ pub struct TurnedAway {
     pub code: CloseCode,
     /// For a person.
     pub reason: String,
+    /// The limit that was reached, if that was why.
+    pub limit: Option<Limit>,
+}
+
+/// What a connection is told as it ends, and why.
+#[derive(Clone, Copy)]
+pub(super) struct LastWord<'a> {
+    code: CloseCode,
+    reason: &'a str,
+    limit: Option<Limit>,
+}
+
+impl<'a> LastWord<'a> {
+    pub(super) const fn new(code: CloseCode, reason: &'a str) -> Self {
+        Self {
+            code,
+            reason,
+            limit: None,
+        }
+    }
 }
 
 impl Room {
@@ -54,14 +74,19 @@ impl Room {
         }
     }
 
-    /// Ends a player's connection for what it did, or because the server wants so. The seat is kept for
-    /// a while if the code says that the player does right to come back.
-    pub fn dismiss(&mut self, index: SeatIndex, code: CloseCode, reason: &str, now: Micros) {
-        if code.is_worth_retrying() {
-            self.say_farewell(index, code, reason, now);
+    /// Ends a player's connection for what it did. The seat is kept for a while if the error's code says
+    /// that the player does right to come back.
+    pub fn dismiss(&mut self, index: SeatIndex, error: &PeerError, now: Micros) {
+        let last_word = LastWord {
+            code: CloseCode::from(error),
+            reason: &error.to_string(),
+            limit: Limit::of(error),
+        };
+        if last_word.code.is_worth_retrying() {
+            self.say_farewell(index, last_word, now);
             self.on_connection_lost(index, now);
         } else {
-            self.vacate(index, LeaveReason::SentAway, Some((code, reason)), now);
+            self.vacate(index, LeaveReason::SentAway, Some(last_word), now);
         }
     }
 
@@ -69,7 +94,8 @@ impl Room {
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Micros) {
         let seats: Vec<SeatIndex> = self.seats.iter().map(|(index, _)| index).collect();
         for index in seats {
-            self.vacate(index, LeaveReason::SentAway, Some((code, reason)), now);
+            let last_word = LastWord::new(code, reason);
+            self.vacate(index, LeaveReason::SentAway, Some(last_word), now);
         }
     }
 
@@ -96,7 +122,11 @@ impl Room {
         now: Micros,
     ) -> Result<SeatIndex, TurnedAway> {
         if !self.has_place() {
-            return Err(turn_away(session, CloseCode::Full, "the room is full"));
+            let full = LastWord {
+                limit: Some(Limit::Players),
+                ..LastWord::new(CloseCode::Full, "the room is full")
+            };
+            return Err(turn_away(session, full));
         }
         let player = PlayerId(self.players_ever);
         let session_id = SessionId(self.players_ever.into());
@@ -110,7 +140,8 @@ impl Room {
         if let Some(knock) = &mut self.hooks.knock
             && let Err(Refusal(reason)) = knock(&mut self.world, &joining)
         {
-            return Err(turn_away(session, CloseCode::Refused, &reason));
+            let refused = LastWord::new(CloseCode::Refused, &reason);
+            return Err(turn_away(session, refused));
         }
 
         self.players_ever += 1;
@@ -161,7 +192,7 @@ impl Room {
         now: Micros,
     ) {
         let reason = "the player came back on another connection";
-        self.say_farewell(index, CloseCode::Replaced, reason, now);
+        self.say_farewell(index, LastWord::new(CloseCode::Replaced, reason), now);
         let Some(mut seat) = self.seats.take_out(index) else {
             return;
         };
@@ -226,7 +257,7 @@ impl Room {
             }
         }
         for (index, error) in silent {
-            self.dismiss(index, CloseCode::from(&error), &error.to_string(), now);
+            self.dismiss(index, &error, now);
         }
         for index in overdue {
             self.vacate(index, LeaveReason::Lost, None, now);
@@ -238,11 +269,11 @@ impl Room {
         &mut self,
         index: SeatIndex,
         reason: LeaveReason,
-        last_word: Option<(CloseCode, &str)>,
+        last_word: Option<LastWord<'_>>,
         now: Micros,
     ) {
-        if let Some((code, text)) = last_word {
-            self.say_farewell(index, code, text, now);
+        if let Some(last_word) = last_word {
+            self.say_farewell(index, last_word, now);
         }
         let Some(seat) = self.seats.remove(index) else {
             return;
@@ -270,7 +301,7 @@ impl Room {
     }
 
     /// Hands the last bytes of a connection to the shell. The seat has no session afterwards.
-    fn say_farewell(&mut self, index: SeatIndex, code: CloseCode, reason: &str, now: Micros) {
+    fn say_farewell(&mut self, index: SeatIndex, last_word: LastWord<'_>, now: Micros) {
         let time = self.pacer.time(now);
         let Some(seat) = self.seats.get_mut(index) else {
             return;
@@ -278,16 +309,23 @@ impl Room {
         let Connection::Connected(session) = &mut seat.connection else {
             return;
         };
+        let LastWord {
+            code,
+            reason,
+            limit,
+        } = last_word;
         session.close(code, reason);
         let mut farewell = Vec::new();
         session.poll_transmit(Class::Control, usize::MAX, time, &mut farewell);
+        let traffic = Box::new(*session.traffic());
         seat.connection = Connection::Away { until: now };
-        let reason = reason.to_owned();
         self.events.push_back(RoomEvent::Dismissed {
             seat: index,
             code,
-            reason,
+            reason: reason.to_owned(),
             farewell,
+            limit,
+            traffic,
         });
     }
 
@@ -300,7 +338,12 @@ impl Room {
     }
 }
 
-fn turn_away(mut session: Box<ServerSession>, code: CloseCode, reason: &str) -> TurnedAway {
+fn turn_away(mut session: Box<ServerSession>, last_word: LastWord<'_>) -> TurnedAway {
+    let LastWord {
+        code,
+        reason,
+        limit,
+    } = last_word;
     if let Err(misuse) = session.refuse(code, reason) {
         tracing::error!(%misuse, "a session was turned away without a hello");
     }
@@ -308,6 +351,7 @@ fn turn_away(mut session: Box<ServerSession>, code: CloseCode, reason: &str) -> 
         session,
         code,
         reason: reason.to_owned(),
+        limit,
     }
 }
 

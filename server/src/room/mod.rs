@@ -25,18 +25,19 @@ use tickwire_protocol::{
     error::{ApiMisuse, CloseCode, PeerError, PeerMisbehaved},
     id::PlayerId,
     mux::StreamEvent,
-    session::{ResumeToken, ServerEvent},
+    session::{ResumeToken, ServerEvent, Traffic},
     time::{Micros, RoomTime, Tick},
 };
 
-pub use self::{join::TurnedAway, pace::Pace, seat::SeatIndex, transmit::Transmitted};
 use self::{
+    join::LastWord,
     pace::Pacer,
     seat::{Seat, Seats},
 };
+pub use self::{join::TurnedAway, pace::Pace, seat::SeatIndex, transmit::Transmitted};
 use crate::{
     game::{EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomRandom, Settings, TickClock},
-    limits::EVENTS_PER_TICK_MAX,
+    limits::{EVENTS_PER_TICK_MAX, Limit},
     replication::Replication,
 };
 
@@ -63,6 +64,10 @@ pub enum RoomEvent {
         reason: String,
         /// The session's last message.
         farewell: Vec<u8>,
+        /// The limit that the player had reached, if that was why.
+        limit: Option<Limit>,
+        /// What the session has carried in its life.
+        traffic: Box<Traffic>,
     },
     /// Something happened on a stream that a player opened. See [`Room::streams`].
     Stream {
@@ -288,7 +293,7 @@ impl Room {
             }
             ServerEvent::Verify => seat.wants_checksum = true,
             ServerEvent::Goodbye(_) => {
-                let last_word = (CloseCode::Normal, "goodbye");
+                let last_word = LastWord::new(CloseCode::Normal, "goodbye");
                 self.vacate(index, LeaveReason::Left, Some(last_word), now);
             }
             ServerEvent::Stream(event) => {

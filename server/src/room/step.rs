@@ -1,7 +1,7 @@
 //! The tick: inputs in, the world one step on, what changed captured.
 
 use tickwire_protocol::{
-    error::{CloseCode, PeerError, SendError},
+    error::{PeerError, SendError},
     time::Micros,
 };
 
@@ -108,7 +108,7 @@ impl Room {
 
     fn dismiss_all(&mut self, players: Vec<(SeatIndex, PeerError)>, now: Micros) {
         for (index, error) in players {
-            self.dismiss(index, CloseCode::from(&error), &error.to_string(), now);
+            self.dismiss(index, &error, now);
         }
     }
 }

@@ -73,10 +73,12 @@ impl Streams {
         self.peers.insert(peer.player(), peer);
     }
 
-    /// Keeps an offer for the tick. Too many are refused by being dropped.
-    pub(crate) fn offer(&mut self, incoming: Incoming) {
-        if self.offers.len() < STREAM_OFFERS_WAITING_MAX {
+    /// Keeps an offer for the tick. Too many are refused by being dropped; says whether this one was kept.
+    pub(crate) fn offer(&mut self, incoming: Incoming) -> bool {
+        let has_place = self.offers.len() < STREAM_OFFERS_WAITING_MAX;
+        if has_place {
             self.offers.push_back(incoming);
         }
+        has_place
     }
 }

@@ -46,10 +46,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Wire {
     pub(crate) fn open(address: SocketAddr) -> Self {
+        Self::open_ahead(address, &[])
+    }
+
+    /// Writes the request and what stands behind it at once, without waiting for the answer.
+    pub(crate) fn open_ahead(address: SocketAddr, behind: &[u8]) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         let (upgrade, request) = Upgrade::request("test", "/play", SUBPROTOCOL, [7; 16]);
-        stream.write_all(request.as_bytes()).unwrap();
+        stream
+            .write_all(&[request.as_bytes(), behind].concat())
+            .unwrap();
         let mut answer = Vec::new();
         let frames_at = loop {
             let mut piece = [0; 1024];

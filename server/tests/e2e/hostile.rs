@@ -16,7 +16,7 @@ use crate::{
     server::TestServer,
 };
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         handshake_max: Micros::from_millis(500),
         stall_max: Micros::from_millis(1000),
@@ -27,7 +27,14 @@ fn limits() -> Limits {
 
 /// Plays beside something bad, and sees every tick.
 fn beside_a_witness(bad: impl FnOnce(&TestServer) -> (Option<u16>, u16)) {
-    let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
+    beside_a_witness_with(limits(), bad);
+}
+
+pub(crate) fn beside_a_witness_with(
+    limits: Limits,
+    bad: impl FnOnce(&TestServer) -> (Option<u16>, u16),
+) {
+    let server = TestServer::start(Server::new(pucks).workers(1).limits(limits));
     let mut witness = Player::named(server.address, "Witness");
     let (code, expected) = bad(&server);
     assert_eq!(code, Some(expected));
@@ -45,7 +52,7 @@ fn beside_a_witness(bad: impl FnOnce(&TestServer) -> (Option<u16>, u16)) {
     server.until_metric("tickwire_players", 1.0);
 }
 
-fn hello_bytes(hello: Hello) -> Vec<u8> {
+pub(crate) fn hello_bytes(hello: Hello) -> Vec<u8> {
     let mut bytes = Vec::new();
     ClientSession::new(hello, 1, Micros(0)).poll_transmit(usize::MAX, Micros(0), &mut bytes);
     bytes

@@ -12,7 +12,9 @@ mod game;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod leaks;
+mod limits;
 mod moves;
 mod play;
 mod server;
+mod spans;
 mod streams;

@@ -200,8 +200,7 @@ impl Simulation {
             ServerEnd::Seated(seat) => {
                 self.players[index].server = ServerEnd::Seated(seat);
                 if let Err(error) = self.room.handle_message(seat, &message, self.now) {
-                    let code = CloseCode::from(&error);
-                    self.room.dismiss(seat, code, &error.to_string(), self.now);
+                    self.room.dismiss(seat, &error, self.now);
                 }
                 self.act_on_events();
             }
@@ -278,6 +277,7 @@ impl Simulation {
                     code,
                     reason,
                     farewell,
+                    ..
                 } => {
                     let index = self
                         .index_of(seat)

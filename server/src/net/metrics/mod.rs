@@ -4,12 +4,11 @@
 //! instead of a metrics crate. Each worker adds to its own counters, so the hot path never shares a
 //! cache line with another thread; they are summed when somebody asks.
 
+pub(super) mod cost;
 mod histogram;
+mod text;
 
-use core::{
-    fmt::{self, Write},
-    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
-};
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
 use tickwire_protocol::{
@@ -18,6 +17,8 @@ use tickwire_protocol::{
 };
 
 pub(crate) use self::histogram::Histogram;
+use super::gate::Refusal;
+use crate::limits::Limit;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -47,6 +48,16 @@ impl Gauge {
     pub(crate) fn read(&self) -> i64 {
         self.0.load(Relaxed)
     }
+
+    /// Rises by one unless it stands at `max` or above.
+    pub(crate) fn try_rise(&self, max: usize) -> bool {
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let has_risen = self.0.fetch_add(1, Relaxed) < max;
+        if !has_risen {
+            self.0.fetch_sub(1, Relaxed);
+        }
+        has_risen
+    }
 }
 
 /// What one worker counts.
@@ -72,13 +83,16 @@ pub(crate) struct WorkerMetrics {
     pub(crate) rooms_panicked: Counter,
     pub(crate) rooms_moved: Counter,
     closes: [Counter; CloseCode::ALL.len() + 1],
+    limits: [Counter; Limit::ALL.len()],
     streams: [StreamCounters; STREAM_NAMES.len()],
 }
 
 #[derive(Debug, Default)]
 struct StreamCounters {
-    received: Counter,
-    sent: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    messages_in: Counter,
+    messages_out: Counter,
 }
 
 const STREAM_NAMES: [&str; 5] = ["control", "input", "snapshot", "event", "opened"];
@@ -93,9 +107,21 @@ impl WorkerMetrics {
     /// Adds what a session has carried since it was last counted.
     pub(crate) fn count_traffic(&self, now: &Traffic, before: &Traffic) {
         for ((counters, now), before) in self.streams.iter().zip(parts(now)).zip(parts(before)) {
-            counters.received.add(now.in_bytes - before.in_bytes);
-            counters.sent.add(now.out_bytes - before.out_bytes);
+            counters.bytes_in.add(now.in_bytes - before.in_bytes);
+            counters.bytes_out.add(now.out_bytes - before.out_bytes);
+            let (messages_in, messages_out) = (
+                now.in_messages - before.in_messages,
+                now.out_messages - before.out_messages,
+            );
+            counters.messages_in.add(messages_in);
+            counters.messages_out.add(messages_out);
         }
+        self.limits[Limit::Streams as usize].add(now.streams_refused - before.streams_refused);
+    }
+
+    /// Counts that a peer has reached a limit.
+    pub(crate) fn count_limit(&self, limit: Limit) {
+        self.limits[limit as usize].add(1);
     }
 }
 
@@ -114,9 +140,16 @@ const fn parts(traffic: &Traffic) -> [StreamTraffic; STREAM_NAMES.len()] {
 pub(crate) struct Metrics {
     workers: Vec<Arc<WorkerMetrics>>,
     pub(crate) http_connections: Gauge,
-    pub(crate) refused_process_full: Counter,
-    pub(crate) refused_address_full: Counter,
+    pub(crate) handshakes: Gauge,
+    refused: [Counter; REFUSALS.len()],
 }
+
+/// The refusals at the door, in the order of their counters.
+const REFUSALS: [(Refusal, &str); 3] = [
+    (Refusal::Process, "process"),
+    (Refusal::Address, "address"),
+    (Refusal::Handshakes, "handshakes"),
+];
 
 type Select<T> = fn(&WorkerMetrics) -> &T;
 
@@ -125,8 +158,14 @@ impl Metrics {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
             http_connections: Gauge::default(),
-            refused_process_full: Counter::default(),
-            refused_address_full: Counter::default(),
+            handshakes: Gauge::default(),
+            refused: Default::default(),
+        }
+    }
+
+    pub(super) fn count_refusal(&self, refusal: Refusal) {
+        for ((counted, _), counter) in REFUSALS.iter().zip(&self.refused) {
+            counter.add(u64::from(*counted == refusal));
         }
     }
 
@@ -134,221 +173,13 @@ impl Metrics {
         &self.workers[index]
     }
 
-    pub(crate) fn sum(&self, counter: Select<Counter>) -> u64 {
-        self.workers
-            .iter()
-            .map(|worker| counter(worker).read())
-            .sum()
+    fn sum(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
+        let workers = self.workers.iter();
+        workers.map(|worker| counter(worker).read()).sum()
     }
 
-    pub(crate) fn level(&self, gauge: Select<Gauge>) -> i64 {
+    fn level(&self, gauge: Select<Gauge>) -> i64 {
         self.workers.iter().map(|worker| gauge(worker).read()).sum()
-    }
-
-    /// All of it in Prometheus' text format, version 0.0.4.
-    pub(crate) fn to_text(&self) -> String {
-        let mut out = String::with_capacity(8 * 1024);
-        // Writing to a String cannot fail.
-        let _ = self.write(&mut out);
-        out
-    }
-
-    fn write(&self, out: &mut String) -> fmt::Result {
-        self.write_gauges(out)?;
-        self.write_counters(out)?;
-        self.write_histograms(out)?;
-        self.write_labelled(out)
-    }
-
-    fn write_gauges(&self, out: &mut String) -> fmt::Result {
-        let gauges: [(&str, &str, Select<Gauge>); 3] = [
-            ("tickwire_connections", "WebSocket connections.", |w| {
-                &w.connections
-            }),
-            (
-                "tickwire_players",
-                "Players with a seat, connected or within their grace.",
-                |w| &w.players,
-            ),
-            ("tickwire_rooms", "Rooms, empty ones included.", |w| {
-                &w.rooms
-            }),
-        ];
-        for (name, help, gauge) in gauges {
-            writeln!(
-                out,
-                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}",
-                self.level(gauge)
-            )?;
-        }
-        let name = "tickwire_http_connections";
-        let open = self.http_connections.read();
-        writeln!(
-            out,
-            "# HELP {name} Connections that speak HTTP.\n# TYPE {name} gauge\n{name} {open}"
-        )
-    }
-
-    fn write_counters(&self, out: &mut String) -> fmt::Result {
-        let counters: [(&str, &str, Select<Counter>); 9] = [
-            ("tickwire_ticks_total", "Ticks of all rooms.", |w| &w.ticks),
-            (
-                "tickwire_ticks_late_total",
-                "Ticks that began a period or more late.",
-                |w| &w.ticks_late,
-            ),
-            (
-                "tickwire_ticks_slipped_total",
-                "Ticks given up: rooms slowed their clock.",
-                |w| &w.ticks_slipped,
-            ),
-            (
-                "tickwire_snapshots_written_total",
-                "Snapshots given to a socket.",
-                |w| &w.snapshots_written,
-            ),
-            (
-                "tickwire_would_block_total",
-                "Writes that a socket did not take whole.",
-                |w| &w.would_block,
-            ),
-            (
-                "tickwire_encode_hits_total",
-                "Groups sent with bytes encoded for another player.",
-                |w| &w.encode_hits,
-            ),
-            ("tickwire_encode_misses_total", "Groups encoded.", |w| {
-                &w.encode_misses
-            }),
-            (
-                "tickwire_rooms_panicked_total",
-                "Rooms ended by a panic in game code.",
-                |w| &w.rooms_panicked,
-            ),
-            (
-                "tickwire_rooms_moved_total",
-                "Rooms given to a worker with less to do.",
-                |w| &w.rooms_moved,
-            ),
-        ];
-        for (name, help, counter) in counters {
-            writeln!(
-                out,
-                "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}",
-                self.sum(counter)
-            )?;
-        }
-        Ok(())
-    }
-
-    fn write_histograms(&self, out: &mut String) -> fmt::Result {
-        let histograms: [(&str, &str, Select<Histogram>); 3] = [
-            (
-                "tickwire_tick_seconds",
-                "Time that a room's tick took, writing included.",
-                |w| &w.tick_duration,
-            ),
-            (
-                "tickwire_tick_lateness_seconds",
-                "How late a tick began.",
-                |w| &w.tick_lateness,
-            ),
-            (
-                "tickwire_snapshot_age_seconds",
-                "Age of a snapshot's state as it was written.",
-                |w| &w.snapshot_age,
-            ),
-        ];
-        for (name, help, histogram) in histograms {
-            Histogram::write_sum(out, name, help, self.workers.iter().map(|w| histogram(w)))?;
-        }
-        Ok(())
-    }
-
-    fn write_labelled(&self, out: &mut String) -> fmt::Result {
-        let mut family = |name: &str, help: &str, rows: &[(String, u64)]| -> fmt::Result {
-            writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter")?;
-            rows.iter()
-                .try_for_each(|(labels, value)| writeln!(out, "{name}{{{labels}}} {value}"))
-        };
-        let closes: Vec<_> = CloseCode::ALL
-            .iter()
-            .map(|code| code.number())
-            .chain([1006])
-            .enumerate()
-            .map(|(i, number)| {
-                let count = self
-                    .workers
-                    .iter()
-                    .map(|worker| worker.closes[i].read())
-                    .sum();
-                (format!("code=\"{number}\""), count)
-            })
-            .collect();
-        family(
-            "tickwire_closes_total",
-            "Connections ended, by WebSocket close code.",
-            &closes,
-        )?;
-
-        let mut streams = Vec::new();
-        for (i, name) in STREAM_NAMES.iter().enumerate() {
-            let sum = |select: fn(&StreamCounters) -> &Counter| {
-                self.workers
-                    .iter()
-                    .map(|worker| select(&worker.streams[i]).read())
-                    .sum()
-            };
-            streams.push((
-                format!("stream=\"{name}\",direction=\"in\""),
-                sum(|s| &s.received),
-            ));
-            streams.push((
-                format!("stream=\"{name}\",direction=\"out\""),
-                sum(|s| &s.sent),
-            ));
-        }
-        family(
-            "tickwire_stream_bytes_total",
-            "Bytes by stream, frame headers included.",
-            &streams,
-        )?;
-        family(
-            "tickwire_messages_total",
-            "WebSocket messages.",
-            &[
-                ("direction=\"in\"".into(), self.sum(|w| &w.messages_in)),
-                ("direction=\"out\"".into(), self.sum(|w| &w.messages_out)),
-            ],
-        )?;
-        family(
-            "tickwire_snapshots_skipped_total",
-            "Snapshots not built: the socket was full, or the room was catching up.",
-            &[
-                (
-                    "reason=\"socket\"".into(),
-                    self.sum(|w| &w.snapshots_skipped_socket),
-                ),
-                (
-                    "reason=\"overrun\"".into(),
-                    self.sum(|w| &w.snapshots_skipped_overrun),
-                ),
-            ],
-        )?;
-        family(
-            "tickwire_refused_total",
-            "Connections refused before they reached a worker.",
-            &[
-                (
-                    "reason=\"process\"".into(),
-                    self.refused_process_full.read(),
-                ),
-                (
-                    "reason=\"address\"".into(),
-                    self.refused_address_full.read(),
-                ),
-            ],
-        )
     }
 }
 
@@ -373,6 +204,30 @@ mod tests {
         );
         for code in CloseCode::ALL {
             assert!(text.contains(&format!("{{code=\"{}\"}}", code.number())));
+        }
+    }
+
+    #[test]
+    fn every_limit_and_every_refusal_has_a_counter_of_its_own() {
+        let metrics = Metrics::new(2);
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index, "{limit:?}");
+            metrics.worker(index % 2).count_limit(limit);
+        }
+        for (refusal, _) in REFUSALS {
+            metrics.count_refusal(refusal);
+        }
+        let text = metrics.to_text();
+        for limit in Limit::ALL {
+            let line = format!(
+                "tickwire_limits_reached_total{{limit=\"{}\"}} 1\n",
+                limit.name()
+            );
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        for (_, reason) in REFUSALS {
+            let line = format!("tickwire_refused_total{{reason=\"{reason}\"}} 1\n");
+            assert!(text.contains(&line), "{line} in {text}");
         }
     }
 

@@ -17,8 +17,11 @@ use tickwire_protocol::{
     time::Micros,
     websocket::{Opcode, Reader, Role, Writer},
 };
+use tracing::Span;
 
-use super::{pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer};
+use super::{
+    Newcomer, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer,
+};
 use crate::{
     limits::{Limits, PONG_BYTES_WAITING_MAX, STREAMS_ATTENDED},
     net::gate::Permit,
@@ -56,8 +59,10 @@ pub(crate) struct Connection {
     pub(super) pace: Option<Box<Pace>>,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
+    /// What is logged of it belongs to this: its life, never a message.
+    pub(super) span: Span,
     /// Dropped with the connection: gives its place in the process back.
-    _permit: Permit,
+    pub(super) permit: Permit,
 }
 
 /// Where in its life a connection is.
@@ -88,9 +93,9 @@ pub(super) struct Readiness {
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket, permit: Permit, limits: &Limits, now: Micros) -> Self {
+    pub(super) fn new(newcomer: Newcomer, limits: &Limits, now: Micros) -> Self {
         Self {
-            socket,
+            socket: newcomer.socket,
             reader: Reader::new(Role::Server, CLIENT_MESSAGE_BYTES_MAX),
             writer: Writer::server(),
             phase: Phase::Greeting {
@@ -113,7 +118,8 @@ impl Connection {
             is_paced_by_marks: false,
             pace: None,
             counted: Traffic::default(),
-            _permit: permit,
+            span: newcomer.span,
+            permit: newcomer.permit,
         }
     }
 
@@ -237,6 +243,10 @@ impl Connection {
                 .message(Opcode::Binary, farewell, &mut self.pending);
         }
         self.writer.close(code.number(), reason, &mut self.pending);
+        self.permit.end_handshake();
+        let code = code.number();
+        self.span
+            .in_scope(|| tracing::debug!(code, reason, "closing"));
         // Their tasks hear of it now, and not when the peer has answered.
         self.pipes = None;
         self.phase = Phase::Closing {

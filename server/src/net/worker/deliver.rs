@@ -5,6 +5,7 @@ use std::io;
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
+    session::Traffic,
     time::Micros,
     websocket::{Item, Opcode, PeerClose},
 };
@@ -380,6 +381,7 @@ impl Worker {
             .and_then(CloseCode::from_number)
             .unwrap_or(CloseCode::Normal);
         if let Phase::Seated { room, seat } = connection.phase {
+            self.count_carried(key, room, seat);
             self.leave_seat(room, seat, now);
         }
         self.close(key, &[], code, "", now);
@@ -392,13 +394,15 @@ impl Worker {
         let Some(connection) = self.connections.get(key) else {
             return;
         };
-        match connection.phase {
-            Phase::Seated { room, seat } => {
-                self.leave_seat(room, seat, now);
-                self.metrics.count_close(None);
-            }
-            Phase::Greeting { .. } => self.metrics.count_close(None),
-            Phase::Closing { .. } => {}
+        if !matches!(connection.phase, Phase::Closing { .. }) {
+            self.metrics.count_close(None);
+            connection
+                .span
+                .in_scope(|| tracing::debug!(code = 1006, "broke"));
+        }
+        if let Phase::Seated { room, seat } = connection.phase {
+            self.count_carried(key, room, seat);
+            self.leave_seat(room, seat, now);
         }
         self.drop_connection(key);
     }
@@ -458,14 +462,27 @@ impl Worker {
             }
             match connection.phase {
                 Phase::Greeting { until, .. } if until <= now => self.condemn_overdue(key, now),
-                Phase::Seated { room, seat } => {
-                    if let Some(traffic) = self.rooms[room].room.traffic(seat) {
-                        self.metrics.count_traffic(&traffic, &connection.counted);
-                        connection.counted = traffic;
-                    }
-                }
+                Phase::Seated { room, seat } => self.count_carried(key, room, seat),
                 _ => {}
             }
+        }
+    }
+
+    /// Counts what a player's session has carried since it was counted last.
+    fn count_carried(&mut self, key: usize, room: usize, seat: SeatIndex) {
+        let traffic = self
+            .rooms
+            .get(room)
+            .and_then(|slot| slot.room.traffic(seat));
+        if let Some(traffic) = traffic {
+            self.count_traffic(key, &traffic);
+        }
+    }
+
+    pub(super) fn count_traffic(&mut self, key: usize, traffic: &Traffic) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            self.metrics.count_traffic(traffic, &connection.counted);
+            connection.counted = *traffic;
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     rooms::RoomSlot,
 };
 use crate::{
+    limits::Limit,
     net::directory::Place,
     room::{Room, TurnedAway},
 };
@@ -20,12 +21,12 @@ use crate::{
 impl Worker {
     pub(super) fn on_newcomer(&mut self, newcomer: Newcomer) {
         let now = self.now();
-        let Newcomer {
-            socket,
-            read_ahead,
-            permit,
-        } = newcomer;
-        let connection = Connection::new(socket, permit, &self.shared.limits, now);
+        let read_ahead = newcomer.read_ahead.clone();
+        let connection = Connection::new(newcomer, &self.shared.limits, now);
+        let worker = self.index;
+        connection
+            .span
+            .in_scope(|| tracing::debug!(worker, "accepted"));
         let Some(key) = self.adopt(connection) else {
             return;
         };
@@ -77,8 +78,15 @@ impl Worker {
 
     /// Finds the room a hello asks for, here or with another worker.
     pub(super) fn route(&mut self, key: usize, hello: Hello, unread: &mut [u8], now: Micros) {
+        let (name, resumes) = (hello.name.as_str(), hello.resume.is_some());
+        self.connections[key]
+            .span
+            .in_scope(|| tracing::debug!(name, room = hello.room, resumes, "hello"));
         match self.shared.directory.place(&hello) {
-            None => self.turn_away(key, CloseCode::Full, "the server has no room left", now),
+            None => {
+                self.metrics.count_limit(Limit::Rooms);
+                self.turn_away(key, CloseCode::Full, "the server has no room left", now);
+            }
             Some(place) => self.send_to(key, hello, place, unread, now),
         }
     }
@@ -166,9 +174,15 @@ impl Worker {
             Some(Ok(seat)) => {
                 // First what this did to others: the same player's older connection, for one.
                 self.act_on_room_events(room, now);
-                self.connections[key].phase = Phase::Seated { room, seat };
+                let connection = &mut self.connections[key];
+                connection.phase = Phase::Seated { room, seat };
+                connection.permit.end_handshake();
                 let slot = &mut self.rooms[room];
                 slot.set_member(seat, Some(key));
+                let (name, player) = (&*slot.name, slot.room.player(seat).map(|it| it.0));
+                self.connections[key]
+                    .span
+                    .in_scope(|| tracing::debug!(room = name, player, "seated"));
                 self.begin_pipes(key, room, seat);
                 self.queue_read(key);
                 self.transmit_bulk(key, room, seat, now);
@@ -177,7 +191,11 @@ impl Worker {
                 mut session,
                 code,
                 reason,
+                limit,
             })) => {
+                if let Some(limit) = limit {
+                    self.metrics.count_limit(limit);
+                }
                 let farewell = last_message(&mut session, now);
                 self.close(key, &farewell, code, &reason, now);
             }
@@ -199,7 +217,10 @@ impl Worker {
         let room = room
             .inspect_err(|misuse| tracing::error!(%misuse, "a room cannot be opened"))
             .ok()?;
-        Some(self.put_room(RoomSlot::new(room, place, phase, now)))
+        let slot = RoomSlot::new(room, place, phase, now);
+        let worker = self.index;
+        slot.span.in_scope(|| tracing::info!(worker, "made"));
+        Some(self.put_room(slot))
     }
 
     /// Refuses a connection that has no seat.
@@ -217,19 +238,24 @@ impl Worker {
         self.close(key, &farewell, code, reason, now);
     }
 
-    /// Ends a connection without a seat for what its peer did.
+    /// Ends a connection for what its peer did.
     pub(super) fn condemn(&mut self, key: usize, error: &PeerError, now: Micros) {
-        let (code, reason) = verdict(error);
         match self
             .connections
             .get(key)
             .map(|connection| &connection.phase)
         {
             Some(&Phase::Seated { room, seat }) => {
-                self.rooms[room].room.dismiss(seat, code, &reason, now);
+                self.rooms[room].room.dismiss(seat, error, now);
                 self.act_on_room_events(room, now);
             }
-            Some(Phase::Greeting { .. }) => self.turn_away(key, code, &reason, now),
+            Some(Phase::Greeting { .. }) => {
+                if let Some(limit) = Limit::of(error) {
+                    self.metrics.count_limit(limit);
+                }
+                let (code, reason) = verdict(error);
+                self.turn_away(key, code, &reason, now);
+            }
             // It is being closed already, for the first thing it did.
             Some(Phase::Closing { .. }) | None => {}
         }

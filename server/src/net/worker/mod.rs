@@ -75,6 +75,7 @@ pub(crate) struct Newcomer {
     /// What came right behind the request for the upgrade.
     pub(crate) read_ahead: Bytes,
     pub(crate) permit: Permit,
+    pub(crate) span: tracing::Span,
 }
 
 /// A connection on its way to its room.
@@ -250,6 +251,8 @@ impl Worker {
         }
         let now = self.now();
         self.ending = Some(now + SHUTDOWN_WAIT);
+        let (rooms, connections) = (self.rooms.len(), self.connections.len());
+        tracing::info!(worker = self.index, rooms, connections, "saying goodbye");
         let reason = "the server shuts down";
         let rooms: Vec<usize> = self.rooms.iter().map(|(key, _)| key).collect();
         for room in rooms {

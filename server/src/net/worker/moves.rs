@@ -63,6 +63,8 @@ impl Worker {
             })
             .collect();
         self.metrics.rooms_moved.add(1);
+        slot.span
+            .in_scope(|| tracing::info!(from = self.index, to = worker, "moved"));
         let name = slot.name.clone();
         // First the room, then the word that it is there: who is sent after it comes after it.
         // Sending fails only while the server ends: then the room ends with it.

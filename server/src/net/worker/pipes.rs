@@ -13,7 +13,7 @@ use tickwire_protocol::{
 
 use super::{Command, Worker, streams::REFUSED_KIND};
 use crate::{
-    limits::STREAMS_ATTENDED,
+    limits::{Limit, STREAMS_ATTENDED},
     room::SeatIndex,
     stream::{Incoming, Peer, Roster, Streams},
 };
@@ -120,7 +120,11 @@ impl Worker {
             return;
         };
         match slot.room.world_mut().get_resource_mut::<Streams>() {
-            Some(mut streams) => streams.offer(incoming),
+            Some(mut streams) => {
+                if !streams.offer(incoming) {
+                    self.metrics.count_limit(Limit::StreamOffers);
+                }
+            }
             None => incoming.refuse(
                 REFUSED_KIND,
                 &format!("this game takes no {kind:?} streams"),

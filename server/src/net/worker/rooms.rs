@@ -4,10 +4,11 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 
 use tickwire_protocol::{error::CloseCode, time::Micros};
+use tracing::Span;
 
 use super::{Phase, Worker, guarded};
 use crate::{
-    limits::{EMPTY_ROOM_KEPT, PUMP_PERIOD},
+    limits::PUMP_PERIOD,
     net::directory::Place,
     room::{Room, RoomEvent, SeatIndex},
     stream::Roster,
@@ -33,6 +34,8 @@ pub(super) struct RoomSlot {
     counted_encodes: (u64, u64),
     /// What its ticks have taken since the last sweep.
     pub(super) busy_micros: u64,
+    /// What is logged of it belongs to this: its life, never a tick.
+    pub(super) span: Span,
 }
 
 impl RoomSlot {
@@ -49,6 +52,7 @@ impl RoomSlot {
             counted_players: 0,
             counted_encodes: (0, 0),
             busy_micros: 0,
+            span: tracing::info_span!(parent: None, "room", name = &*place.room),
         }
     }
 
@@ -173,8 +177,14 @@ impl Worker {
                     code,
                     reason,
                     farewell,
+                    limit,
+                    traffic,
                 } => {
+                    if let Some(limit) = limit {
+                        self.metrics.count_limit(limit);
+                    }
                     if let Some(connection) = self.rooms[key].take_member(seat) {
+                        self.count_traffic(connection, &traffic);
                         self.close(connection, &farewell, code, &reason, now);
                     }
                 }
@@ -199,7 +209,8 @@ impl Worker {
     pub(super) fn on_room_panicked(&mut self, key: usize, now: Micros) {
         self.metrics.rooms_panicked.add(1);
         if let Some(slot) = self.rooms.get_mut(key) {
-            tracing::error!(room = %slot.name, "the game panicked; its room is closed");
+            slot.span
+                .in_scope(|| tracing::error!("failed: the game panicked"));
             slot.room.abandon("the room failed", now);
         }
         self.end_room(key, CloseCode::Internal, "the room failed", now);
@@ -224,6 +235,7 @@ impl Worker {
             self.metrics.rooms.add(-1);
             self.shared.directory.remove_room(&slot.name, self.index);
             self.room_by_name.remove(&slot.name);
+            slot.span.in_scope(|| tracing::info!("dropped"));
         }
     }
 
@@ -245,7 +257,7 @@ impl Worker {
 
             let is_over = slot
                 .empty_since
-                .is_some_and(|since| now.since(since) >= EMPTY_ROOM_KEPT);
+                .is_some_and(|since| now.since(since) >= self.shared.limits.empty_room_kept);
             // Somebody may be on the way to it: then the directory keeps it.
             if is_over && self.shared.directory.remove_room(&slot.name, self.index) {
                 self.forget_room(key);
