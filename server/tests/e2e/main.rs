@@ -18,3 +18,4 @@ mod play;
 mod server;
 mod spans;
 mod streams;
+mod wrapped;
