@@ -3,7 +3,9 @@
 //!
 //! A plain `cargo test` leaves npm's and Python's out: `cargo xtask test` makes ready what they need.
 
+mod cases;
 mod echo;
+mod raw;
 
 use std::{
     path::{Path, PathBuf},
