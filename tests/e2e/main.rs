@@ -2,6 +2,8 @@
 //! may expect in detail is simulated; here it is shown that the shell does the same.
 
 mod assets;
+#[cfg(target_os = "linux")]
+mod kill;
 mod relay;
 
 use std::{
