@@ -4,6 +4,7 @@
 //! The page itself is part of the binary; only what the WASM build writes and the assets are read from
 //! folders, so that either can be rebuilt under a running server.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -19,6 +20,11 @@ use tickwire_demo::server::game::{Setup, game};
 use tickwire_demo::server::start::Start;
 use tickwire_server::net::{Server, assets::Library};
 use tokio::net::TcpListener;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::{Layer as _, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
 
 const PAGE: &str = include_str!("../web/index.html");
 const PLAIN_PAGE: &str = include_str!("../web/plain.html");
@@ -49,6 +55,10 @@ struct Options {
     /// Let everyone begin in the same place, in sight of each other.
     #[arg(long)]
     gather: bool,
+    /// What to log on stderr: off, error, warn, info, debug, or by target as in `tickwire_server=debug`.
+    /// Without it, what the variable `RUST_LOG` says, or warn.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<Targets>,
 }
 
 #[tokio::main]
@@ -62,7 +72,24 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Writes what the filter lets through to stderr, with its spans.
+fn begin_logging(filter: Option<Targets>) -> Result<(), String> {
+    let filter = match (filter, env::var("RUST_LOG")) {
+        (Some(filter), _) => filter,
+        (None, Ok(text)) => text
+            .parse()
+            .map_err(|error| format!("RUST_LOG={text}: {error}"))?,
+        (None, Err(_)) => Targets::new().with_default(LevelFilter::WARN),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .init();
+    Ok(())
+}
+
 async fn run(options: Options) -> Result<(), String> {
+    begin_logging(options.log)?;
     for (folder, how) in [
         (
             &options.dist,
