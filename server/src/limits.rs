@@ -96,6 +96,10 @@ pub const ACCEPT_ERRORS_MAX: u32 = 200;
 /// Bytes that a refused connection may still send before it is cut.
 pub const REFUSED_BYTES_MAX: u64 = 64 * 1024;
 
+/// At least so many addresses can have HTTP connections at a time: one address gets at most this part of
+/// [`Limits::http_connections_max`], loopback excepted. The next one is closed unanswered.
+pub const HTTP_ADDRESSES_LEAST: usize = 4;
+
 /// Connections at a time that are upgraded only to be told by a close code that there is no place. Further
 /// ones get the HTTP status 503 instead, and hold nothing.
 pub const REFUSALS_TOLD_MAX: usize = 256;
@@ -169,7 +173,8 @@ pub struct Limits {
     /// Bytes per second and player besides the data of streams, which credit holds back; 4 MiB by
     /// default, twice that in a burst. More closes with `RateLimited`.
     pub bytes_per_second_max: u32,
-    /// How long a socket may refuse to take anything; 10 s by default. Longer closes with `TooSlow`.
+    /// How long a socket may refuse to take anything; 10 s by default. Longer closes with `TooSlow`; an HTTP
+    /// connection is cut, where the system can (Linux).
     pub stall_max: Micros,
     /// Time from the upgrade to a complete handshake; 10 s by default. Longer closes with `Timeout`.
     pub handshake_max: Micros,

@@ -13,60 +13,102 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use tickwire_protocol::time::Micros;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
-use super::metrics::Metrics;
-use crate::limits::{ACCEPT_ERRORS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT};
+use super::{
+    gate::{Gate, HttpPermit},
+    metrics::Metrics,
+};
+use crate::limits::{ACCEPT_ERRORS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT, Limits};
 
 /// How long to wait when accepting fails, most likely for want of file descriptors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
-/// Accepts connections until `shutdown` is done. Those under way finish their request.
-pub(super) async fn accept(
-    listener: TcpListener,
-    router: Router,
-    connections_max: usize,
-    metrics: Arc<Metrics>,
-    shutdown: impl Future<Output = ()> + Send,
-) -> io::Result<()> {
-    let mut shutdown = pin!(shutdown);
-    let places = Arc::new(Semaphore::new(connections_max));
-    let (ending, is_ending) = watch::channel(false);
-    let mut errors = 0;
-    loop {
-        let next = async {
-            // Never closed, so never an error; a full house waits in the kernel's queue.
-            let place = places.clone().acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            () = &mut shutdown => break,
-            next = next => next,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                errors = 0;
-                let connection = Connection {
-                    router: router.clone(),
-                    address,
-                    _place: place,
-                };
-                tokio::spawn(connection.serve(stream, metrics.clone(), is_ending.clone()));
-            }
-            Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(error),
-            Err(error) => {
-                errors += u32::from(!is_shortage(&error));
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+/// What connections need to come in.
+pub(super) struct Entrance {
+    pub(super) router: Router,
+    pub(super) limits: Arc<Limits>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Entrance {
+    /// Accepts connections until `shutdown` is done. Those under way finish their request.
+    pub(super) async fn accept(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let mut shutdown = pin!(shutdown);
+        let places = Arc::new(Semaphore::new(self.limits.http_connections_max));
+        let (ending, is_ending) = watch::channel(false);
+        let mut errors = 0;
+        loop {
+            let next = async {
+                // Never closed, so never an error; a full house waits in the kernel's queue.
+                let place = places.clone().acquire_owned().await.ok();
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                () = &mut shutdown => break,
+                next = next => next,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    errors = 0;
+                    self.begin(stream, address, place, is_ending.clone());
+                }
+                Err(error) if errors >= ACCEPT_ERRORS_MAX => return Err(error),
+                Err(error) => {
+                    errors += u32::from(!is_shortage(&error));
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+                }
             }
         }
+        // Idle connections close at once, others after their answer.
+        let _ = ending.send(true);
+        Ok(())
     }
-    // Idle connections close at once, others after their answer.
-    let _ = ending.send(true);
-    Ok(())
+
+    /// Gives a connection a task of its own, unless its address has too many.
+    fn begin(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: Option<OwnedSemaphorePermit>,
+        is_ending: watch::Receiver<bool>,
+    ) {
+        let Some(permit) = self.gate.enter_http(address.ip()) else {
+            tracing::debug!(%address, "too many HTTP connections of one address");
+            return;
+        };
+        // Who asks and does not read the answer must not hold a place for ever.
+        bound_unread(&stream, Some(self.limits.stall_max));
+        let connection = Connection {
+            router: self.router.clone(),
+            address,
+            _place: (place, permit),
+        };
+        tokio::spawn(connection.serve(stream, self.metrics.clone(), is_ending));
+    }
+}
+
+/// Has the kernel cut a connection that takes nothing for so long; with `None` no longer, for one whose stalls
+/// somebody else sees, who can say why it ends. Where the kernel cannot, nothing happens.
+pub(super) fn bound_unread(stream: &TcpStream, span: Option<Micros>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) =
+        socket2::SockRef::from(stream).set_tcp_user_timeout(span.map(Duration::from))
+    {
+        tracing::debug!(%error, "an answer may stay unread");
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream, span);
 }
 
 /// Whether accepting failed for want of something that others hold: it passes when they let go.
@@ -83,7 +125,8 @@ fn is_shortage(error: &io::Error) -> bool {
 struct Connection {
     router: Router,
     address: SocketAddr,
-    _place: Option<OwnedSemaphorePermit>,
+    /// Given back when it is over or upgraded.
+    _place: (Option<OwnedSemaphorePermit>, HttpPermit),
 }
 
 impl Connection {

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use tickwire_protocol::error::CloseCode;
 
 use super::metrics::Metrics;
-use crate::limits::Limits;
+use crate::limits::{HTTP_ADDRESSES_LEAST, Limits};
 
 /// Counts the connections there are.
 #[derive(Debug)]
@@ -19,11 +19,20 @@ pub(super) struct Gate {
     connections_max: usize,
     per_address_max: usize,
     handshakes_max: usize,
+    http_per_address_max: usize,
     connections: AtomicUsize,
     /// Connections that were ever let in: each one's number.
     entered: AtomicU64,
     addresses: DashMap<IpAddr, usize>,
+    http_addresses: DashMap<IpAddr, usize>,
     metrics: Arc<Metrics>,
+}
+
+/// A place among the HTTP connections of an address, held by one of them.
+#[derive(Debug)]
+pub(super) struct HttpPermit {
+    gate: Arc<Gate>,
+    address: IpAddr,
 }
 
 /// A place in the process, held by one connection.
@@ -42,6 +51,8 @@ pub(super) enum Refusal {
     Process,
     /// The address has.
     Address,
+    /// The address has all the HTTP connections it may have: no code can be said to it.
+    HttpAddress,
     /// Too many connections have been upgraded and have no seat yet.
     Handshakes,
 }
@@ -51,7 +62,7 @@ impl Refusal {
     pub(super) const fn code(self) -> CloseCode {
         match self {
             Self::Process | Self::Handshakes => CloseCode::Full,
-            Self::Address => CloseCode::RateLimited,
+            Self::Address | Self::HttpAddress => CloseCode::RateLimited,
         }
     }
 
@@ -59,7 +70,7 @@ impl Refusal {
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Process => "the server has no place left",
-            Self::Address => "too many connections from one address",
+            Self::Address | Self::HttpAddress => "too many connections from one address",
             Self::Handshakes => "too many are coming in at once, try again in a moment",
         }
     }
@@ -71,11 +82,29 @@ impl Gate {
             connections_max: limits.connections_max,
             per_address_max: limits.connections_per_address_max,
             handshakes_max: limits.handshakes_max,
+            http_per_address_max: (limits.http_connections_max / HTTP_ADDRESSES_LEAST).max(1),
             connections: AtomicUsize::new(0),
             entered: AtomicU64::new(0),
             addresses: DashMap::new(),
+            http_addresses: DashMap::new(),
             metrics,
         }
+    }
+
+    /// Lets one more HTTP connection of an address in; `None`, counted, when it has too many.
+    pub(super) fn enter_http(self: &Arc<Self>, address: IpAddr) -> Option<HttpPermit> {
+        if !address.is_loopback() {
+            let mut count = self.http_addresses.entry(address).or_insert(0);
+            if *count >= self.http_per_address_max {
+                self.metrics.count_refusal(Refusal::HttpAddress);
+                return None;
+            }
+            *count += 1;
+        }
+        Some(HttpPermit {
+            gate: self.clone(),
+            address,
+        })
     }
 
     /// Lets one more connection in, or says why not.
@@ -138,13 +167,26 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.end_handshake();
         self.gate.connections.fetch_sub(1, Relaxed);
-        if let Some(address) = self.address {
-            self.gate.addresses.remove_if_mut(&address, |_, count| {
-                *count -= 1;
-                *count == 0
-            });
+        if let Some(address) = &self.address {
+            release(&self.gate.addresses, address);
         }
     }
+}
+
+impl Drop for HttpPermit {
+    fn drop(&mut self) {
+        if !self.address.is_loopback() {
+            release(&self.gate.http_addresses, &self.address);
+        }
+    }
+}
+
+/// Counts one place less, and forgets an address that has none.
+fn release(addresses: &DashMap<IpAddr, usize>, address: &IpAddr) {
+    addresses.remove_if_mut(address, |_, count| {
+        *count -= 1;
+        *count == 0
+    });
 }
 
 #[cfg(test)]
@@ -203,5 +245,22 @@ mod tests {
         drop(held);
         assert_eq!((gate.connections(), gate.metrics.handshakes.read()), (0, 0));
         assert!(gate.addresses.is_empty());
+    }
+
+    #[test]
+    fn one_address_cannot_take_all_http_connections() {
+        let limits = Limits {
+            http_connections_max: 2 * HTTP_ADDRESSES_LEAST,
+            ..Limits::default()
+        };
+        let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
+        let address = |last| IpAddr::from([192, 0, 2, last]);
+        let held = [gate.enter_http(address(1)), gate.enter_http(address(1))];
+        assert!(held.iter().all(Option::is_some));
+        assert!(gate.enter_http(address(1)).is_none());
+        assert!(gate.enter_http(address(2)).is_some());
+        drop(held);
+        assert!(gate.enter_http(address(1)).is_some());
+        assert!(gate.http_addresses.is_empty());
     }
 }

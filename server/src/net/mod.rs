@@ -40,6 +40,7 @@ use tower_http::services::ServeDir;
 pub use self::metrics::cost::count_ticks;
 pub use self::upgrade::answer as answer_upgrade;
 use self::{
+    accept::Entrance,
     assets::Library,
     clock::Clock,
     directory::Directory,
@@ -227,11 +228,13 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let running = self.start()?;
-        let http_connections_max = running.door.shared.limits.http_connections_max;
-        let metrics = running.door.metrics.clone();
-        let router = running.router();
-        let result =
-            accept::accept(listener, router, http_connections_max, metrics, shutdown).await;
+        let entrance = Entrance {
+            router: running.router(),
+            limits: running.door.shared.limits.clone(),
+            gate: running.door.gate.clone(),
+            metrics: running.door.metrics.clone(),
+        };
+        let result = entrance.accept(listener, shutdown).await;
         running.shut_down().await;
         result.map_err(ServeError::Listener)
     }

@@ -24,7 +24,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{gate::Refusal, worker::Socket};
+use super::{accept::bound_unread, gate::Refusal, worker::Socket};
 use crate::limits::{CLOSE_WAIT, REFUSED_BYTES_MAX};
 
 /// Answers a request for an upgrade. `subprotocol` must be among those the client offers; `None` asks
@@ -109,7 +109,9 @@ fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> boo
 pub(super) fn take_socket(upgraded: Upgraded) -> io::Result<(Socket, Bytes)> {
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
-            let stream = parts.io.into_inner().into_std()?;
+            let stream = parts.io.into_inner();
+            bound_unread(&stream, None);
+            let stream = stream.into_std()?;
             Ok((Socket::from_tcp(stream)?, parts.read_buf))
         }
         Err(wrapped) => Ok((bridge(wrapped)?, Bytes::new())),

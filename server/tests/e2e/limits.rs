@@ -461,6 +461,38 @@ fn http_connections_beyond_their_limit_wait_for_a_place() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_nobody_reads_gives_its_place_back() {
+    let large = "x".repeat(32 << 20);
+    let router =
+        axum::Router::new().route("/large", axum::routing::get(move || async move { large }));
+    let limits = Limits {
+        stall_max: Micros::from_millis(500),
+        ..limits()
+    };
+    let server = Server::new(pucks).workers(1).limits(limits).router(router);
+    let server = TestServer::start(server);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream
+        .write_all(b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n")
+        .unwrap();
+    // The metrics' own connection is the other one.
+    server.until_metric("tickwire_http_connections", 2.0);
+    server.until_metric("tickwire_http_connections", 1.0);
+}
+
+#[test]
+fn a_request_whose_head_never_ends_is_dropped() {
+    let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(b"GET /play HTTP/1.1\r\nHost: te").unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    server.until_metric("tickwire_http_connections", 1.0);
+}
+
 #[test]
 fn a_request_with_too_long_a_head_is_answered_with_431() {
     let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
@@ -498,9 +530,9 @@ fn a_player_who_says_nothing_for_half_a_minute_is_closed_with_4004() {
         };
         events.filter_map(dismissal).collect::<Vec<_>>()
     };
-    assert_eq!(dismissals(SILENCE_MICROS_MAX), []);
-    let after = SILENCE_MICROS_MAX + Micros(1);
-    assert_eq!(dismissals(after), [(4004, Some(Limit::Silence))]);
+    assert_eq!(dismissals(Micros(SILENCE_MICROS_MAX.0 - 1)), []);
+    let silent = [(4004, Some(Limit::Silence))];
+    assert_eq!(dismissals(SILENCE_MICROS_MAX), silent);
 }
 
 #[test]
@@ -508,8 +540,8 @@ fn the_page_names_every_counter_of_a_limit() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sending.md");
     let page = std::fs::read_to_string(page).unwrap();
     let limits = Limit::ALL.map(|limit| format!("{{limit=\"{}\"}}", limit.name()));
-    let doors =
-        ["process", "address", "handshakes"].map(|reason| format!("{{reason=\"{reason}\"}}"));
+    let doors = ["process", "address", "http_address", "handshakes"]
+        .map(|reason| format!("{{reason=\"{reason}\"}}"));
     for counter in limits.into_iter().chain(doors) {
         assert!(
             page.contains(&counter),

@@ -286,6 +286,7 @@ impl BinaryJs {
             Ok(parts) => {
                 let socket = parts.io.into_inner();
                 socket.set_nodelay(true)?;
+                super::accept::bound_unread(&socket, None);
                 self.run_socket(socket, parts.read_buf, dialect, facts)
                     .await;
             }

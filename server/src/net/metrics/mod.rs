@@ -145,9 +145,10 @@ pub(crate) struct Metrics {
 }
 
 /// The refusals at the door, in the order of their counters.
-const REFUSALS: [(Refusal, &str); 3] = [
+const REFUSALS: [(Refusal, &str); 4] = [
     (Refusal::Process, "process"),
     (Refusal::Address, "address"),
+    (Refusal::HttpAddress, "http_address"),
     (Refusal::Handshakes, "handshakes"),
 ];
 
