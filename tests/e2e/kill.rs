@@ -13,11 +13,15 @@ use std::{
 
 use tests::{
     seeds::Replay,
-    sim::game::{Setting, game},
+    sim::game::{Health, Setting, Steer, game},
 };
 use tickwire_bots::{Options, SchemaBot, options::Play};
 use tickwire_protocol::time::Micros;
-use tickwire_server::{limits::Limits, net::Server};
+use tickwire_server::{
+    limits::Limits,
+    net::Server,
+    prelude::{Game, Replicated},
+};
 use tokio::net::TcpListener;
 
 /// No step of these tests takes this long.
@@ -26,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the bots' process is told to play, and for how many milliseconds.
 const URL: &str = "TICKWIRE_TEST_URL";
 const MILLIS: &str = "TICKWIRE_TEST_MILLIS";
-/// What the bots' process is asked for: players that come and go, or this many that stay and press nothing.
+/// Set for players that stay and press nothing: how many, for the bots' process.
 const IDLE: &str = "TICKWIRE_TEST_IDLE";
 
 const BOTS: usize = 48;
@@ -58,7 +62,11 @@ impl Process {
 
     /// A server, and where it listens.
     fn server() -> (Self, String) {
-        let mut process = Self::start("kill::server", &[]);
+        Self::server_with(&[])
+    }
+
+    fn server_with(variables: &[(&str, String)]) -> (Self, String) {
+        let mut process = Self::start("kill::server", variables);
         let stdout = process.0.stdout.take().expect("it was piped");
         let address = BufReader::new(stdout)
             .lines()
@@ -198,7 +206,7 @@ fn bots_that_are_killed_at_any_moment_leave_nothing_in_the_server() {
 
 #[test]
 fn a_player_who_does_nothing_costs_the_server_less_than_eight_kib() {
-    let (server, address) = Process::server();
+    let (server, address) = Process::server_with(&[(IDLE, String::new())]);
     // What is made once for all, and for a room, was made for these.
     let mut few = Process::idle_bots(&address, 20);
     until(|| players(&address), |players| *players == 20);
@@ -250,6 +258,14 @@ fn read_all(stderr: &mut ChildStderr) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
+/// A game in which nothing happens: what a player costs in it is the connection and the seat.
+fn still() -> Game {
+    Game::new("still")
+        .replicate::<Health>()
+        .input::<Steer>()
+        .on_join(|world, _| world.spawn((Replicated, Health(9))).id())
+}
+
 #[test]
 #[ignore = "the part of the server, started by the tests above"]
 fn server() {
@@ -257,7 +273,15 @@ fn server() {
         empty_room_kept: Micros::from_millis(300),
         ..Limits::default()
     };
-    let make_game = || game(Setting::default()).reconnect_grace(Duration::from_millis(300));
+    let is_still = env::var(IDLE).is_ok();
+    let make_game = move || {
+        let game = if is_still {
+            still()
+        } else {
+            game(Setting::default())
+        };
+        game.reconnect_grace(Duration::from_millis(300))
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
