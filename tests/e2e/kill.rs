@@ -67,7 +67,8 @@ impl Process {
 
     fn server_with(variables: &[(&str, String)]) -> (Self, String) {
         let mut process = Self::start("kill::server", variables);
-        let stdout = process.0.stdout.take().expect("it was piped");
+        // By reference, so that the pipe stays open: the test's frame says something more after a minute.
+        let stdout = process.0.stdout.as_mut().expect("it was piped");
         let address = BufReader::new(stdout)
             .lines()
             .map_while(Result::ok)
