@@ -184,7 +184,11 @@ pub const STREAMS_UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of one stream that wait between a program's task and the connection: beyond it the task's
 /// writes wait. A live stream drops its oldest record instead.
-pub const PIPE_UNSENT_BYTES_MAX: usize = 64 * 1024;
+pub const PIPE_UNSENT_BYTES_MIN: usize = 64 * 1024;
+
+/// The same on a connection that empties that queue within milliseconds: then the queue, and not the link,
+/// is what holds the stream back, and waking the task for every 32 KiB costs more than sending them.
+pub const PIPE_UNSENT_BYTES_MAX: usize = 512 * 1024;
 
 /// Bytes that wait in the pipes of one connection in all: beyond it only a pipe in which nothing waits
 /// takes a write. With [`PIPE_WRITE_BYTES_MAX`] in each of the streams that can be open, a connection's

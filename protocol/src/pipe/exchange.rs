@@ -265,7 +265,7 @@ fn send(state: &mut State, id: StreamId, mux: &mut Mux, now: Micros) {
     if outbound.records.is_empty() && outbound.end == End::Ending && mux.end(id).is_ok() {
         outbound.end = End::Sent;
     }
-    state.wake_writer_if_room();
+    state.wake_writer_if_room(now);
 }
 
 #[cfg(test)]

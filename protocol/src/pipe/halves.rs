@@ -9,7 +9,7 @@ use std::{io, sync::Arc};
 use bytes::Bytes;
 
 use super::{StreamError, incoming::or_would_block, state::Pipe};
-use crate::{id::StreamId, limits::PIPE_UNSENT_BYTES_MAX, mux::REFUSE_CODE_LET_GO};
+use crate::{id::StreamId, limits::PIPE_UNSENT_BYTES_MIN, mux::REFUSE_CODE_LET_GO};
 
 /// A stream of bytes, both ways.
 ///
@@ -172,7 +172,7 @@ impl WriteHalf {
         while !bytes.is_empty() {
             self.room().await?;
             // In pieces, so that a large buffer fills the queue no further than a small one.
-            let piece = bytes.split_to(bytes.len().min(PIPE_UNSENT_BYTES_MAX));
+            let piece = bytes.split_to(bytes.len().min(PIPE_UNSENT_BYTES_MIN));
             self.pipe.push(piece)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    limits::{PIPE_UNSENT_BYTES_MAX, PIPE_WRITE_BYTES_MAX},
+    limits::{PIPE_UNSENT_BYTES_MAX, PIPE_UNSENT_BYTES_MIN, PIPE_WRITE_BYTES_MAX},
     mux::Chunk,
     stream::StreamKind,
     time::Micros,
@@ -18,6 +18,13 @@ use crate::{
 /// Bytes that a task has taken and the peer has no credit for yet, while more wait for the task: telling
 /// the owner of every chunk would cost more than the chunk.
 const TAKEN_UNTOLD_BYTES: u64 = 32 * 1024;
+
+/// A queue half of which goes out faster than this, time after time, is too short for its link: two turns
+/// of a server's pump.
+const HALF_EMPTIED_FAST: Micros = Micros::from_millis(4);
+
+/// A queue that takes so long for it need not be deep.
+const HALF_EMPTIED_SLOWLY: Micros = Micros::from_millis(100);
 
 /// From the peer to the task.
 #[derive(Debug, Default)]
@@ -40,8 +47,19 @@ pub(super) struct Outbound {
     /// Small writes, gathered until they are worth a record.
     tail: BytesMut,
     bytes: usize,
+    depth: Depth,
     pub(super) end: End,
     pub(super) let_go: bool,
+}
+
+/// How much may wait: about what the connection takes in 8 ms, within limits.
+#[derive(Debug)]
+struct Depth {
+    bytes: usize,
+    /// The task waits for room.
+    is_wanted: bool,
+    /// When half of the queue was free again for a task that waited.
+    half_emptied: Option<Micros>,
 }
 
 #[derive(Debug)]
@@ -105,6 +123,11 @@ impl Outbound {
             records: VecDeque::new(),
             tail: BytesMut::new(),
             bytes: 0,
+            depth: Depth {
+                bytes: PIPE_UNSENT_BYTES_MIN,
+                is_wanted: false,
+                half_emptied: None,
+            },
             end: End::Open,
             let_go: false,
         }
@@ -128,7 +151,22 @@ impl Outbound {
     }
 
     pub(super) fn has_room(&self, hub_has_room: bool) -> bool {
-        self.is_empty() || self.is_live() || (self.bytes < PIPE_UNSENT_BYTES_MAX && hub_has_room)
+        self.is_empty() || self.is_live() || (self.bytes < self.depth.bytes && hub_has_room)
+    }
+
+    /// Remembers that the task waits for room.
+    pub(super) const fn ask_for_room(&mut self) {
+        self.depth.is_wanted = true;
+    }
+
+    /// Whether half of the queue is free. How soon that came for a task that waited says how deep the
+    /// queue should be.
+    pub(super) fn is_half_empty(&mut self, now: Micros) -> bool {
+        let is_half_empty = self.bytes <= self.depth.bytes / 2;
+        if is_half_empty && core::mem::take(&mut self.depth.is_wanted) {
+            self.depth.adapt(now);
+        }
+        is_half_empty
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
@@ -147,7 +185,7 @@ impl Outbound {
         self.gather();
         self.bytes += record.len();
         self.push_record(record);
-        while self.is_live() && self.bytes > PIPE_UNSENT_BYTES_MAX && self.records.len() > 1 {
+        while self.is_live() && self.bytes > PIPE_UNSENT_BYTES_MIN && self.records.len() > 1 {
             self.pop();
         }
     }
@@ -174,5 +212,65 @@ impl Outbound {
         self.records.clear();
         self.tail.clear();
         self.bytes = 0;
+    }
+}
+
+impl Depth {
+    fn adapt(&mut self, now: Micros) {
+        if let Some(last) = self.half_emptied.replace(now) {
+            let span = now.since(last);
+            if span < HALF_EMPTIED_FAST {
+                self.bytes = (self.bytes * 2).min(PIPE_UNSENT_BYTES_MAX);
+            } else if span > HALF_EMPTIED_SLOWLY {
+                self.bytes = PIPE_UNSENT_BYTES_MIN;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: usize = 1024;
+
+    /// The most that waits of a task that always has more, while the connection takes `taken_bytes` every
+    /// 2 ms.
+    fn held_beside(taken_bytes: usize) -> usize {
+        let mut queue = Outbound::new(StreamKind::Bytes);
+        let mut held = 0;
+        for turn in 0..500 {
+            let left = queue.bytes().saturating_sub(taken_bytes);
+            while queue.bytes() > left {
+                queue.pop();
+            }
+            // The task is woken only then.
+            if queue.is_half_empty(Micros::from_millis(2 * turn)) {
+                while queue.has_room(true) {
+                    queue.push(Bytes::from_static(&[0; PIECE]));
+                }
+                queue.ask_for_room();
+            }
+            held = held.max(queue.bytes());
+        }
+        held
+    }
+
+    #[test]
+    fn a_queue_is_as_deep_as_its_connection_is_fast() {
+        assert_eq!(held_beside(5_000), PIPE_UNSENT_BYTES_MIN, "20 Mbit/s");
+        assert_eq!(held_beside(1 << 20), PIPE_UNSENT_BYTES_MAX, "a wire");
+        assert_eq!(held_beside(80_000), 256 * 1024, "320 Mbit/s");
+    }
+
+    #[test]
+    fn a_queue_of_a_connection_that_stalls_is_short_again() {
+        let mut queue = Outbound::new(StreamKind::Bytes);
+        queue.depth.bytes = PIPE_UNSENT_BYTES_MAX;
+        for second in 1..3 {
+            queue.ask_for_room();
+            assert!(queue.is_half_empty(Micros::from_millis(1000 * second)));
+        }
+        assert_eq!(queue.depth.bytes, PIPE_UNSENT_BYTES_MIN);
     }
 }

@@ -25,9 +25,10 @@ use super::{
 };
 use crate::{
     id::StreamId,
-    limits::{PIPE_UNSENT_BYTES_MAX, PIPE_WRITE_BYTES_MAX, PIPES_UNSENT_BYTES_MAX},
+    limits::{PIPE_WRITE_BYTES_MAX, PIPES_UNSENT_BYTES_MAX},
     mux::Chunk,
     stream::{Offer, StreamKind, StreamOptions},
+    time::Micros,
 };
 
 /// A stream between a task and a connection's owner.
@@ -182,6 +183,7 @@ impl Pipe {
                 return Poll::Ready(Ok(0));
             }
             if !state.outbound.has_room(hub_has_room) {
+                state.outbound.ask_for_room();
                 state.writer = kept(state.writer.take(), waker);
                 return Poll::Pending;
             }
@@ -203,6 +205,7 @@ impl Pipe {
             if state.outbound.has_room(hub_has_room) {
                 return Poll::Ready(Ok(()));
             }
+            state.outbound.ask_for_room();
             state.writer = kept(state.writer.take(), waker);
             Poll::Pending
         })
@@ -362,8 +365,8 @@ impl State {
     }
 
     /// Wakes the writer if half of its queue is free.
-    pub(super) fn wake_writer_if_room(&mut self) {
-        if self.outbound.bytes() <= PIPE_UNSENT_BYTES_MAX / 2 {
+    pub(super) fn wake_writer_if_room(&mut self, now: Micros) {
+        if self.outbound.is_half_empty(now) {
             self.wake_writer();
         }
     }
