@@ -44,8 +44,16 @@ pub const EVENTS_PER_TICK_MAX: u32 = 64;
 /// Bytes of control and event frames that may stand before one snapshot in a message.
 pub const BYTES_BEFORE_SNAPSHOT_MAX: usize = 16 * 1024;
 
-/// Messages of opened streams that one connection may be given in one go, between two looks at others.
-pub const BULK_MESSAGES_PER_PUMP_MAX: usize = 8;
+/// Bytes of opened streams that one turn of the pump writes, shared by the connections that it serves: a
+/// fraction of a millisecond, so that no tick is late for it, and 500 MB/s.
+pub const BULK_BYTES_PER_PUMP_MAX: usize = 1024 * 1024;
+
+/// What a connection may write in a turn of the pump however many there are.
+pub const BULK_BYTES_PER_TURN_MIN: usize = 8 * tickwire_protocol::limits::BULK_MESSAGE_BYTES_MAX;
+
+/// Messages of opened streams are gathered up to this before they are written: fewer and larger writes on
+/// fast links. It fits the core's second cache.
+pub const BULK_WRITE_BYTES: usize = 256 * 1024;
 
 /// Unsent bytes that the kernel may hold in front of a snapshot, where the system can bound them
 /// (`TCP_NOTSENT_LOWAT`), before a connection's rate is known and on slow links: 6.4 ms of 20 Mbit/s. On

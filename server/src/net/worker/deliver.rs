@@ -11,10 +11,7 @@ use tickwire_protocol::{
 };
 
 use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES};
-use crate::{
-    limits::{BULK_MESSAGES_PER_PUMP_MAX, STREAMS_ATTENDED},
-    room::{Room, SeatIndex},
-};
+use crate::room::{Room, SeatIndex};
 
 /// Bytes for each socket that is read in a batch: several inputs of a player fit.
 const BATCH_READ_BYTES: usize = 1024;
@@ -301,71 +298,6 @@ impl Worker {
             self.mark_busy(key);
         }
         Ok(has_something)
-    }
-
-    /// Writes what a player's streams have, as far as the socket takes it. Says whether more is to come.
-    pub(super) fn transmit_bulk(
-        &mut self,
-        key: usize,
-        room: usize,
-        seat: SeatIndex,
-        now: Micros,
-    ) -> bool {
-        self.serve_pipes(key, room, seat, now);
-        if let (Some(slot), Some(connection)) =
-            (self.rooms.get_mut(room), self.connections.get_mut(key))
-            && slot.room.wants_transmit(seat)
-        {
-            connection.bulk_attended = now + STREAMS_ATTENDED;
-            connection.is_paced_by_marks = !connection.sample_link(now);
-            if connection.is_paced_by_marks {
-                slot.room.pace_by_marks(seat);
-            }
-        }
-        for _ in 0..BULK_MESSAGES_PER_PUMP_MAX {
-            let (Some(slot), Some(connection)) =
-                (self.rooms.get_mut(room), self.connections.get_mut(key))
-            else {
-                return false;
-            };
-            match connection.clear_the_way(now) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.metrics.would_block.add(1);
-                    break;
-                }
-                Err(_) => {
-                    self.on_broken(key, now);
-                    return false;
-                }
-            }
-            self.out.clear();
-            let begun = connection.writer.begin(&mut self.out);
-            let bulk = connection.bulk_bytes();
-            if !slot.room.poll_transmit_bulk(seat, bulk, now, &mut self.out) {
-                connection.writer.abandon(begun, &mut self.out);
-                break;
-            }
-            connection
-                .writer
-                .finish(begun, Opcode::Binary, &mut self.out);
-            self.metrics.messages_out.add(1);
-            connection.count_bulk(self.out.len());
-            if connection.write(&self.out, now).is_err() {
-                self.on_broken(key, now);
-                return false;
-            }
-            // Streams that were full have room again: what they get goes out with the next message.
-            while let Some(slot) = self.rooms.get_mut(room)
-                && let Some(event) = slot.room.poll_stream_event(seat)
-            {
-                self.on_stream_event(room, seat, event, now);
-            }
-            self.serve_pipes(key, room, seat, now);
-        }
-        self.rooms
-            .get(room)
-            .is_some_and(|slot| slot.room.wants_transmit(seat))
     }
 
     /// The peer has sent its close frame: answer it, unless it is the answer to ours.

@@ -9,6 +9,7 @@
 //! Between ticks only connections with something under way are served: a handshake, a transfer, a
 //! farewell. When there are none, nothing runs.
 
+mod bulk;
 mod connection;
 mod deliver;
 mod greet;
@@ -52,7 +53,10 @@ use super::{
 };
 use crate::{
     game::Game,
-    limits::{Limits, PUMP_PERIOD, PUMP_PERIOD_BULK, READ_BYTES_MAX, SHUTDOWN_WAIT, SWEEP_PERIOD},
+    limits::{
+        BULK_BYTES_PER_PUMP_MAX, BULK_BYTES_PER_TURN_MIN, Limits, PUMP_PERIOD, PUMP_PERIOD_BULK,
+        READ_BYTES_MAX, SHUTDOWN_WAIT, SWEEP_PERIOD,
+    },
 };
 
 /// What a worker is told.
@@ -113,6 +117,8 @@ pub(crate) struct Worker {
     asset_changes: Option<Changes>,
     /// Connections served between ticks.
     busy: Vec<usize>,
+    /// Bytes of bulk that each of them may write in this turn of the pump.
+    bulk_share_bytes: usize,
     next_pump: Micros,
     next_sweep: Micros,
     busy_micros: u64,
@@ -154,6 +160,7 @@ impl Worker {
             rooms: Slab::new(),
             room_by_name: HashMap::new(),
             busy: Vec::new(),
+            bulk_share_bytes: BULK_BYTES_PER_TURN_MIN,
             next_pump: now,
             next_sweep: now + SWEEP_PERIOD,
             busy_micros: 0,
@@ -310,6 +317,7 @@ impl Worker {
         }
         let mut period = PUMP_PERIOD;
         let mut busy = core::mem::take(&mut self.busy);
+        self.bulk_share_bytes = (BULK_BYTES_PER_PUMP_MAX / busy.len()).max(BULK_BYTES_PER_TURN_MIN);
         busy.retain(|&key| {
             let stays = self.serve_busy(key, now);
             if let Some(connection) = self.connections.get_mut(key) {
