@@ -24,6 +24,10 @@ use web_sys::{QueuingStrategy, ReadableStream, ReadableStreamDefaultController, 
 
 use super::{Page, message_pack, now, object::object, pump};
 
+/// What waits of a stream of bytes is put together up to this before the page gets it: a page that is busy
+/// pays more for a chunk than for its bytes.
+const CHUNK_TO_PAGE_BYTES: usize = 4 * CHUNK_BYTES_MAX;
+
 /// A promise that is settled later.
 pub(super) struct Pending {
     resolve: Function,
@@ -270,25 +274,44 @@ fn read(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
             _ => return,
         }
     };
-    let chunk = with_streams(page, |streams, now| match kind {
-        StreamKind::Bytes | StreamKind::Asset => streams
-            .read(id, now)
-            .ok()
-            .flatten()
-            .map(|chunk| chunk.bytes),
-        StreamKind::Messages | StreamKind::Live => streams.read_record(id, now).ok().flatten(),
-    });
-    let Some(Some(chunk)) = chunk else { return };
-    let value = match kind {
-        StreamKind::Bytes | StreamKind::Asset => Uint8Array::from(&chunk[..]).into(),
+    let value = with_streams(page, |streams, now| match kind {
+        StreamKind::Bytes | StreamKind::Asset => next_bytes(streams, id, now),
         StreamKind::Messages | StreamKind::Live => {
-            message_pack::decode(&chunk).unwrap_or(JsValue::NULL)
+            let record = streams.read_record(id, now).ok().flatten()?;
+            Some(message_pack::decode(&record).unwrap_or(JsValue::NULL))
         }
-    };
+    });
+    let Some(Some(value)) = value else { return };
     // It fails when the page has cancelled meanwhile, and then nobody wants the chunk.
     drop(controller.enqueue_with_chunk(&value));
     let pull = pipe.borrow_mut().pull.take();
     pull.into_iter().for_each(Pending::resolve);
+}
+
+/// What waits of a stream of bytes, as one array.
+fn next_bytes(streams: &mut Mux, id: StreamId, now: Micros) -> Option<JsValue> {
+    let mut pieces = vec![];
+    let mut bytes = 0;
+    while bytes < CHUNK_TO_PAGE_BYTES
+        && let Ok(Some(chunk)) = streams.read(id, now)
+    {
+        bytes += chunk.bytes.len();
+        pieces.push(chunk.bytes);
+    }
+    match &pieces[..] {
+        [] => None,
+        [piece] => Some(Uint8Array::from(&piece[..]).into()),
+        pieces => {
+            let array = Uint8Array::new_with_length(bytes as u32);
+            let mut at = 0;
+            for piece in pieces {
+                let end = at + piece.len() as u32;
+                array.subarray(at, end).copy_from(piece);
+                at = end;
+            }
+            Some(array.into())
+        }
+    }
 }
 
 fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
