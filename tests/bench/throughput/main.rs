@@ -13,6 +13,7 @@ mod driver;
 mod endpoint;
 mod measure;
 mod plan;
+mod processes;
 mod report;
 mod tickwire;
 
@@ -55,6 +56,9 @@ struct Arguments {
     /// Leaves Chromium out.
     #[arg(long)]
     no_chromium: bool,
+    /// Runs only what has this in its name, as in `down: tickwire to rust`.
+    #[arg(long, default_value = "")]
+    only: String,
     /// What `cargo bench` passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -128,18 +132,26 @@ fn compare(arguments: &Arguments, page: &str) -> Result<(), Box<dyn Error>> {
         page: browser.as_ref().map(|browser| (browser, page)),
     };
     let mut rows = Vec::new();
+    let mut failures = 0;
     for plan in Plan::all(arguments.messages) {
         for _ in 0..arguments.rounds {
             for (system, client) in PAIRS {
-                if client != Load::Chromium || browser.is_some() {
-                    let row = bench.run(system, client, &plan)?;
-                    let (case, direction) = (plan.case(), &plan.direction);
-                    let (system, client) = (system.name(), client.name());
-                    eprintln!(
-                        "{case}, {direction}: {system} to {client}: {:.1} s",
-                        row.seconds
-                    );
-                    rows.push(row);
+                let (case, direction) = (plan.case(), &plan.direction);
+                let names = (system.name(), client.name());
+                let name = format!("{case}, {direction}: {} to {}", names.0, names.1);
+                let is_left_out = client == Load::Chromium && browser.is_none();
+                if is_left_out || !name.contains(&arguments.only) {
+                    continue;
+                }
+                match bench.run(system, client, &plan.for_client(client)) {
+                    Ok(row) => {
+                        eprintln!("{name}: {:.2} s", row.seconds);
+                        rows.push(row);
+                    }
+                    Err(error) => {
+                        eprintln!("{name}: failed: {error}");
+                        failures += 1;
+                    }
                 }
             }
         }
@@ -147,6 +159,9 @@ fn compare(arguments: &Arguments, page: &str) -> Result<(), Box<dyn Error>> {
     report::print(&rows);
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_string_pretty(&rows)?)?;
+    }
+    if failures > 0 {
+        return Err(format!("{failures} of the measurements failed; why is above").into());
     }
     Ok(())
 }

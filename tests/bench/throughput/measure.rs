@@ -2,10 +2,11 @@
 
 use std::{
     error::Error,
-    fs,
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
     time::Duration,
 };
 
@@ -15,7 +16,11 @@ use serde_json::json;
 use crate::{
     driver::Browser,
     plan::{Load, Plan, System},
+    processes,
 };
+
+/// The longest that one step of a measurement may take: the warm-up, or the transfer.
+const STEP_MAX: Duration = Duration::from_secs(90);
 
 /// What the end that loads has seen of itself.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -33,8 +38,10 @@ pub(crate) struct Row {
     pub(crate) client: Load,
     pub(crate) seconds: f64,
     pub(crate) server_cpu_seconds: f64,
-    /// Of the client; none for a browser, which is many processes.
-    pub(crate) client_cpu_seconds: Option<f64>,
+    /// Of the client; of a browser, of all its processes together.
+    pub(crate) client_cpu_seconds: f64,
+    /// Of a browser's page alone: scripts, and the page's end of the socket.
+    pub(crate) page_cpu_seconds: Option<f64>,
     pub(crate) bytes: u64,
     pub(crate) messages: u64,
 }
@@ -51,7 +58,7 @@ pub(crate) struct Bench<'a> {
 struct Process {
     child: Child,
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl Process {
@@ -62,30 +69,37 @@ impl Process {
             .spawn()?;
         let stdin = child.stdin.take().ok_or("its input was piped")?;
         let stdout = child.stdout.take().ok_or("its output was piped")?;
+        let (found, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if found.send(line).is_err() {
+                    return;
+                }
+            }
+        });
         Ok(Self {
             child,
             stdin,
-            stdout: BufReader::new(stdout),
+            lines,
         })
     }
 
-    fn line(&mut self) -> Result<String, Box<dyn Error>> {
-        let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
-            return Err("a process of the bench ended early; what it said is above".into());
-        }
+    /// The next line it prints.
+    fn line(&self, what_for: &str) -> Result<String, Box<dyn Error>> {
+        let line = self.lines.recv_timeout(STEP_MAX).map_err(|error| {
+            let seconds = STEP_MAX.as_secs();
+            match error {
+                RecvTimeoutError::Timeout => format!("{what_for}: not within {seconds} s"),
+                RecvTimeoutError::Disconnected => {
+                    format!("{what_for}: the process ended early; what it said is above")
+                }
+            }
+        })?;
         Ok(line.trim().to_owned())
     }
 
-    /// Nanoseconds on a CPU so far, by all its threads.
     fn cpu_seconds(&self) -> Result<f64, Box<dyn Error>> {
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let schedule = fs::read_to_string(task?.path().join("schedstat"))?;
-            let running = schedule.split(' ').next().unwrap_or_default();
-            nanoseconds += running.parse::<u64>()?;
-        }
-        Ok(nanoseconds as f64 / 1e9)
+        Ok(processes::cpu_seconds(self.child.id())?)
     }
 }
 
@@ -115,7 +129,7 @@ impl Bench<'_> {
         plan: &Plan,
     ) -> Result<Row, Box<dyn Error>> {
         let this = std::env::current_exe()?;
-        let mut server = Process::start(&mut match system {
+        let server = Process::start(&mut match system {
             System::BinaryJs => self.node(&["serve"]),
             System::Endpoint | System::Tickwire => {
                 let mut command = Command::new(&this);
@@ -123,9 +137,9 @@ impl Bench<'_> {
                 command
             }
         })?;
-        let url = server.line()?;
+        let url = server.line("the server's address")?;
         let text = serde_json::to_string(plan)?;
-        let (cpu, taken) = match client {
+        let (cpu, taken, page) = match client {
             Load::Chromium => self.in_chromium(&server, system, &url, plan)?,
             Load::Node | Load::Rust => {
                 let mut load = Process::start(&mut match client {
@@ -137,11 +151,11 @@ impl Bench<'_> {
                         command
                     }
                 })?;
-                load.line()?;
+                load.line("the warm-up")?;
                 let before = server.cpu_seconds()?;
                 load.stdin.write_all(b"go\n")?;
-                let taken: Taken = serde_json::from_str(&load.line()?)?;
-                (server.cpu_seconds()? - before, taken)
+                let taken: Taken = serde_json::from_str(&load.line("the transfer")?)?;
+                (server.cpu_seconds()? - before, taken, None)
             }
         };
         Ok(Row {
@@ -151,7 +165,8 @@ impl Bench<'_> {
             client,
             seconds: taken.seconds,
             server_cpu_seconds: cpu,
-            client_cpu_seconds: (client != Load::Chromium).then_some(taken.cpu_seconds),
+            client_cpu_seconds: taken.cpu_seconds,
+            page_cpu_seconds: page,
             bytes: plan.bytes,
             messages: plan.messages(),
         })
@@ -163,34 +178,40 @@ impl Bench<'_> {
         system: System,
         url: &str,
         plan: &Plan,
-    ) -> Result<(f64, Taken), Box<dyn Error>> {
+    ) -> Result<(f64, Taken, Option<f64>), Box<dyn Error>> {
         let (browser, page) = self.page.ok_or("there is no browser")?;
         browser.open(page)?;
         let plan = json!(plan);
         let system = json!(system.name());
+        // Under load the driver may answer before the page's scripts have run.
+        browser.wait_until("typeof window.measure === 'function'", STEP_MAX)?;
         browser.execute(&format!("prepare({system}, {}, {plan})", json!(url)))?;
-        wait(browser, "warm")?;
-        let before = server.cpu_seconds()?;
+        wait(browser, "the warm-up", "warm")?;
+        let (server_before, before) = (server.cpu_seconds()?, processes::Browser::cpu()?);
         browser.execute(&format!("measure({plan})"))?;
-        wait(browser, "done")?;
-        let cpu = server.cpu_seconds()? - before;
+        wait(browser, "the transfer", "done")?;
+        let (server_after, after) = (server.cpu_seconds()?, processes::Browser::cpu()?);
         let seconds = browser.execute("return window.seconds")?;
         let taken = Taken {
-            seconds: seconds.as_f64().unwrap_or_default(),
-            cpu_seconds: 0.0,
+            seconds: seconds.as_f64().ok_or("the page does not say how long")?,
+            cpu_seconds: after.all_seconds - before.all_seconds,
         };
-        Ok((cpu, taken))
+        // The page's sockets would go on beside the next measurement.
+        browser.open("about:blank")?;
+        let page_seconds = after.page_seconds - before.page_seconds;
+        Ok((server_after - server_before, taken, Some(page_seconds)))
     }
 }
 
 /// Waits for a state of the page.
-fn wait(browser: &Browser, state: &str) -> Result<(), Box<dyn Error>> {
+fn wait(browser: &Browser, what_for: &str, state: &str) -> Result<(), Box<dyn Error>> {
     let condition = format!("window.state === '{state}' || window.state.startsWith('failed')");
-    browser.wait_until(&condition, Duration::from_secs(120))?;
+    let waited = browser.wait_until(&condition, STEP_MAX);
+    waited.map_err(|error| format!("{what_for}: {error}"))?;
     let reached = browser.execute("return window.state")?;
     if reached == state {
         Ok(())
     } else {
-        Err(format!("the page says: {reached}").into())
+        Err(format!("{what_for}: the page says: {reached}").into())
     }
 }

@@ -63,7 +63,23 @@ pub(crate) struct Plan {
 pub(crate) const BULK_CHUNK: u64 = 40_960;
 const SMALL: u64 = 64;
 
+/// A page is given this part of the small messages down, and up: the bundle sends each as a `Blob` of its
+/// own, and needs more than a millisecond for it.
+const CHROMIUM_PARTS: [u64; 2] = [4, 20];
+
 impl Plan {
+    /// The same for a client: fewer small messages for a page.
+    pub(crate) fn for_client(&self, client: Load) -> Self {
+        let mut plan = self.clone();
+        if client == Load::Chromium && plan.chunk != BULK_CHUNK {
+            let [down, up] = CHROMIUM_PARTS;
+            let part = if plan.direction == "down" { down } else { up };
+            plan.bytes = plan.bytes / part / plan.chunk * plan.chunk;
+            plan.warm_bytes = plan.warm_bytes / part / plan.chunk * plan.chunk;
+        }
+        plan
+    }
+
     /// 64 MiB in BinaryJS's chunks, then small messages, each down and up.
     pub(crate) fn all(small_messages: u64) -> Vec<Self> {
         let bulk = (64 << 20) / BULK_CHUNK * BULK_CHUNK;

@@ -44,8 +44,14 @@ pub(crate) fn print(rows: &[Row]) {
         if heading != title {
             println!("\n{heading}, {unit} per second");
             println!(
-                "{:<14}{:<10}{:>10}{:>16}{:>10}{:>16}",
-                "server", "client", "wall", "per server CPU", "ratio", "per client CPU"
+                "{:<14}{:<10}{:>10}{:>16}{:>10}{:>16}{:>14}",
+                "server",
+                "client",
+                "wall",
+                "per server CPU",
+                "ratio",
+                "per client CPU",
+                "of the page"
             );
             title = heading;
         }
@@ -54,6 +60,7 @@ pub(crate) fn print(rows: &[Row]) {
         } else {
             Load::Node
         };
+        // A page has fewer small messages to do; its peer has as few.
         let peer = medians.iter().find(|it| {
             (it.case, &it.direction, it.system, it.client)
                 == (row.case, &row.direction, System::BinaryJs, peer_client)
@@ -66,17 +73,18 @@ pub(crate) fn print(rows: &[Row]) {
         let ratio = peer.map_or_else(String::new, |peer| {
             format!("{:.2}", peer.server_cpu_seconds / row.server_cpu_seconds)
         });
-        let client = row
-            .client_cpu_seconds
-            .map_or_else(|| "-".to_owned(), |cpu| format!("{:.0}", amount / cpu));
+        let page = row
+            .page_cpu_seconds
+            .map_or_else(String::new, |cpu| format!("{:.0}", amount / cpu));
         println!(
-            "{:<14}{:<10}{:>10.0}{:>16.0}{:>10}{:>16}",
+            "{:<14}{:<10}{:>10.0}{:>16.0}{:>10}{:>16.0}{:>14}",
             row.system.name(),
             row.client.name(),
             amount / row.seconds,
             amount / row.server_cpu_seconds,
             ratio,
-            client
+            amount / row.client_cpu_seconds,
+            page
         );
     }
 }
