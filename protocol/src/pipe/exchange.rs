@@ -247,8 +247,10 @@ fn send(state: &mut State, id: StreamId, mux: &mut Mux, now: Micros) {
     let outbound = &mut state.outbound;
     outbound.gather();
     let is_live = outbound.kind() == StreamKind::Live;
-    for record in &mut outbound.records {
-        record.seen.get_or_insert(now);
+    if is_live {
+        for record in &mut outbound.records {
+            record.seen.get_or_insert(now);
+        }
     }
     while let Some(record) = outbound.records.front() {
         let seen = record.seen.unwrap_or(now);
