@@ -148,6 +148,10 @@ impl Game {
             }
             self.client_sends();
         }
+        if self.client.poll_timeout() <= self.now {
+            self.client.handle_timeout(self.now).unwrap();
+            self.client_sends();
+        }
         if self.now.0 % PUMP.0 < STEP.0 {
             self.server_turn();
         }

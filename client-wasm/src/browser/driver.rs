@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use tickwire_protocol::{asset::AssetHash, time::Micros};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
 use super::{
     cache,
@@ -17,10 +17,16 @@ use crate::{
     client::{Client, ClientEvent, Config},
 };
 
+/// How long a full socket, or bulk that is held back, is left alone before it is looked at again: as soon
+/// as timers go.
+const TURN_MILLIS: i32 = 4;
+
 /// What comes back to the owner of a driver, later.
 pub(super) enum Arrival<'a> {
     Socket(SocketEvent<'a>),
     LookedUp(AssetHash, Option<Bytes>),
+    /// Time to look again at what could not be sent.
+    Turn,
 }
 
 pub(super) struct Driver {
@@ -28,6 +34,8 @@ pub(super) struct Driver {
     url: String,
     socket: Option<Socket>,
     message: Vec<u8>,
+    /// Whether a timer runs for the next [`Arrival::Turn`].
+    awaits_turn: bool,
 }
 
 impl Driver {
@@ -37,6 +45,7 @@ impl Driver {
             url,
             socket: None,
             message: vec![],
+            awaits_turn: false,
         }
     }
 
@@ -53,14 +62,15 @@ impl Driver {
                 self.client.handle_close(code, &reason, now);
             }
             Arrival::LookedUp(hash, bytes) => self.client.handle_asset_cached(hash, bytes),
+            Arrival::Turn => self.awaits_turn = false,
         }
     }
 
-    /// Whether the socket takes nothing now, so that it is to be looked at again.
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether something waits that nothing but time lets go on.
+    fn awaits_time(&self) -> bool {
         let meant = self.client.unsent_bytes_max();
         let socket = self.socket.as_ref();
-        socket.is_some_and(|socket| socket.is_full(meant))
+        socket.is_some_and(|socket| socket.is_full(meant)) || self.client.holds_bulk()
     }
 
     /// Bytes that the browser has not sent yet.
@@ -95,6 +105,11 @@ impl Driver {
                 socket.close(code, &reason);
             }
         }
+        if self.awaits_time() && !self.awaits_turn {
+            self.awaits_turn = true;
+            let arrive = arrive.clone();
+            once_after(TURN_MILLIS, move || arrive(Arrival::Turn));
+        }
         while let Some(hash) = self.client.poll_asset_lookup() {
             let arrive = arrive.clone();
             wasm_bindgen_futures::spawn_local(async move {
@@ -117,6 +132,19 @@ impl Driver {
             wasm_bindgen_futures::spawn_local(cache::keep(*hash, mime.clone(), bytes.clone()));
         }
         Some(event)
+    }
+}
+
+/// Calls `act` once. Without timers nothing would go at all, so there is nothing to report.
+fn once_after(millis: i32, act: impl FnOnce() + 'static) {
+    let callback = Closure::once_into_js(act);
+    if let Some(window) = web_sys::window() {
+        drop(
+            window.set_timeout_with_callback_and_timeout_and_arguments_0(
+                callback.unchecked_ref(),
+                millis,
+            ),
+        );
     }
 }
 

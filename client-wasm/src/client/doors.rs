@@ -232,6 +232,14 @@ impl Client {
         session.poll_transmit(budget_bytes, now, out)
     }
 
+    /// Whether bulk is held back now, so that [`poll_message`](Self::poll_message) is worth calling every
+    /// few milliseconds.
+    #[must_use]
+    pub fn holds_bulk(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.holds_bulk())
+    }
+
     /// Bytes that a socket may hold without standing in an input's way for long. See
     /// [`ClientSession::unsent_bytes_max`].
     #[must_use]

@@ -29,6 +29,13 @@ const WORTH_A_MARK: u64 = 256;
 /// The pace is told of the link with each answer, and this often between them while bulk waits.
 const SAMPLE_PERIOD: Micros = Micros::from_millis(1);
 
+/// How often bulk that waits is looked at again, answers or not: as a server's pump.
+const TURN: Micros = Micros::from_millis(2);
+
+/// How much faster than the link bulk is written, so that what an answer makes room for at once does not
+/// go at once: a router's queue may be shorter than that.
+const HASTE: u64 = 2;
+
 /// How often the sender stands still, and for how much longer than the queue seems to be.
 const PROBE_PERIOD: Micros = Micros::from_millis(10_000);
 const PROBE_BEYOND: Micros = Micros::from_millis(2);
@@ -44,15 +51,48 @@ pub(crate) struct MarkedPace {
     probed: Micros,
     /// Until when nothing is written.
     stands_still: Option<Micros>,
+    burst: Burst,
+    /// When to look again at bulk that was held back.
+    turn_due: Option<Micros>,
     answered: u64,
 }
+
+/// Bytes that may be written at once: time and what arrives fill them, up to what may wait unsent.
+#[derive(Debug, Default)]
+struct Burst {
+    bytes: u64,
+    filled: Option<Micros>,
+}
+
+impl Burst {
+    /// `unsent` is what the link carries in [`UNSENT_SPAN`].
+    fn fill(&mut self, unsent: u64, now: Micros) {
+        let span = self.filled.map_or(UNSENT_SPAN, |at| now.since(at));
+        let more = unsent.saturating_mul(HASTE * span.0) / UNSENT_SPAN.0;
+        // Not at all for less than a byte: else it would never become one.
+        if more > 0 {
+            self.add(more, unsent);
+            self.filled = Some(now);
+        }
+    }
+
+    fn add(&mut self, bytes: u64, unsent: u64) {
+        self.bytes = self.bytes.saturating_add(bytes).min(unsent);
+    }
+}
+
+/// The time of the link that may wait unsent, as [`Pace::unsent_bytes_max`] has it.
+const UNSENT_SPAN: Micros = Micros::from_millis(6);
 
 impl MarkedPace {
     /// Takes an answer.
     pub(crate) fn handle_reached(&mut self, mark: u64, now: Micros) -> Result<(), UnknownMark> {
+        let before = self.marks.in_flight();
         self.marks.handle_reached(mark, now)?;
         self.answered += 1;
         self.sample(now);
+        let arrived = before - self.marks.in_flight();
+        self.burst.add(arrived, self.pace.unsent_bytes_max());
         Ok(())
     }
 
@@ -62,26 +102,46 @@ impl MarkedPace {
             self.sample(now);
         }
         self.probe(now);
-        if self.stands_still.is_some() {
-            return 0;
-        }
-        let (room, chunk) = if self.marks.sample().is_some() {
-            (self.pace.room_bytes(), self.message_bytes())
+        let room = if self.stands_still.is_some() {
+            0
+        } else if self.marks.sample().is_some() {
+            self.burst.fill(self.pace.unsent_bytes_max(), now);
+            let burst = usize::try_from(self.burst.bytes).unwrap_or(usize::MAX);
+            let room = self.pace.room_bytes().min(self.message_bytes());
+            room.min(burst)
         } else {
             let room = INITIAL_BYTES.saturating_sub(self.marks.in_flight());
-            (room as usize, MESSAGE_BYTES_LEAST)
+            MESSAGE_BYTES_LEAST.min(room as usize)
         };
         if room < MESSAGE_BYTES_LEAST {
+            self.turn_due = Some(now + TURN);
             0
         } else {
-            room.min(chunk)
+            self.turn_due = None;
+            room
         }
+    }
+
+    /// When bulk that was held back is to be looked at again, if there is any.
+    pub(crate) const fn turn_due(&self) -> Option<Micros> {
+        self.turn_due
+    }
+
+    /// Takes note that no bulk waits.
+    pub(crate) const fn rest(&mut self) {
+        self.turn_due = None;
+    }
+
+    /// Takes note that the time has come: whoever looks again is told when next.
+    pub(crate) fn handle_timeout(&mut self, now: Micros) {
+        self.turn_due = self.turn_due.filter(|at| now < *at);
     }
 
     /// Counts bulk that was written.
     pub(crate) fn on_written(&mut self, bytes: usize) {
         self.marks.on_written(bytes);
         self.pace.on_written(bytes);
+        self.burst.bytes = self.burst.bytes.saturating_sub(bytes as u64);
     }
 
     /// The mark to write now, behind what was written. `waits` says whether more bulk does.

@@ -126,6 +126,7 @@ impl ClientSession {
     /// # Errors
     /// [`PeerMisbehaved::TimedOut`] when the answer or any sign of life is overdue.
     pub fn handle_timeout(&mut self, now: Micros) -> Result<(), PeerError> {
+        self.link.handle_timeout(now);
         if now < self.deadline {
             return Ok(());
         }
@@ -137,12 +138,15 @@ impl ClientSession {
         Err(PeerMisbehaved::TimedOut(what).into())
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called: for a ping that is due, or
-    /// for the end.
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called: for a ping that is due, for
+    /// bulk that was held back, or for the end.
     #[must_use]
     pub fn poll_timeout(&self) -> Micros {
         match self.state {
-            State::Open => self.deadline.min(self.clock.next_ping()),
+            State::Open => {
+                let next = self.deadline.min(self.clock.next_ping());
+                self.link.bulk_due().map_or(next, |due| next.min(due))
+            }
             State::AwaitingWelcome | State::Closing => self.deadline,
         }
     }
@@ -246,6 +250,13 @@ impl ClientSession {
     #[must_use]
     pub fn wants_transmit(&self) -> bool {
         !self.inputs.is_empty() || self.link.wants_transmit(Class::Bulk)
+    }
+
+    /// Whether bulk is held back now, so that [`poll_transmit`](Self::poll_transmit) is worth calling every
+    /// few milliseconds.
+    #[must_use]
+    pub fn holds_bulk(&self) -> bool {
+        self.link.bulk_due().is_some()
     }
 
     /// Bytes that may wait in front of the socket without standing in an input's way for long: 6 ms of what

@@ -116,6 +116,18 @@ impl Link {
         }
     }
 
+    /// When bulk that is held back is to be looked at again.
+    pub(crate) fn bulk_due(&self) -> Option<Micros> {
+        self.pace.as_ref()?.turn_due()
+    }
+
+    /// Takes the passing of time.
+    pub(crate) fn handle_timeout(&mut self, now: Micros) {
+        if let Some(pace) = &mut self.pace {
+            pace.handle_timeout(now);
+        }
+    }
+
     /// Bytes of bulk that may wait unsent; none matter where bulk is not held back.
     pub(crate) fn unsent_bytes_max(&self) -> u64 {
         let pace = self.pace.as_ref();
@@ -257,6 +269,7 @@ fn transmit_paced(
     out: &mut Vec<u8>,
 ) -> usize {
     if !mux.wants_transmit(Class::Bulk) {
+        pace.rest();
         return 0;
     }
     let before = out.len();

@@ -180,9 +180,12 @@ pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
             due += period;
             player.make_input()?;
         }
+        let now = player.now();
+        let timed_out = player.session.handle_timeout(now);
+        timed_out.map_err(io::Error::other)?;
         player.transmit()?;
-        let wait = due.saturating_sub(player.start.elapsed());
-        player.wait(wait.max(Duration::from_micros(100)))?;
+        let due = player.session.poll_timeout().min(due.into());
+        player.wait(due.since(player.now()).max(Micros(100)).into())?;
         match player.stream.read(&mut buffer) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(bytes) => unread.extend_from_slice(&buffer[..bytes]),

@@ -25,7 +25,7 @@ use tickwire_protocol::{
     stream::StreamOptions,
     time::Micros,
 };
-use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use super::{
     driver::{Arrival, Driver, now, random_seed, socket_url},
@@ -41,9 +41,6 @@ use stream::{Pipe, TickwireStream};
 /// nothing, or is not shown.
 const BEAT_MILLIS: i32 = 25;
 
-/// How long a full socket is left to the browser before it is looked at again: as soon as timers go.
-const FULL_MILLIS: i32 = 4;
-
 /// One player's end of a game.
 #[wasm_bindgen]
 pub struct Tickwire(Rc<RefCell<Page>>);
@@ -58,8 +55,6 @@ struct Page {
     wishes: Vec<asset::Wish>,
     bodies: Vec<Rc<RefCell<asset::Body>>>,
     last_frame: Micros,
-    /// Whether a timer runs that looks at a full socket again.
-    waits_for_room: bool,
 }
 
 #[wasm_bindgen]
@@ -103,7 +98,6 @@ impl Tickwire {
             wishes: vec![],
             bodies: vec![],
             last_frame: Micros(0),
-            waits_for_room: false,
         };
         let page = Rc::new(RefCell::new(page));
         pump(&page, now());
@@ -413,31 +407,9 @@ fn pump(page: &Rc<RefCell<Page>>, now: Micros) {
                 arrive(&page, arrival);
             }
         });
-        if borrowed.driver.is_full() && !borrowed.waits_for_room {
-            borrowed.waits_for_room = true;
-            let weak = Rc::downgrade(page);
-            once_after(FULL_MILLIS, move || {
-                let Some(page) = weak.upgrade() else { return };
-                page.borrow_mut().waits_for_room = false;
-                pump(&page, super::driver::now());
-            });
-        }
     }
     tell(page);
     asset::serve(page);
-}
-
-/// Calls `act` once. Without timers nothing would go at all, so there is nothing to report.
-fn once_after(millis: i32, act: impl FnOnce() + 'static) {
-    let callback = Closure::once_into_js(act);
-    if let Some(window) = web_sys::window() {
-        drop(
-            window.set_timeout_with_callback_and_timeout_and_arguments_0(
-                callback.unchecked_ref(),
-                millis,
-            ),
-        );
-    }
 }
 
 fn arrive(page: &Rc<RefCell<Page>>, arrival: Arrival<'_>) {
