@@ -86,11 +86,32 @@ pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width\"><title>Tickwire load test</title>\
-         <style>{STYLE}</style><h1>Load test of {target}</h1>{verdict}<pre>{table}</pre>{plots}</html>\n",
+         <style>{STYLE}</style><h1>Load test of {target}</h1><p>{crew}</p>{verdict}<pre>{table}</pre>{plots}\
+         </html>\n",
         target = escape(target),
+        crew = crew(report),
         table = escape(&report.to_string()),
         plots = plots.concat(),
     )
+}
+
+/// Who was sent, in words.
+fn crew(report: &Report) -> String {
+    let crew = report.crew;
+    let parts: Vec<String> = [
+        (crew.full, "play and decode everything"),
+        (crew.light, "play and check frames and ticks"),
+        (crew.stalling, "stop reading now and then"),
+        (crew.flapping, "drop their connection every second"),
+        (crew.garbage, "send garbage"),
+        (crew.flooding, "send far too much"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    let (bots, seconds) = (report.bots, report.seconds);
+    format!("{bots} bots for {seconds:.0} s: {}.", parts.join(", "))
 }
 
 const BLUE: &str = "#2878d0";
@@ -108,8 +129,25 @@ fn plot(title: &str, unit: &str, curves: &[Curve]) -> String {
         .map(|curve| curve.values.len())
         .max()
         .unwrap_or(0);
-    let marks = [(0.0, "0".to_owned()), (1.0, format!("{longest} s"))];
-    figure(title, unit, curves, &marks)
+    figure(title, unit, curves, &second_marks(longest))
+}
+
+/// Marks of an axis of so many seconds: five at most, on whole multiples of 1, 2 or 5, and the last one.
+fn second_marks(seconds: usize) -> Vec<(f64, String)> {
+    // The points of a curve: the first second stands at 0.
+    let last = seconds.saturating_sub(1).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "an axis needs no 52 bits")]
+    let step = round_up(last as f64 / 5.0).max(1.0);
+    #[expect(clippy::cast_precision_loss, reason = "an axis needs no 52 bits")]
+    let share = |second: f64| second / last as f64;
+    let inner = (0u32..)
+        .map(|number| f64::from(number) * step)
+        .take_while(|&second| share(second) < 0.95);
+    let mut marks: Vec<_> = inner
+        .map(|second| (share(second), format!("{second}")))
+        .collect();
+    marks.push((1.0, format!("{last} s")));
+    marks
 }
 
 /// The distribution with an axis of nines: 0, 90 %, 99 %, … as far as the count supports one.
@@ -197,20 +235,31 @@ fn figure(title: &str, unit: &str, curves: &[Curve], marks: &[(f64, String)]) ->
                 });
         let _ = write!(
             svg,
-            "<polyline points=\"{points}\" fill=none stroke=\"{colour}\" stroke-width=1.5 />\
-             <text x={x} y={y} style=\"fill:{colour}\">{name}</text>",
+            "<polyline points=\"{points}\" fill=none stroke=\"{colour}\" stroke-width=1.5 />",
             colour = curve.colour,
-            name = curve.name,
-            x = 60.0 + 70.0 * f64::from(number),
-            y = HEIGHT + 34.0,
         );
+        // One curve alone is what the title says.
+        if curves.len() > 1 {
+            let _ = write!(
+                svg,
+                "<text x={x} y=-2 style=\"fill:{colour}\" text-anchor=end>{name}</text>",
+                colour = curve.colour,
+                name = curve.name,
+                x = 50.0 + WIDTH - 45.0 * f64::from(curves_after(curves, number)),
+            );
+        }
     }
     format!(
         "<figure><figcaption><b>{title}</b> ({unit})</figcaption>\
-         <svg viewBox=\"0 -8 {width} {height}\" role=img aria-label=\"{title}\">{svg}</svg></figure>",
+         <svg viewBox=\"0 -14 {width} {height}\" role=img aria-label=\"{title}\">{svg}</svg></figure>",
         width = WIDTH + 80.0,
-        height = HEIGHT + 50.0,
+        height = HEIGHT + 36.0,
     )
+}
+
+/// How many curves come after this one.
+fn curves_after(curves: &[Curve], number: u32) -> u32 {
+    u32::try_from(curves.len()).unwrap_or(u32::MAX) - 1 - number
 }
 
 /// The next 1, 2 or 5 times a power of ten: an axis that ends on a number people read.
@@ -244,7 +293,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{page, round_up};
+    use super::{page, round_up, second_marks};
     use crate::{
         report::{Crew, Report},
         statistics::Slice,
@@ -255,6 +304,18 @@ mod tests {
     fn an_axis_ends_on_one_two_or_five() {
         let ends = [0.0, 0.7, 1.0, 3.0, 51.0, 999.0].map(round_up);
         assert_eq!(ends, [1.0, 1.0, 1.0, 5.0, 100.0, 1000.0]);
+    }
+
+    #[test]
+    fn an_axis_of_seconds_has_few_marks_on_whole_numbers_and_its_end() {
+        let names = |seconds| {
+            let marks = second_marks(seconds);
+            marks.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(26), ["0", "5", "10", "15", "20", "25 s"]);
+        assert_eq!(names(61), ["0", "20", "40", "60 s"]);
+        assert_eq!(names(1), ["0", "1 s"]);
+        assert_eq!(names(0), ["0", "1 s"]);
     }
 
     #[test]

@@ -197,8 +197,49 @@ impl Worker {
             self.slice.players += u64::from(seat.count_time(now, &mut self.slice));
         }
         let slice = std::mem::take(&mut self.slice);
+        let players = slice.players;
         // Nobody listens only when the whole run is being torn down.
         let _ = self.slices.send((self.second, slice));
-        self.second = now.0 / Micros::PER_SECOND;
+        let second = now.0 / Micros::PER_SECOND;
+        // A second is whole when every thread has told of it. One that was held up tells of those it missed
+        // too, or the view would stand still from here on.
+        for missed in self.second + 1..second {
+            let nothing = Slice {
+                players,
+                ..Slice::default()
+            };
+            let _ = self.slices.send((missed, nothing));
+        }
+        self.second = second;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::{Micros, Options, Plan, Worker};
+    use crate::conduct;
+
+    #[test]
+    fn a_thread_that_was_held_up_tells_of_every_second_it_missed() {
+        let options = Options {
+            bots: 1,
+            ..Options::for_target("ws://127.0.0.1:1/play")
+        };
+        let plan = Plan {
+            conducts: conduct::assign(&options),
+            options,
+            address: ([127, 0, 0, 1], 1).into(),
+            make_bot: Box::new(|_, _| Err("nobody plays".into())),
+            started: std::time::Instant::now(),
+        };
+        let (sender, slices) = mpsc::channel();
+        let mut worker = Worker::new(Arc::new(plan), 0, 1, sender).expect("a poll");
+        worker.hand_over(Micros::from_millis(3500));
+        worker.hand_over(Micros::from_millis(4000));
+        drop(worker);
+        let seconds: Vec<u64> = slices.iter().map(|(second, _)| second).collect();
+        assert_eq!(seconds, [0, 1, 2, 3]);
     }
 }
