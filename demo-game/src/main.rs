@@ -18,6 +18,7 @@ use clap::Parser;
 use tickwire_demo::server::gallery;
 use tickwire_demo::server::game::{Setup, game};
 use tickwire_demo::server::start::Start;
+use tickwire_server::limits::Limits;
 use tickwire_server::net::{Server, assets::Library};
 use tokio::net::TcpListener;
 use tracing_subscriber::{
@@ -29,6 +30,10 @@ use tracing_subscriber::{
 const PAGE: &str = include_str!("../web/index.html");
 const PLAIN_PAGE: &str = include_str!("../web/plain.html");
 const STYLE: &str = include_str!("../web/style.css");
+
+/// Connections of the demo: more than one machine plays, and few enough for the file descriptors that most
+/// systems allow.
+const PLAYERS_MAX: usize = 10_000;
 
 /// Serves the demo game.
 #[derive(Parser, Debug)]
@@ -122,6 +127,10 @@ async fn run(options: Options) -> Result<(), String> {
     let gallery = gallery::start(&options.media)?;
     let server = Server::new(move || game(setup))
         .router(pages().nest("/gallery", gallery.router()))
+        .limits(Limits {
+            connections_max: PLAYERS_MAX,
+            ..Limits::default()
+        })
         .assets(assets)
         .files(options.dist);
     announce(local);

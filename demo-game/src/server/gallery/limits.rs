@@ -15,3 +15,6 @@ pub(super) const CALLERS_MAX: usize = 16;
 /// Pieces of one caller that wait for each of the others: two seconds. Who falls behind further begins
 /// anew.
 pub(super) const PIECES_WAITING_MAX: usize = 16;
+
+/// Visitors at a time. The next one is told that the gallery is full.
+pub(super) const VISITORS_MAX: usize = 1000;

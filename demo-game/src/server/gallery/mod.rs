@@ -71,6 +71,10 @@ pub fn start(media: &Path) -> Result<Running, String> {
     let assets = Library::open(media).map_err(|error| error.to_string())?;
     let running = Server::new(|| Game::new("gallery").tick_rate_hz(TICK_RATE_HZ))
         .workers(1)
+        .limits(Limits {
+            connections_max: limits::VISITORS_MAX,
+            ..Limits::default()
+        })
         .assets(assets)
         .on_stream(move |incoming| {
             let gallery = gallery.clone();
