@@ -53,7 +53,7 @@ pub(crate) fn print(rows: &[Row]) {
 fn counting_us_per_player_second(players: usize) -> f64 {
     // A tenth of a second or so, after the caches and the branch predictor know it.
     let ticks = 4_000_000 / players as u64;
-    count_ticks(players, ticks / 4);
+    let _ = count_ticks(players, ticks / 4);
     let tick = count_ticks(players, ticks) / ticks as u32;
     tick.as_secs_f64() * 1e6 * TICK_RATE_HZ / players as f64
 }
