@@ -249,6 +249,9 @@ pub struct Running {
 
 impl Running {
     /// The HTTP side: `/play`, `/healthz`, `/metrics`, the game's own routes and files.
+    ///
+    /// Whoever serves it gives each request a `ConnectInfo<SocketAddr>` as an extension: without it the limit of
+    /// connections of one address cannot hold. Time-outs and bounds of HTTP are the server's own then.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
