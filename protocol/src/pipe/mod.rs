@@ -24,6 +24,7 @@ mod halves;
 mod hub;
 mod incoming;
 mod messages;
+mod question;
 mod queues;
 mod state;
 
@@ -36,3 +37,4 @@ pub use halves::{ByteStream, ReadHalf, WriteHalf};
 pub use hub::{Bell, Hub};
 pub use incoming::Incoming;
 pub use messages::MessageStream;
+pub use question::Reply;

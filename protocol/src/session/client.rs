@@ -246,6 +246,12 @@ impl ClientSession {
         out.len() > start
     }
 
+    /// The largest message that the server takes.
+    #[must_use]
+    pub const fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max
+    }
+
     /// Whether a message waits, apart from a ping that is due.
     #[must_use]
     pub fn wants_transmit(&self) -> bool {

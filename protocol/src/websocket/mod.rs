@@ -21,6 +21,7 @@
 //! assert_eq!(reader.read(&mut input), Ok(None));
 //! ```
 
+mod address;
 mod mask;
 mod reader;
 #[cfg(feature = "upgrade")]
@@ -31,6 +32,7 @@ mod writer;
 mod tests;
 
 pub use self::{
+    address::{Address, AddressError},
     reader::{Item, PeerClose, Reader},
     writer::{Begun, Writer},
 };

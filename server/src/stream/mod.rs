@@ -46,7 +46,7 @@ use tickwire_protocol::{error::DecodeError, id::PlayerId};
 pub use self::in_tick::Streams;
 use tickwire_protocol::pipe::{self, Hub};
 pub use tickwire_protocol::{
-    pipe::{ByteStream, MessageStream, ReadHalf, StreamError, WriteHalf},
+    pipe::{ByteStream, MessageStream, ReadHalf, Reply, StreamError, WriteHalf},
     stream::{Class, StreamKind, StreamOptions},
 };
 
@@ -116,6 +116,19 @@ impl Peer {
     #[must_use]
     pub fn open_messages<T>(&self, options: StreamOptions) -> MessageStream<T> {
         self.0.hub.open_messages(options)
+    }
+
+    /// Asks the player's program, and waits for its answer. Dropped before, it gives the question up: put it
+    /// into a `tokio::time::timeout`.
+    ///
+    /// # Errors
+    /// As [`Hub::ask`](pipe::Hub::ask).
+    pub async fn ask<Q, A>(&self, topic: &str, question: &Q) -> std::io::Result<A>
+    where
+        Q: serde::Serialize + ?Sized,
+        A: serde::de::DeserializeOwned,
+    {
+        self.0.hub.ask(topic, question).await
     }
 
     /// Waits until the connection is over.
@@ -196,6 +209,15 @@ impl Incoming {
     #[must_use]
     pub fn accept_messages<T>(self) -> MessageStream<T> {
         self.offered.accept_messages()
+    }
+
+    /// Takes the stream as a question: what it asks, and where the answer goes. The topic is the stream's
+    /// [`metadata`](Self::metadata).
+    ///
+    /// # Errors
+    /// As [`pipe::Incoming::question`].
+    pub async fn question<Q: serde::de::DeserializeOwned>(self) -> std::io::Result<(Q, Reply)> {
+        self.offered.question().await
     }
 
     /// Declines the stream. Codes from 256 are the game's to give meaning to.

@@ -1,0 +1,116 @@
+//! Questions that have one answer, over pipes.
+//!
+//! In: a topic and a question, at one end. Out: the answer, from the other. Each question is a stream of
+//! messages with the topic as its metadata and one record each way, as
+//! [`Requests`](crate::mux::request::Requests) has them without pipes. There is no time-out in here: whoever
+//! asks stops waiting by dropping the future, which tells the other end to stop working on it.
+
+use std::{io, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Hub, Incoming, MessageStream, StreamError, messages::encode};
+use crate::{
+    error::DecodeError,
+    mux::{REFUSE_CODE_LET_GO, REFUSE_CODE_TIMED_OUT},
+    stream::{StreamKind, StreamOptions},
+};
+
+/// A question's stream, reset when nobody waits for the answer any more.
+struct Waiting<A>(Option<MessageStream<A>>);
+
+impl<A> Drop for Waiting<A> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.0.take() {
+            stream.reset(REFUSE_CODE_TIMED_OUT, "nobody waits for the answer");
+        }
+    }
+}
+
+impl Hub {
+    /// Asks the other end, and waits for its answer. Dropped before, it gives the question up.
+    ///
+    /// # Errors
+    /// [`StreamError`]: the refusal, or [`Malformed`](StreamError::Malformed) when the answer is no `A`;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) when the topic or the question cannot be encoded or is
+    /// too large.
+    pub async fn ask<Q, A>(self: &Arc<Self>, topic: &str, question: &Q) -> io::Result<A>
+    where
+        Q: Serialize + ?Sized,
+        A: DeserializeOwned,
+    {
+        let question = encode(question)?;
+        let options = StreamOptions::new(StreamKind::Messages)
+            .with_metadata(topic)
+            .map_err(|misuse| io::Error::new(io::ErrorKind::InvalidInput, misuse))?;
+        let mut waiting = Waiting(Some(self.open_messages::<A>(options)));
+        let Some(stream) = &mut waiting.0 else {
+            return Err(StreamError::GivenUp.into());
+        };
+        stream.write.pipe.push(question)?;
+        stream.end()?;
+        let answer = stream.receive().await?;
+        // It is over on both sides: dropping it resets nothing.
+        drop(waiting.0.take());
+        let none = StreamError::Malformed(DecodeError::Truncated("answer"));
+        answer.ok_or_else(|| none.into())
+    }
+}
+
+/// Where the answer to a question goes. Dropped, the question is refused.
+#[derive(Debug)]
+pub struct Reply(Option<MessageStream<()>>);
+
+impl Incoming {
+    /// Takes the stream as a question: what it asks, and where the answer goes. The topic is the stream's
+    /// [`metadata`](Self::metadata).
+    ///
+    /// # Errors
+    /// [`StreamError`]; [`Malformed`](StreamError::Malformed) when the question is no `Q`, which refuses it.
+    pub async fn question<Q: DeserializeOwned>(self) -> io::Result<(Q, Reply)> {
+        let mut stream = self.accept_messages::<Q>();
+        match stream.receive().await {
+            Ok(Some(question)) => Ok((question, Reply(Some(stream.typed())))),
+            Ok(None) => {
+                stream.reset(REFUSE_CODE_LET_GO, "there is no question");
+                Err(StreamError::Malformed(DecodeError::Truncated("question")).into())
+            }
+            Err(error) => {
+                stream.reset(REFUSE_CODE_LET_GO, "the question makes no sense");
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Reply {
+    /// Answers. It does not wait: the answer's place is free.
+    ///
+    /// # Errors
+    /// [`StreamError`], for one when the asker has given up; [`InvalidInput`](io::ErrorKind::InvalidInput)
+    /// for an answer that cannot be encoded or is larger than
+    /// [`RECORD_BYTES_MAX`](crate::limits::RECORD_BYTES_MAX).
+    pub fn send<A: Serialize + ?Sized>(mut self, answer: &A) -> io::Result<()> {
+        let answer = encode(answer)?;
+        let Some(mut stream) = self.0.take() else {
+            return Ok(());
+        };
+        stream.write.pipe.push(answer)?;
+        stream.end()
+    }
+
+    /// Declines to answer. Codes from 256 are the program's to give meaning to.
+    pub fn refuse(mut self, code: u32, reason: &str) {
+        if let Some(stream) = self.0.take() {
+            stream.reset(code, reason);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(stream) = self.0.take() {
+            stream.reset(REFUSE_CODE_LET_GO, "nobody has answered");
+        }
+    }
+}
