@@ -30,9 +30,29 @@ pub const DOWNLOADS_MAX: usize = 4;
 /// Manifests that a server may push at one time. Further ones are refused until one of them is read.
 pub const ASSET_PUSHES_MAX: usize = 16;
 
+/// A message of fewer bytes is a small one: a server counts it as a message and not by its bytes alone.
+pub const SMALL_MESSAGE_BYTES: usize = 1024;
+
+/// Small messages that a client sends at once, and in every second after that; beyond it they wait for others to
+/// go along with. Less than a server allows by its defaults (300 at once, 150 a second), because a link can
+/// make two seconds' messages arrive in one.
+pub const SMALL_MESSAGES_BURST: u64 = 150;
+/// See [`SMALL_MESSAGES_BURST`].
+pub const SMALL_MESSAGES_PER_SECOND: u64 = 125;
+
 /// The shortest and the longest wait before the next attempt to connect.
 pub const RECONNECT_MICROS: core::ops::RangeInclusive<Micros> =
     Micros::from_millis(250)..=Micros::from_millis(10_000);
 
 /// How long one attempt to connect may take before it counts as failed.
 pub const CONNECT_MICROS_MAX: Micros = Micros::from_millis(10_000);
+
+/// Bytes that wait in a native client's socket before its core is asked for no more. Bulk stays behind in its
+/// streams then, and inputs pass it there.
+pub const SOCKET_UNSENT_BYTES_MAX: usize = 64 * 1024;
+
+/// What a native client reads from its socket at a time.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long a native client that has said goodbye waits for the server's, before it drops the line.
+pub const CLOSE_WAIT: core::time::Duration = core::time::Duration::from_secs(1);

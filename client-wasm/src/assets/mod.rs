@@ -364,6 +364,11 @@ impl Assets {
         }
     }
 
+    #[cfg(feature = "native")]
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     pub(crate) fn poll_event(&mut self) -> Option<AssetEvent> {
         self.events.pop_front()
     }

@@ -70,7 +70,9 @@ impl Driver {
     fn awaits_time(&self) -> bool {
         let meant = self.client.unsent_bytes_max();
         let socket = self.socket.as_ref();
-        socket.is_some_and(|socket| socket.is_full(meant)) || self.client.holds_bulk()
+        socket.is_some_and(|socket| socket.is_full(meant))
+            || self.client.holds_bulk()
+            || self.client.is_gathering()
     }
 
     /// Bytes that the browser has not sent yet.

@@ -216,7 +216,10 @@ impl Client {
     pub fn poll_timeout(&self, now: Micros) -> Micros {
         match (&self.connection, &self.session) {
             (Connection::Waiting { retry_at, .. }, _) => *retry_at,
-            (_, Some(session)) => session.poll_timeout().min(self.inputs.next(session, now)),
+            (_, Some(session)) => {
+                let next = session.poll_timeout().min(self.inputs.next(session, now));
+                self.gather.poll_timeout().map_or(next, |at| next.min(at))
+            }
             (_, None) => self.since + CONNECT_MICROS_MAX,
         }
     }
@@ -229,7 +232,14 @@ impl Client {
             return false;
         };
         streams::open_wanted(&mut self.assets, session, now);
-        session.poll_transmit(budget_bytes, now, out)
+        self.gather.poll(session, budget_bytes, now, out)
+    }
+
+    /// Whether something small waits to go along with more, because much that was small has gone already: ask
+    /// [`poll_message`](Self::poll_message) again within a few milliseconds.
+    #[must_use]
+    pub fn is_gathering(&self) -> bool {
+        self.gather.poll_timeout().is_some()
     }
 
     /// Whether bulk is held back now, so that [`poll_message`](Self::poll_message) is worth calling every
@@ -255,9 +265,23 @@ impl Client {
 
     /// What happened next, in order.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
-        self.events
-            .pop_front()
-            .or_else(|| self.assets.poll_event().map(ClientEvent::Asset))
+        self.poll_own_event().or_else(|| self.poll_asset_event())
+    }
+
+    /// What happened next apart from assets.
+    pub(crate) fn poll_own_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether anything has happened to the assets.
+    #[cfg(feature = "native")]
+    pub(crate) fn has_asset_event(&self) -> bool {
+        self.assets.has_event()
+    }
+
+    /// What happened next to the assets.
+    pub(crate) fn poll_asset_event(&mut self) -> Option<ClientEvent> {
+        self.assets.poll_event().map(ClientEvent::Asset)
     }
 
     /// The next content to look up in a cache outside; answer with
@@ -287,7 +311,9 @@ impl Client {
 
     fn disconnected(&mut self, code: u16, reason: &str, now: Micros) {
         self.session = None;
+        self.gather.clear();
         self.since = now;
+        self.last_close = Some((code, reason.into()));
         self.assets.on_disconnected();
         self.was_told |= reconnect::is_goodbye(code);
         let message = if self.connection == Connection::Connecting {

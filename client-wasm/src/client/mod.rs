@@ -16,6 +16,7 @@
 
 mod doors;
 mod event;
+mod gather;
 mod streams;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -32,6 +33,7 @@ use tickwire_protocol::{
 };
 
 pub use event::{ClientEvent, ReceivedEvent};
+use gather::Gather;
 
 use crate::{
     assets::{AssetProgress, AssetStatus, Assets, UnknownAsset},
@@ -118,9 +120,11 @@ pub struct Client {
     since: Micros,
     wants_socket: bool,
     closing: Option<(u16, String)>,
+    last_close: Option<(u16, Box<str>)>,
     /// Whether the server said goodbye, and has not been met again.
     was_told: bool,
     session: Option<Box<ClientSession>>,
+    gather: Gather,
     backoff: Backoff,
     resume: Option<ResumeToken>,
     schema: Option<Arc<Schema>>,
@@ -140,8 +144,10 @@ impl Client {
             since: Micros(0),
             wants_socket: true,
             closing: None,
+            last_close: None,
             was_told: false,
             session: None,
+            gather: Gather::default(),
             backoff: Backoff::new(config.seed),
             resume: None,
             schema: config.schema.clone().map(Arc::new),
@@ -158,6 +164,14 @@ impl Client {
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The code and the reason with which the last connection ended, for a program. A player is told what
+    /// [`connection`](Self::connection) says.
+    #[must_use]
+    pub fn last_close(&self) -> Option<(u16, &str)> {
+        let (code, reason) = self.last_close.as_ref()?;
+        Some((*code, reason))
     }
 
     /// Whether it is in the room.
