@@ -3,7 +3,8 @@
 //! The core is sans-IO and runs natively (bots, tests) and in the browser alike: [`Client`] holds the
 //! session, what the server said, and the view to draw; [`Prediction`] moves the player's own entity
 //! ahead of the server by the game's own rules. With the feature `browser` the shell comes along: socket,
-//! animation frames, keys, touch and canvas, and the JavaScript API.
+//! animation frames, keys, touch and canvas, and the JavaScript API. With the feature `native` the same core
+//! comes with a socket of tokio's around it, for games outside a browser, tools and bots.
 //!
 //! Whoever owns the socket and the clock calls the doors; this is all there is to it:
 //!
@@ -57,3 +58,6 @@ pub use world::{FieldKind, View};
 
 #[cfg(feature = "browser")]
 pub mod browser;
+
+#[cfg(feature = "native")]
+pub mod native;

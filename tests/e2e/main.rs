@@ -5,6 +5,16 @@ mod assets;
 #[cfg(target_os = "linux")]
 mod kill;
 mod relay;
+mod streams;
+
+#[path = "../flow/content.rs"]
+mod content;
+#[path = "../flow/server.rs"]
+mod flow_server;
+#[path = "../flow/process.rs"]
+mod process;
+#[path = "../flow/pump.rs"]
+mod pump;
 
 use std::{
     net::SocketAddr,

@@ -1,0 +1,287 @@
+//! The connection's task: one loop around the core, the line and the clock.
+//!
+//! In: bytes of the line, the bell of those who use the connection, time. Out: what the core wants done:
+//! connect, send, close. The decision to question: one task does everything, so that nothing of a connection
+//! can be left behind: when it is dropped, the line is closed, the streams are lost, and all who wait hear it.
+
+use core::{future::pending, pin::Pin};
+use std::{io, sync::Arc};
+
+use tickwire_protocol::{
+    error::{CloseCode, PeerError, PeerMisbehaved},
+    pipe::Bell,
+    time::Micros,
+    websocket::Item,
+};
+use tokio::time::{Sleep, sleep_until};
+
+use super::{
+    dial::{Dial, Opening},
+    error::ConnectError,
+    shared::Shared,
+    socket::{Socket, Turn},
+};
+use crate::{client::Connection as Standing, limits::READ_BUFFER_BYTES};
+
+/// WebSocket's code for "without a word", which never travels.
+const ABNORMAL: u16 = 1006;
+/// WebSocket's code for a close frame without one.
+const NO_STATUS: u16 = 1005;
+
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    bell: Bell,
+    dial: Dial,
+    line: Line,
+    /// When the core wants to hear of the time.
+    deadline: Micros,
+    sleep: Pin<Box<Sleep>>,
+    buffer: Box<[u8]>,
+    /// Why the last attempt to connect failed, if the core does not know.
+    failure: Option<ConnectError>,
+}
+
+enum Line {
+    None,
+    Opening(Opening),
+    Open(Box<Socket>),
+    Closing(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+enum Happened {
+    Opened(Result<(Socket, Vec<u8>), ConnectError>),
+    Turned(Turn),
+    Closed,
+    /// It is time, or the bell has rung.
+    Called,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, dial: Dial) -> Self {
+        let ringing = Arc::downgrade(&shared);
+        let bell: Bell = Arc::new(move || {
+            if let Some(shared) = ringing.upgrade() {
+                shared.bell.notify_one();
+            }
+        });
+        Self {
+            sleep: Box::pin(sleep_until(shared.instant(Micros(0)))),
+            shared,
+            bell,
+            dial,
+            line: Line::None,
+            deadline: Micros(0),
+            buffer: vec![0; READ_BUFFER_BYTES].into(),
+            failure: None,
+        }
+    }
+
+    /// Connects for the first time, and waits until the player is in the room.
+    pub(super) async fn join(&mut self) -> Result<(), ConnectError> {
+        while self.shared.lock().client.connection() != &Standing::Playing {
+            if let Some(refused) = self.refusal() {
+                if let Line::Closing(goodbye) = &mut self.line {
+                    goodbye.as_mut().await;
+                }
+                return Err(self.failure.take().unwrap_or(refused));
+            }
+            self.step().await;
+        }
+        // The streams begin now, not with the task's first turn: the caller may open one at once.
+        self.serve();
+        Ok(())
+    }
+
+    /// What the core says of an attempt that failed.
+    fn refusal(&self) -> Option<ConnectError> {
+        let state = self.shared.lock();
+        let (Standing::Waiting { message, .. } | Standing::Ended { message }) =
+            state.client.connection()
+        else {
+            return None;
+        };
+        let (code, reason) = state.client.last_close().unwrap_or((ABNORMAL, ""));
+        Some(ConnectError::Refused {
+            code,
+            reason: reason.into(),
+            message: message.clone(),
+        })
+    }
+
+    /// Drives the connection until it is over for good.
+    pub(super) async fn run(mut self) {
+        while self.step().await {}
+    }
+
+    /// Waits for one thing to happen, and takes it in. False when nothing will happen any more.
+    async fn step(&mut self) -> bool {
+        if !self.serve() {
+            return false;
+        }
+        let wake_at = self.shared.instant(self.deadline);
+        if self.sleep.deadline() != wake_at {
+            self.sleep.as_mut().reset(wake_at);
+        }
+        let happened = tokio::select! {
+            happened = self.line.happens(&mut self.buffer) => happened,
+            () = self.shared.bell.notified() => Happened::Called,
+            () = self.sleep.as_mut() => Happened::Called,
+        };
+        match happened {
+            Happened::Called => {}
+            Happened::Closed => self.line = Line::None,
+            Happened::Opened(Ok((socket, frames))) => self.on_open(socket, frames),
+            Happened::Opened(Err(error)) => {
+                self.failure = Some(error);
+                self.on_lost(ABNORMAL, "");
+            }
+            Happened::Turned(Turn::Written) => {}
+            Happened::Turned(Turn::Lost) => self.on_lost(ABNORMAL, ""),
+            Happened::Turned(Turn::Read(bytes)) => {
+                let mut buffer = core::mem::take(&mut self.buffer);
+                self.on_bytes(&mut buffer[..bytes]);
+                self.buffer = buffer;
+            }
+        }
+        true
+    }
+
+    /// Does what can be done without waiting. False when the connection is over.
+    fn serve(&mut self) -> bool {
+        let shared = self.shared.clone();
+        let now = shared.now();
+        let mut state = shared.lock();
+        if now >= self.deadline {
+            // What is wrong comes out as an event and a close code.
+            let _ = state.client.handle_frame(now);
+        }
+        let is_connecting = *state.client.connection() == Standing::Connecting;
+        if matches!(self.line, Line::Opening(_)) && !is_connecting {
+            self.failure = Some(io::Error::from(io::ErrorKind::TimedOut).into());
+            self.line = Line::None;
+        }
+        if matches!(self.line, Line::None) && state.client.poll_connect(now) {
+            match self.dial.begin() {
+                Some(opening) => self.line = Line::Opening(opening),
+                None => state.client.handle_close(ABNORMAL, "", now),
+            }
+        }
+        let socket = match &mut self.line {
+            Line::Open(socket) => Some(&mut **socket),
+            _ => None,
+        };
+        state.serve(socket, &self.bell, now);
+        if let Some((code, reason)) = state.client.poll_close()
+            && let Line::Open(socket) = core::mem::replace(&mut self.line, Line::None)
+        {
+            let mut socket = socket;
+            // The last word of a session is bounded, and goes out however full the socket is.
+            while socket.push(|out| state.client.poll_message(0, now, out)) {}
+            let goodbye = async move { socket.close(code, &reason).await };
+            self.line = Line::Closing(Box::pin(goodbye));
+        }
+        self.deadline = state.client.poll_timeout(now);
+        let is_over = match state.client.connection() {
+            Standing::Ended { .. } => matches!(self.line, Line::None),
+            Standing::Waiting { .. } => self.dial.is_single && matches!(self.line, Line::None),
+            _ => false,
+        };
+        let has_news = state.take_news();
+        drop(state);
+        if has_news {
+            shared.news.notify_waiters();
+        }
+        !is_over
+    }
+
+    fn on_open(&mut self, socket: Socket, mut frames: Vec<u8>) {
+        self.failure = None;
+        self.line = Line::Open(Box::new(socket));
+        let now = self.shared.now();
+        self.shared.lock().client.handle_open(now);
+        self.on_bytes(&mut frames);
+    }
+
+    /// Hands what came to the core.
+    fn on_bytes(&mut self, mut bytes: &mut [u8]) {
+        let Line::Open(socket) = &mut self.line else {
+            return;
+        };
+        let shared = self.shared.clone();
+        let now = shared.now();
+        let mut pong: Option<Vec<u8>> = None;
+        let mut state = shared.lock();
+        let end = loop {
+            match socket.reader.read(&mut bytes) {
+                Ok(None) => break None,
+                Ok(Some(Item::Binary(message))) => {
+                    if state.client.handle_message(message, now).is_err() {
+                        // The core wants the line closed, and says so when it is asked.
+                        break None;
+                    }
+                }
+                Ok(Some(Item::Ping(payload))) => pong = Some(payload.to_vec()),
+                Ok(Some(Item::Pong(_))) => {}
+                Ok(Some(Item::Close(close))) => {
+                    let code = close.code.unwrap_or(NO_STATUS);
+                    break Some((code, close.reason, None));
+                }
+                Ok(Some(Item::Text(_))) => break Some(fault(PeerMisbehaved::TextMessage)),
+                Err(misbehaved) => break Some(fault(misbehaved)),
+            }
+        };
+        drop(state);
+        if let Some(payload) = pong {
+            socket.pong(&payload);
+        }
+        if let Some((code, reason, failure)) = end {
+            self.failure = failure.map(ConnectError::from);
+            self.on_lost(code, &reason);
+        }
+    }
+
+    /// The line is of no use any more. What of it is still open, is told why.
+    fn on_lost(&mut self, code: u16, reason: &str) {
+        let now = self.shared.now();
+        self.shared.lock().client.handle_close(code, reason, now);
+        self.line = match core::mem::replace(&mut self.line, Line::None) {
+            Line::Open(socket) if code != ABNORMAL => {
+                let echoed = if code == NO_STATUS {
+                    CloseCode::Normal.number()
+                } else {
+                    code
+                };
+                let reason = String::new();
+                Line::Closing(Box::pin(async move { socket.close(echoed, &reason).await }))
+            }
+            _ => Line::None,
+        };
+    }
+}
+
+/// How a server's mistake ends the connection.
+fn fault(misbehaved: PeerMisbehaved) -> (u16, Box<str>, Option<PeerMisbehaved>) {
+    let error = PeerError::from(misbehaved.clone());
+    let code = CloseCode::from(&error).number();
+    (code, error.to_string().into(), Some(misbehaved))
+}
+
+impl Line {
+    async fn happens(&mut self, buffer: &mut [u8]) -> Happened {
+        match self {
+            Self::None => pending().await,
+            Self::Opening(opening) => Happened::Opened(opening.await),
+            Self::Open(socket) => Happened::Turned(socket.turn(buffer).await),
+            Self::Closing(goodbye) => {
+                goodbye.await;
+                Happened::Closed
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
