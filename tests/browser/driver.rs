@@ -228,6 +228,61 @@ impl Browser {
             .collect())
     }
 
+    /// Bytes of the page's heap that are in use once its garbage is collected, and of what lies outside it:
+    /// buffers and WASM's memory. By the commands of Chromium's own protocol.
+    pub(crate) fn collected_heap_bytes(&self) -> Result<u64> {
+        self.chromium("HeapProfiler.collectGarbage")?;
+        self.heap_bytes()
+    }
+
+    /// The same with the garbage that lies there.
+    pub(crate) fn heap_bytes(&self) -> Result<u64> {
+        let usage = self.chromium("Runtime.getHeapUsage")?;
+        let bytes = |name: &str| usage[name].as_f64().unwrap_or_default() as u64;
+        Ok(bytes("usedSize") + bytes("backingStorageSize"))
+    }
+
+    fn chromium(&self, command: &str) -> Result<Value> {
+        let body = json!({ "cmd": command, "params": {} });
+        self.post("goog/cdp/execute", &body)
+    }
+
+    /// The process in which the page runs.
+    pub(crate) fn renderer(&self) -> Result<u32> {
+        let profile = self.profile.display().to_string();
+        let parent = |id: u32| -> Option<u32> {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            // The name in parentheses may hold spaces; the parent is the second field after it.
+            stat.rsplit(')')
+                .next()?
+                .split_whitespace()
+                .nth(1)?
+                .parse()
+                .ok()
+        };
+        let command =
+            |id: u32| fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let is_ours = |id: u32| {
+            let mut ancestors = std::iter::successors(Some(id), |&id| parent(id));
+            ancestors.any(|id| command(id).contains(&profile))
+        };
+        let resident = |id: u32| {
+            let memory = fs::read_to_string(format!("/proc/{id}/statm")).unwrap_or_default();
+            let pages = memory
+                .split(' ')
+                .nth(1)
+                .and_then(|it| it.parse::<u64>().ok());
+            pages.unwrap_or_default()
+        };
+        let processes = fs::read_dir("/proc")?.filter_map(|entry| {
+            let id = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            (command(id).contains("--type=renderer") && is_ours(id)).then_some(id)
+        });
+        // Chromium keeps a spare one at hand: the page's is the larger.
+        let renderer = processes.max_by_key(|&id| resident(id));
+        renderer.context("no renderer runs for this browser")
+    }
+
     /// Fails when the page logged an error: an exception, a request that failed, a rule it broke.
     pub(crate) fn expect_no_errors(&self) -> Result<()> {
         let log = self.log()?;

@@ -14,3 +14,7 @@ mod play;
 mod schema;
 mod server;
 mod slow_line;
+mod streams;
+
+#[path = "../flow/process.rs"]
+mod process;

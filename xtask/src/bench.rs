@@ -16,7 +16,8 @@ use crate::{
 /// What `cargo xtask bench` takes.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which bench: `replication`, `sending`, `streams` (as root), `delta`, `throughput`.
+    /// Which bench: `replication`, `sending`, `streams` (as root), `delta`, `slow_readers`,
+    /// `throughput`.
     name: String,
     /// Also write the rows into this file, as one JSON array.
     #[arg(long)]
@@ -49,6 +50,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             only: Some(wasm::Module::Client),
         })?;
         command.arg("--client").arg(page.join("client"));
+    }
+    if options.name == "slow_readers" {
+        install::chromium()?;
+        let page = wasm::build(&wasm::Options {
+            dev: false,
+            only: Some(wasm::Module::Client),
+        })?;
+        command.arg("--dist").arg(page);
     }
     command.args(&options.rest);
     command::run(&mut command)

@@ -1,0 +1,104 @@
+//! Chromium's end: a page, and all of its renderer's memory, which holds the JavaScript heap, buffers and WASM.
+
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    LOOK, Load, MIB, REST, Row,
+    driver::{Browser, Driver, Screen},
+    process::{End, Held},
+};
+
+const PAGE: &str = include_str!("../../flow/page.js");
+
+/// Longer than a page takes to start, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
+    let driver = Driver::start()?;
+    let dist = fs::canonicalize(dist)?;
+    let mut server = End::start(&["serve", dist.to_str().context("a path that is text")?])?;
+    let browser = driver.browser(&Screen::Desktop)?;
+    browser.open(&format!("{}/healthz", server.line()?))?;
+    browser.execute(&format!(
+        "window.flow = (() => {{ {PAGE}; return flow }})()"
+    ))?;
+    begin(
+        &browser,
+        "const { default: init, Tickwire } = await import('/client/tickwire_client.js');
+         window.wasm = (await init()).memory;
+         window.wire = new Tickwire({ url: '/play' });
+         await new Promise((resolve) => wire.on('joined', resolve));
+         // What is compiled and allocated once, is then.
+         return flow(wire, { down: 4_000_000, up: 4_000_000, seed: 3 });",
+    )?;
+    end(&browser)?;
+    browser.collected_heap_bytes()?;
+    thread::sleep(REST);
+    let mut server = Held::of(server.id())?;
+    let mut renderer = Held::of(browser.renderer()?)?;
+    let (down, up, rate, bytes) = (load.down(), load.up(), load.rate, load.bytes);
+    let begun = Instant::now();
+    begin(
+        &browser,
+        &format!(
+            "return flow(wire, {{ down: {down}, up: {up}, seed: 9, rate: {rate}, paced: {bytes} }},
+                         {{ rate: {rate}, paced: {bytes} }});"
+        ),
+    )?;
+    let (mut looks, mut heap) = (0_u32, 0);
+    while looks % 50 != 0 || browser.execute("return outcome === null")? == true {
+        if looks % 50 == 0 {
+            heap = heap.max(browser.heap_bytes()?);
+        }
+        looks += 1;
+        server.look();
+        renderer.look();
+        thread::sleep(LOOK);
+    }
+    let ends = end(&browser)?;
+    let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
+    let wasm = browser.execute("return wasm.buffer.byteLength")?;
+    let notes = format!(
+        "JavaScript heap and buffers {:.2} MiB at most, garbage included; WASM memory {:.2} MiB",
+        heap as f64 / MIB as f64,
+        wasm.as_f64().unwrap_or_default() / MIB as f64
+    );
+    let row = |end, held, notes| Row {
+        client: "Chromium",
+        direction: load.direction,
+        end,
+        held,
+        seconds: begun.elapsed().as_secs_f64(),
+        is_whole,
+        notes,
+    };
+    Ok(vec![
+        row("server", server, String::new()),
+        row("page", renderer, notes),
+    ])
+}
+
+/// Begins what an async function's body does; its outcome is in `outcome`.
+fn begin(browser: &Browser, body: &str) -> Result<()> {
+    browser.execute(&format!(
+        "window.outcome = null;
+         (async () => {{ {body} }})().then(
+             (value) => {{ window.outcome = {{ value }} }},
+             (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
+    ))?;
+    Ok(())
+}
+
+fn end(browser: &Browser) -> Result<Value> {
+    let mut outcome = browser.wait_until("outcome", PATIENCE)?;
+    ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
+    Ok(outcome["value"].take())
+}

@@ -1,0 +1,143 @@
+//! Streams between a page and the server: many at once, and slow readers at either end.
+//!
+//! What an end holds is looked at from outside, as the resident memory of its process: the server's as it is,
+//! the page's after its garbage was collected, because a browser leaves as much garbage lying as it likes.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    driver::{Browser, Driver, Screen},
+    process::{End, Held},
+    server::dist,
+};
+
+const MIB: u64 = 1024 * 1024;
+
+/// How much more than at rest an end may hold while a reader is slow.
+const HELD_BYTES_MAX: u64 = 8 * MIB;
+
+/// What a page needs to do its end of a flow.
+const PAGE: &str = include_str!("../flow/page.js");
+
+/// Long enough for a machine with two cores that compiles something else meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server of flows, and a page that is connected to it.
+fn start(driver: &Driver) -> Result<(End, Browser)> {
+    let folder = dist()?;
+    let folder = folder.to_str().context("a path that is text")?;
+    let mut server = End::start(&["serve", folder])?;
+    let browser = driver.browser(&Screen::Desktop)?;
+    browser.open(&format!("{}/healthz", server.line()?))?;
+    browser.execute(&format!(
+        "window.flow = (() => {{ {PAGE}; return flow }})()"
+    ))?;
+    browser.execute(
+        "(async () => {
+             const { default: init, Tickwire } = await import('/client/tickwire_client.js');
+             await init();
+             window.wire = new Tickwire({ url: '/play' });
+             wire.on('joined', () => { window.joined = true });
+         })()",
+    )?;
+    browser.wait_until("window.joined", PATIENCE)?;
+    Ok((server, browser))
+}
+
+/// Begins what an async function's body does; its outcome is in `outcome`.
+fn begin(browser: &Browser, body: &str) -> Result<()> {
+    browser.execute(&format!(
+        "window.outcome = null;
+         (async () => {{ {body} }})().then(
+             (value) => {{ window.outcome = {{ value }} }},
+             (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
+    ))?;
+    Ok(())
+}
+
+fn end(browser: &Browser) -> Result<Value> {
+    let mut outcome = browser.wait_until("outcome", PATIENCE)?;
+    ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
+    Ok(outcome["value"].take())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn five_hundred_streams_of_a_page_arrive_whole_both_ways() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    begin(
+        &browser,
+        "let seed = 5;
+         const random = (bound) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % bound;
+         const size = () => random(2 ** random(17) + 1);
+         const flows = Array.from({ length: 500 }, (_, i) =>
+             flow(wire, { down: size(), up: size(), seed: 2 * i + 1 }));
+         const ends = await Promise.all(flows);
+         return ends.filter(({ cameWhole, wentWhole }) => cameWhole && wentWhole).length",
+    )?;
+    let whole = end(&browser)?;
+    ensure!(
+        whole == 500,
+        "{whole} of 500 streams arrived as they were sent"
+    );
+    browser.expect_no_errors()
+}
+
+/// A reader takes 1 MiB/s for three seconds, then what is left.
+fn slow_reader(down: u64, up: u64) -> Result<()> {
+    let driver = Driver::start()?;
+    let (server, browser) = start(&driver)?;
+    let (total, paced) = (16 * MIB, 3 * MIB);
+    let heap = || browser.collected_heap_bytes();
+    // What a page allocates once, it has then.
+    begin(
+        &browser,
+        "return flow(wire, { down: 300000, up: 300000, seed: 3 })",
+    )?;
+    end(&browser)?;
+    let (idle_page, mut most_page) = (heap()?, 0);
+    let mut server = Held::of(server.id())?;
+    let (down, up) = (down * total, up * total);
+    begin(
+        &browser,
+        &format!(
+            "return flow(wire, {{ down: {down}, up: {up}, seed: 9, rate: {MIB}, paced: {paced} }},
+                         {{ rate: {MIB}, paced: {paced} }})"
+        ),
+    )?;
+    while browser.execute("return outcome === null")? == true {
+        server.look();
+        most_page = most_page.max(heap()?);
+        thread::sleep(Duration::from_millis(50));
+    }
+    let ends = end(&browser)?;
+    let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
+    ensure!(is_whole, "{ends}");
+    let grown = most_page.saturating_sub(idle_page);
+    println!("the server: {server:?}; the page: {idle_page} bytes at rest, {grown} more at most");
+    ensure!(
+        server.grown_bytes() <= HELD_BYTES_MAX,
+        "the server: {server:?}"
+    );
+    ensure!(
+        grown <= HELD_BYTES_MAX,
+        "the page held {grown} bytes more than at rest"
+    );
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_page_that_reads_a_mebibyte_a_second_costs_neither_end_memory() -> Result<()> {
+    slow_reader(1, 0)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_server_that_reads_a_mebibyte_a_second_costs_neither_end_of_a_page_memory() -> Result<()> {
+    slow_reader(0, 1)
+}
