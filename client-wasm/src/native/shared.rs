@@ -147,11 +147,9 @@ impl State {
             if !has_sent && rests {
                 return;
             }
-            if socket
-                .as_ref()
-                .is_none_or(|socket| socket.room_bytes() == 0)
-                && !rests
-            {
+            let meant = self.client.unsent_bytes_max();
+            let is_full = socket.as_ref().is_none_or(|it| it.room_bytes(meant) == 0);
+            if is_full && !rests {
                 // The line makes room first. Until then nobody has to ring.
                 return;
             }
@@ -162,7 +160,7 @@ impl State {
     fn send(&mut self, socket: &mut Socket, now: Micros) -> bool {
         let mut has_sent = false;
         loop {
-            let room = socket.room_bytes();
+            let room = socket.room_bytes(self.client.unsent_bytes_max());
             let is_any = room > 0 && socket.push(|out| self.client.poll_message(room, now, out));
             if !is_any {
                 return has_sent;

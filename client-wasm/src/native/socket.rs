@@ -52,9 +52,10 @@ impl Socket {
         }
     }
 
-    /// Bytes that may be queued now.
-    pub(super) const fn room_bytes(&self) -> usize {
-        SOCKET_UNSENT_BYTES_MAX.saturating_sub(self.out.len() - self.written)
+    /// Bytes that may be queued now, if so many may wait as the core [means](crate::Client::unsent_bytes_max).
+    pub(super) fn room_bytes(&self, meant: u64) -> usize {
+        let most = SOCKET_UNSENT_BYTES_MAX.min(usize::try_from(meant).unwrap_or(usize::MAX));
+        most.saturating_sub(self.out.len() - self.written)
     }
 
     /// Queues the message that `fill` appends, if it says that there is one.
@@ -71,7 +72,7 @@ impl Socket {
 
     /// Answers a ping; not while much waits: only the newest needs an answer.
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        if self.room_bytes() > 0 {
+        if self.room_bytes(u64::MAX) > 0 {
             self.writer.message(Opcode::Pong, payload, &mut self.out);
         }
     }
