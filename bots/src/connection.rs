@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     net::SocketAddr,
 };
 
@@ -13,10 +13,15 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
+    time::Micros,
     websocket::{Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
 };
 
-use crate::{limits::UNSENT_BYTES_MAX, target::Target};
+use crate::{
+    arrival::{self, Look},
+    limits::UNSENT_BYTES_MAX,
+    target::Target,
+};
 
 /// Why a connection is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +59,8 @@ impl fmt::Display for Ended {
 pub enum Happened<'a> {
     /// The WebSocket is open: the handshake may begin.
     Opened,
-    /// A binary message came.
-    Message(&'a [u8]),
+    /// A binary message came, at that time since the run began.
+    Message(&'a [u8], Micros),
 }
 
 #[derive(Debug)]
@@ -90,6 +95,7 @@ impl Connection {
         let mut socket = TcpStream::connect(address)?;
         // As browsers do: an input must not wait for the acknowledgement of the last one.
         socket.set_nodelay(true)?;
+        arrival::stamp(&socket);
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         let nonce = random.u128(..).to_le_bytes();
         let (upgrade, request) =
@@ -119,7 +125,8 @@ impl Connection {
         self.unsent.len()
     }
 
-    /// Reads all there is into `buffer` and hands over what is whole.
+    /// Reads all there is into `buffer` and hands over what is whole. Messages that one read brings
+    /// together have the time of the last.
     ///
     /// # Errors
     /// When the connection is over; whatever came before was handed over. An error of `hand_over` ends
@@ -127,23 +134,24 @@ impl Connection {
     pub fn handle_readable(
         &mut self,
         buffer: &mut [u8],
+        look: &Look,
         mut hand_over: impl FnMut(Happened<'_>) -> Result<(), PeerError>,
     ) -> Result<(), Ended> {
         loop {
-            let count = match self.socket.read(buffer) {
-                Ok(0) => {
+            let (count, arrived) = match arrival::read(&mut self.socket, buffer, look) {
+                Ok((0, _)) => {
                     return Err(Ended::Lost(
                         "the server closed the socket without a close frame".into(),
                     ));
                 }
-                Ok(count) => count,
+                Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Ended::Lost(error.to_string())),
             };
             self.bytes_received += count as u64;
-            self.handle_bytes(&mut buffer[..count], &mut hand_over)?;
+            self.handle_bytes(&mut buffer[..count], arrived, &mut hand_over)?;
             if count < buffer.len() {
                 // The kernel's buffer is empty: the next bytes raise readiness anew.
                 return Ok(());
@@ -210,10 +218,11 @@ impl Connection {
     fn handle_bytes(
         &mut self,
         bytes: &mut [u8],
+        arrived: Micros,
         hand_over: &mut impl FnMut(Happened<'_>) -> Result<(), PeerError>,
     ) -> Result<(), Ended> {
         let Phase::Upgrading { upgrade, answer } = &mut self.phase else {
-            return self.handle_frames(bytes, hand_over);
+            return self.handle_frames(bytes, arrived, hand_over);
         };
         answer.extend_from_slice(bytes);
         let frames_at = upgrade
@@ -225,18 +234,19 @@ impl Connection {
         let mut frames = answer.split_off(frames_at);
         self.phase = Phase::Open;
         hand_over(Happened::Opened).map_err(Ended::Broken)?;
-        self.handle_frames(&mut frames, hand_over)
+        self.handle_frames(&mut frames, arrived, hand_over)
     }
 
     fn handle_frames(
         &mut self,
         mut bytes: &mut [u8],
+        arrived: Micros,
         hand_over: &mut impl FnMut(Happened<'_>) -> Result<(), PeerError>,
     ) -> Result<(), Ended> {
         while let Some(item) = self.reader.read(&mut bytes).map_err(broken)? {
             match item {
                 Item::Binary(message) => {
-                    hand_over(Happened::Message(message)).map_err(Ended::Broken)?;
+                    hand_over(Happened::Message(message, arrived)).map_err(Ended::Broken)?;
                 }
                 Item::Text(_) => {
                     return Err(broken(PeerMisbehaved::WebSocket(

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod options;
 pub mod target;
 
+pub mod arrival;
 pub mod bot;
 pub mod conduct;
 pub mod connection;

@@ -22,5 +22,9 @@ pub const SPAN_MICROS_MAX: Micros = Micros::from_millis(120_000);
 /// How long after the run's end bots may wait for their comparison. Then they count as not compared.
 pub const COMPARISON_MICROS_MAX: Micros = Micros::from_millis(10_000);
 
+/// How often a thread looks at its sockets and timers. An input is pressed late by at most that, and by what
+/// the thread's other bots take.
+pub const LOOK_PERIOD: Micros = Micros::from_millis(1);
+
 /// Readiness taken from the system at once; the rest is taken by the next call.
 pub const EVENTS_MAX: usize = 1024;

@@ -13,6 +13,7 @@ use tickwire_protocol::{
 };
 
 use crate::{
+    arrival::Look,
     conduct::Conduct,
     connection::{Connection, Ended, Happened},
     mischief,
@@ -52,6 +53,8 @@ pub struct Scene<'a> {
     pub buffer: &'a mut [u8],
     /// Where the thread counts.
     pub slice: &'a mut Slice,
+    /// When the thread looked at its sockets last.
+    pub look: Look,
     /// The time since the run began.
     pub now: Micros,
 }
@@ -209,7 +212,7 @@ impl Seat {
         };
         let (person, random, now) = (&mut self.person, &mut self.random, scene.now);
         let (plan, slice) = (scene.plan, &mut *scene.slice);
-        let result = connection.handle_readable(scene.buffer, |happened| {
+        let result = connection.handle_readable(scene.buffer, &scene.look, |happened| {
             match (happened, player.as_mut()) {
                 (Happened::Opened, _) => {
                     let hz = u64::from(plan.options.input_hz);
@@ -223,10 +226,10 @@ impl Seat {
                     ));
                     Ok(())
                 }
-                (Happened::Message(message), Some(player)) => {
-                    player.handle_message(message, now, person, &*plan.make_bot, slice)
+                (Happened::Message(message, arrived), Some(player)) => {
+                    player.handle_message(message, arrived, person, &*plan.make_bot, slice)
                 }
-                (Happened::Message(_), None) => Ok(()),
+                (Happened::Message(..), None) => Ok(()),
             }
         });
         if self.person.conduct.is_player() {
