@@ -82,6 +82,25 @@ pub const SWEEP_PERIOD: Micros = Micros::from_millis(1000);
 /// One read takes at most this; the buffer is one per worker.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
 
+/// Rooms that are read, stepped and written together at most.
+pub const ROOMS_TOGETHER_MAX: usize = 32;
+
+/// How long rooms that go together may take to step, in micros; then what they have to say is written, and the
+/// next ones follow. Messages wait for no more than this and one room's step.
+pub const TOGETHER_MICROS_MAX: u64 = 500;
+
+/// A room is heavy when its tick takes more of a period than this, in percent. Workers with time to spare
+/// then lend it a thread each. At 20 Hz it is 15 ms, three hundred times what starting a thread takes.
+pub const HELPED_TICK_PERCENT: u64 = 30;
+
+/// Threads that one room is lent at most. Making the messages is left to one thread, and takes a third of
+/// the time that writing them does.
+pub const HELPERS_MAX: usize = 4;
+
+/// Batches of a heavy room's messages that may wait for each helper, 40 KiB each. When there are more, the
+/// room's own worker writes.
+pub const HELPED_BATCHES_WAITING_MAX: usize = 4;
+
 /// How long a closing connection is kept for the peer's own close frame.
 pub const CLOSE_WAIT: Micros = Micros::from_millis(2000);
 

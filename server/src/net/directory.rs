@@ -8,7 +8,10 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 
 use dashmap::{DashMap, mapref::entry::Entry};
-use tickwire_protocol::session::{Hello, ResumeToken};
+use tickwire_protocol::{
+    session::{Hello, ResumeToken},
+    time::Micros,
+};
 
 /// The rooms of the process and the seats in them.
 #[derive(Debug)]
@@ -122,6 +125,14 @@ impl Directory {
     /// What a worker has last said, and what it has been given since.
     pub(crate) fn load(&self, worker: usize) -> u64 {
         self.loads[worker].load(Relaxed)
+    }
+
+    /// How many workers besides `worker` have half of their time to spare.
+    pub(crate) fn idle_beside(&self, worker: usize) -> usize {
+        let idle = |(index, load): &(usize, &AtomicU64)| {
+            *index != worker && load.load(Relaxed) < Micros::PER_SECOND / 2
+        };
+        self.loads.iter().enumerate().filter(idle).count()
     }
 
     /// Counts work as the other worker's until both have said better.

@@ -190,6 +190,23 @@ fn who_is_refused_by_the_game_reads_why_and_gets_4009() {
 }
 
 #[test]
+fn a_room_whose_only_guest_was_refused_does_not_tick() {
+    let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
+    let mut player = Player::connect(
+        server.address,
+        Hello {
+            name: "nobody".into(),
+            ..Hello::default()
+        },
+    );
+    assert_eq!(player.until_closed(), Some(4009));
+    server.until_metric("tickwire_connections", 0.0);
+    let ticks = server.metric("tickwire_ticks_total");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!((server.metric("tickwire_ticks_total") - ticks).abs() < f64::EPSILON);
+}
+
+#[test]
 fn the_ninth_of_eight_gets_another_room_and_in_a_room_by_name_4007() {
     let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
     let den = || Hello {

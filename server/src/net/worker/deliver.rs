@@ -1,32 +1,26 @@
 //! Bytes in and out of a worker's sockets.
 
-use std::io;
-
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
     session::Traffic,
     time::Micros,
-    websocket::{Item, Opcode, PeerClose},
+    websocket::{Item, PeerClose},
 };
 
-use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, rates::SMALL_MESSAGE_BYTES};
+use super::{
+    Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read, rates::SMALL_MESSAGE_BYTES,
+};
 use crate::room::{Room, SeatIndex};
 
+/// Sockets that are read before what came is looked at.
+const READS_IN_A_BATCH: usize = 64;
+
+/// The same where others help: below it, starting them takes longer than they save.
+const HELPED_READS: usize = 1024;
+
 /// Bytes for each socket that is read in a batch: several inputs of a player fit.
-const BATCH_READ_BYTES: usize = 1024;
-
-/// Bytes of messages made before they are written: they stay in the core's second cache.
-const BATCH_WRITE_BYTES: usize = 32 * 1024;
-
-/// What delivering one tick counts.
-#[derive(Default)]
-struct Delivered {
-    messages: u64,
-    snapshots: u64,
-    skipped: u64,
-    blocked: u64,
-}
+pub(super) const BATCH_READ_BYTES: usize = 1024;
 
 /// What reading one item of a connection asks for.
 enum Next {
@@ -76,14 +70,23 @@ impl Worker {
     ///
     /// A system call leaves the core's nearest caches full of the kernel. In turns with it, our own code
     /// would start cold for every socket.
-    pub(super) fn read_batched(&mut self, keys: &[usize], now: Micros) {
+    pub(super) fn read_batched(&mut self, keys: &[usize], helpers: usize, now: Micros) {
         let mut buffer = core::mem::take(&mut self.batch_buffer);
         let mut reads = core::mem::take(&mut self.batch_reads);
-        for keys in keys.chunks(buffer.len() / BATCH_READ_BYTES) {
-            for (&key, place) in keys.iter().zip(buffer.chunks_exact_mut(BATCH_READ_BYTES)) {
-                if let Some(connection) = self.connections.get_mut(key) {
-                    reads.push((key, connection.socket.try_read(place)));
-                }
+        let is_helped = helpers > 0 && keys.len() >= HELPED_READS;
+        let at_once = if is_helped {
+            HELPED_READS
+        } else {
+            READS_IN_A_BATCH
+        };
+        if buffer.len() < at_once * BATCH_READ_BYTES {
+            buffer.resize(at_once * BATCH_READ_BYTES, 0);
+        }
+        for keys in keys.chunks(at_once) {
+            if is_helped {
+                self.read_helped(keys, helpers, &mut buffer, &mut reads);
+            } else {
+                self.read_alone(keys, &mut buffer, &mut reads);
             }
             for ((key, read), place) in reads
                 .drain(..)
@@ -99,14 +102,16 @@ impl Worker {
         self.batch_reads = reads;
     }
 
+    fn read_alone(&mut self, keys: &[usize], buffer: &mut [u8], reads: &mut Vec<(usize, Read)>) {
+        for (&key, place) in keys.iter().zip(buffer.chunks_exact_mut(BATCH_READ_BYTES)) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                reads.push((key, connection.socket.try_read(place)));
+            }
+        }
+    }
+
     /// Takes what one read of a socket gave. Says whether the socket may have more.
-    fn take_read(
-        &mut self,
-        key: usize,
-        read: io::Result<Option<usize>>,
-        buffer: &mut [u8],
-        now: Micros,
-    ) -> bool {
+    fn take_read(&mut self, key: usize, read: Read, buffer: &mut [u8], now: Micros) -> bool {
         // What came before it on the same turn may have ended it.
         let Some(connection) = self.connections.get_mut(key) else {
             return false;
@@ -222,82 +227,6 @@ impl Worker {
             }
         }
         Next::Item
-    }
-
-    /// Writes each player of a room its message of this tick: some messages are made, then written, then
-    /// the next. See [`read_batched`](Self::read_batched).
-    pub(super) fn deliver(&mut self, room: usize, started: Micros) {
-        let mut batch = core::mem::take(&mut self.batch_writes);
-        let mut counts = Delivered::default();
-        let mut broken = Vec::new();
-        let mut place = 0;
-        while place < self.rooms[room].places() {
-            self.out.clear();
-            while place < self.rooms[room].places() && self.out.len() < BATCH_WRITE_BYTES {
-                if let Some(key) = self.rooms[room].member(place) {
-                    let start = self.out.len();
-                    match self.make_message(key, started, &mut counts) {
-                        Ok(true) => batch.push((key, start..self.out.len())),
-                        Ok(false) => {}
-                        Err(_) => broken.push(key),
-                    }
-                }
-                place += 1;
-            }
-            for (key, message) in batch.drain(..) {
-                match self.connections[key].write(&self.out[message], started) {
-                    Ok(true) => {}
-                    Ok(false) => counts.blocked += 1,
-                    Err(_) => broken.push(key),
-                }
-            }
-        }
-        self.batch_writes = batch;
-        self.metrics.messages_out.add(counts.messages);
-        self.metrics.snapshots_written.add(counts.snapshots);
-        self.metrics.snapshots_skipped_socket.add(counts.skipped);
-        self.metrics.would_block.add(counts.blocked);
-        let age = self.now().since(started);
-        self.metrics
-            .snapshot_age
-            .observe_many(age, counts.snapshots);
-        for key in broken {
-            self.on_broken(key, started);
-        }
-    }
-
-    /// Appends a player's message of this tick. Says whether there is anything to write.
-    fn make_message(
-        &mut self,
-        key: usize,
-        started: Micros,
-        counts: &mut Delivered,
-    ) -> io::Result<bool> {
-        let connection = &mut self.connections[key];
-        let Phase::Seated { room, seat } = connection.phase else {
-            return Ok(false);
-        };
-        if !connection.clear_the_way(started)? {
-            counts.skipped += 1;
-            return Ok(false);
-        }
-        let begun = connection.writer.begin(&mut self.out);
-        let slot = &mut self.rooms[room];
-        let transmitted = slot.room.poll_transmit(seat, started, &mut self.out);
-        if transmitted.any {
-            connection
-                .writer
-                .finish(begun, Opcode::Binary, &mut self.out);
-        } else {
-            connection.writer.abandon(begun, &mut self.out);
-        }
-        counts.messages += u64::from(transmitted.any);
-        counts.snapshots += u64::from(transmitted.snapshot);
-        let has_something = transmitted.any || connection.has_pending();
-        if slot.room.wants_transmit(seat) {
-            self.mark_busy(key);
-        }
-        Ok(has_something)
     }
 
     /// The peer has sent its close frame: answer it, unless it is the answer to ours.

@@ -167,8 +167,8 @@ impl Worker {
         else {
             return;
         };
+        self.wake_room(room, now);
         let slot = &mut self.rooms[room];
-        slot.wake(now);
         let joined = guarded(|| slot.room.handle_join(session, hello, token, now));
         match joined {
             Some(Ok(seat)) => {
@@ -196,6 +196,7 @@ impl Worker {
                 if let Some(limit) = limit {
                     self.metrics.count_limit(limit);
                 }
+                self.rest_room(room, now);
                 let farewell = last_message(&mut session, now);
                 self.close(key, &farewell, code, &reason, now);
             }
@@ -211,7 +212,7 @@ impl Worker {
             return Some(room);
         }
         let seed = getrandom::u64().ok()?;
-        let phase = self.next_phase();
+        let phase = self.turns.next_phase();
         let make_game = self.shared.make_game.clone();
         let room = guarded(|| Room::new(make_game(), &*place.room, seed, now))?;
         let room = room

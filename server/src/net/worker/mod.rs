@@ -13,13 +13,17 @@ mod bulk;
 mod connection;
 mod deliver;
 mod greet;
+mod lend;
 mod moves;
 mod pipes;
 mod rates;
 mod rooms;
+mod send;
 mod socket;
 mod streams;
 mod tcp_state;
+mod tick;
+mod turns;
 
 use core::{ops::Range, time::Duration};
 use std::{
@@ -42,6 +46,8 @@ use self::{
     connection::{Connection, Phase},
     moves::Moving,
     rooms::RoomSlot,
+    tick::Stepped,
+    turns::Turns,
 };
 use super::{
     assets::{Changes, Library},
@@ -115,6 +121,10 @@ pub(crate) struct Worker {
     rooms: Slab<RoomSlot>,
     room_by_name: HashMap<Arc<str>, usize>,
     asset_changes: Option<Changes>,
+    turns: Turns,
+    due_rooms: Vec<usize>,
+    stepped: Vec<Stepped>,
+    readable: Vec<usize>,
     /// Connections served between ticks.
     busy: Vec<usize>,
     /// Bytes of bulk that each of them may write in this turn of the pump.
@@ -127,7 +137,7 @@ pub(crate) struct Worker {
     read_buffer: Vec<u8>,
     out: Vec<u8>,
     batch_buffer: Vec<u8>,
-    batch_reads: Vec<(usize, io::Result<Option<usize>>)>,
+    batch_reads: Vec<(usize, lend::Read)>,
     batch_writes: Vec<(usize, Range<usize>)>,
 }
 
@@ -159,6 +169,10 @@ impl Worker {
             connections: Slab::new(),
             rooms: Slab::new(),
             room_by_name: HashMap::new(),
+            turns: Turns::default(),
+            due_rooms: Vec::new(),
+            stepped: Vec::new(),
+            readable: Vec::new(),
             busy: Vec::new(),
             bulk_share_bytes: BULK_BYTES_PER_TURN_MIN,
             next_pump: now,
@@ -167,7 +181,7 @@ impl Worker {
             ending: None,
             read_buffer: vec![0; READ_BYTES_MAX],
             out: Vec::new(),
-            batch_buffer: vec![0; READ_BYTES_MAX],
+            batch_buffer: Vec::new(),
             batch_reads: Vec::new(),
             batch_writes: Vec::new(),
         })
@@ -227,12 +241,9 @@ impl Worker {
             .is_some_and(|at| self.connections.is_empty() || at <= self.now())
     }
 
-    fn next_due(&self) -> Micros {
-        let tick = self
-            .rooms
-            .iter()
-            .filter_map(|(_, slot)| slot.next_due())
-            .min();
+    fn next_due(&mut self) -> Micros {
+        let due_of = |key| self.rooms.get(key).and_then(RoomSlot::next_due);
+        let tick = self.turns.next_due(due_of);
         let pump = (!self.busy.is_empty()).then_some(self.next_pump);
         [tick, pump, self.ending]
             .into_iter()

@@ -108,6 +108,7 @@ impl Worker {
         let name = Arc::clone(&slot.name);
         let key = self.rooms.insert(slot);
         self.room_by_name.insert(name, key);
+        self.note_turn(key);
         key
     }
 }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use tickwire_protocol::{error::CloseCode, time::Micros};
 use tracing::Span;
 
-use super::{Phase, Worker, guarded};
+use super::{Worker, guarded};
 use crate::{
-    limits::PUMP_PERIOD,
     net::directory::Place,
     room::{Room, RoomEvent, SeatIndex},
     stream::Roster,
@@ -24,8 +23,10 @@ pub(super) struct RoomSlot {
     members: Vec<Option<usize>>,
     /// Connections whose bytes wait for the room's tick.
     pub(super) readable: Vec<usize>,
-    /// How far the room's ticks stand from whole periods: see [`Worker::next_phase`].
-    phase: Micros,
+    /// Where in its period the room's ticks stand, as a share of it: see [`Turns::next_phase`].
+    ///
+    /// [`Turns::next_phase`]: super::turns::Turns::next_phase
+    phase: f64,
     /// Since when nobody is in the room. It does not tick then.
     empty_since: Option<Micros>,
     /// The players of the room as the directory sees them.
@@ -36,10 +37,12 @@ pub(super) struct RoomSlot {
     pub(super) busy_micros: u64,
     /// What is logged of it belongs to this: its life, never a tick.
     pub(super) span: Span,
+    /// What a tick takes one thread, about: the mean of the last ones.
+    pub(super) tick_micros: u64,
 }
 
 impl RoomSlot {
-    pub(super) fn new(room: Room, place: &Place, phase: Micros, now: Micros) -> Self {
+    pub(super) fn new(room: Room, place: &Place, phase: f64, now: Micros) -> Self {
         Self {
             room,
             name: place.room.clone(),
@@ -53,6 +56,7 @@ impl RoomSlot {
             counted_encodes: (0, 0),
             busy_micros: 0,
             span: tracing::info_span!(parent: None, "room", name = &*place.room),
+            tick_micros: 0,
         }
     }
 
@@ -61,13 +65,28 @@ impl RoomSlot {
         self.empty_since.is_none().then(|| self.room.next_due())
     }
 
-    /// Lets an empty room tick again, from its next turn on.
-    pub(super) fn wake(&mut self, now: Micros) {
-        if self.empty_since.take().is_some() {
+    /// Lets an empty room tick again, from its next turn on; says whether it was empty.
+    fn wake(&mut self, now: Micros) -> bool {
+        let was_empty = self.empty_since.take().is_some();
+        if was_empty {
             let rate = u64::from(self.room.tick_rate_hz());
-            let periods = now.since(self.phase).0 * rate / Micros::PER_SECOND + 1;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a period of a second at most"
+            )]
+            let phase = Micros((self.phase * Micros::PER_SECOND as f64) as u64 / rate);
+            let periods = now.since(phase).0 * rate / Micros::PER_SECOND + 1;
             self.room
-                .restart(Micros(periods * Micros::PER_SECOND / rate) + self.phase);
+                .restart(Micros(periods * Micros::PER_SECOND / rate) + phase);
+        }
+        was_empty
+    }
+
+    /// Stops a room's ticks if nobody is in it.
+    fn rest_if_empty(&mut self, now: Micros) {
+        if self.room.players() == 0 {
+            self.empty_since.get_or_insert(now);
         }
     }
 
@@ -77,6 +96,13 @@ impl RoomSlot {
             self.members.resize(place + 1, None);
         }
         self.members[place] = connection;
+    }
+
+    /// Counts what a tick has taken this thread, and how many helped it.
+    pub(super) fn count_tick(&mut self, micros: u64, helpers: usize) {
+        self.busy_micros += micros;
+        let alone = micros * (helpers as u64 + 1);
+        self.tick_micros = (self.tick_micros * 7 + alone) / 8;
     }
 
     fn take_member(&mut self, seat: SeatIndex) -> Option<usize> {
@@ -98,60 +124,24 @@ impl RoomSlot {
 }
 
 impl Worker {
-    /// Where in its period the next room's ticks stand. Rooms that share a phase share a wake-up and a
-    /// look at the poll; different phases spread their work over the period.
-    pub(super) fn next_phase(&self) -> Micros {
-        const PHASES: usize = 8;
-        Micros((self.rooms.len() % PHASES) as u64 * PUMP_PERIOD.0)
-    }
-
-    /// Ticks every room whose turn it is, once.
-    pub(super) fn tick_due_rooms(&mut self, now: Micros) {
-        for key in 0..self.rooms.capacity() {
-            let is_due = |slot: &RoomSlot| slot.next_due().is_some_and(|due| due <= now);
-            if self.rooms.get(key).is_some_and(is_due) {
-                self.tick_room(key);
-            }
+    /// Lets a room tick if it does not: somebody is about to come in.
+    pub(super) fn wake_room(&mut self, key: usize, now: Micros) {
+        if self.rooms[key].wake(now) {
+            self.note_turn(key);
         }
     }
 
-    fn tick_room(&mut self, key: usize) {
-        let started = self.now();
-        let mut readable = core::mem::take(&mut self.rooms[key].readable);
-        // One may have left the room since, and its number may be another's.
-        readable.retain(|&connection| {
-            let Some(connection) = self.connections.get_mut(connection) else {
-                return false;
-            };
-            let is_member = matches!(connection.phase, Phase::Seated { room, .. } if room == key);
-            connection.readiness.is_queued &= !is_member;
-            is_member && connection.readiness.readable
-        });
-        self.read_batched(&readable, started);
-        readable.clear();
-        let slot = &mut self.rooms[key];
-        // What was not read to its end has put itself back; keep the longer buffer.
-        readable.append(&mut slot.readable);
-        slot.readable = readable;
-
-        let Some(pace) = guarded(|| slot.room.tick(started)) else {
-            return self.on_room_panicked(key, started);
-        };
-        self.metrics.ticks.add(1);
-        self.metrics.tick_lateness.observe(pace.lateness);
-        self.metrics.ticks_slipped.add(pace.slipped_ticks.into());
-        self.act_on_room_events(key, started);
-        if pace.skips_snapshots {
-            self.metrics.ticks_late.add(1);
-            let players = self.rooms.get(key).map_or(0, |slot| slot.room.players());
-            self.metrics.snapshots_skipped_overrun.add(players as u64);
-        } else {
-            self.deliver(key, started);
-        }
-        let span = self.now().since(started);
-        self.metrics.tick_duration.observe(span);
+    /// Stops a room's ticks if nobody is in it after all.
+    pub(super) fn rest_room(&mut self, key: usize, now: Micros) {
         if let Some(slot) = self.rooms.get_mut(key) {
-            slot.busy_micros += span.0;
+            slot.rest_if_empty(now);
+        }
+    }
+
+    /// Notes when a room ticks next.
+    pub(super) fn note_turn(&mut self, key: usize) {
+        if let Some(due) = self.rooms.get(key).and_then(RoomSlot::next_due) {
+            self.turns.add(due, key);
         }
     }
 
@@ -197,9 +187,7 @@ impl Worker {
         let slot = &mut self.rooms[key];
         let players = slot.room.players();
         slot.players.store(players, Relaxed);
-        if players == 0 {
-            slot.empty_since = Some(now);
-        }
+        slot.rest_if_empty(now);
         let players = i64::try_from(players).unwrap_or(i64::MAX);
         self.metrics.players.add(players - slot.counted_players);
         slot.counted_players = players;
