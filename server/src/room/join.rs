@@ -171,6 +171,7 @@ impl Room {
             entity,
             connection: Connection::Connected(session),
             applied_input: None,
+            has_fresh_input: false,
             snapshot_tick: self.captured,
             wants_checksum: false,
             events_this_tick: 0,

@@ -39,6 +39,8 @@ pub(super) struct Seat {
     pub(super) connection: Connection,
     /// The newest input applied, for the snapshot's header.
     pub(super) applied_input: Option<Tick>,
+    /// Whether the player's entity has an input of the last tick's own.
+    pub(super) has_fresh_input: bool,
     /// The tick of the last snapshot written. At first it is the tick captured last: that one was taken
     /// without this player, who would see an empty world in it.
     pub(super) snapshot_tick: Option<Tick>,

@@ -53,6 +53,11 @@ impl Room {
                     newest = Some(tick);
                 }
             }
+            // Who presses nothing new keeps what it holds down; that it is not fresh is said once.
+            if newest.is_none() && !seat.has_fresh_input {
+                continue;
+            }
+            seat.has_fresh_input = newest.is_some();
             seat.applied_input = newest.or(seat.applied_input);
             let bytes = newest.map(|_| &self.input_bytes[..]);
             if let Err(error) = door.set(
