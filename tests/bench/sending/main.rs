@@ -7,6 +7,7 @@
 //! Run it by `cargo xtask bench sending [--json FILE]`. The trials (`--trial NAME`) judge one promise each
 //! with the real bots instead: see [`trial`].
 
+mod bare;
 mod crowd;
 mod floor;
 mod handshake;

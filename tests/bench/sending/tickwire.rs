@@ -89,6 +89,11 @@ pub(crate) fn serve(plan: &Plan, listener: TcpListener) -> io::Result<Vec<Latene
     Ok(std::mem::take(&mut watched))
 }
 
+/// The same game for rooms that are ticked by hand.
+pub(crate) fn bare_game(plan: &Plan) -> Game {
+    game(plan, &Arc::default(), &Arc::default())
+}
+
 fn game(plan: &Plan, watched: &Arc<Mutex<Vec<Lateness>>>, players_left: &Arc<AtomicUsize>) -> Game {
     let (entities, interest) = (plan.entities, plan.interest);
     let players_left = players_left.clone();

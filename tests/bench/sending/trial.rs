@@ -28,6 +28,8 @@ pub(crate) enum Trial {
     Most,
     /// 1000 rooms of 8 players for a minute, and then the same rooms empty.
     Rooms,
+    /// What a tick costs without sockets: of rooms of 8, many and one.
+    Bare,
     /// A minute among peers of which four tenths do harm, beside a minute among players.
     Hostile,
 }
@@ -76,6 +78,7 @@ impl Trial {
             Self::Thousand => thousand(),
             Self::Most => most(),
             Self::Rooms => rooms(),
+            Self::Bare => bare(),
             Self::Hostile => hostile(),
         }
     }
@@ -175,6 +178,28 @@ fn rooms() -> io::Result<bool> {
         ),
         ("empty rooms take at most 1 % of a core", cpu <= 0.1),
     ]))
+}
+
+/// A tick of a room of 8 that is in no cache any more. The kernel takes 50 µs for its messages.
+const BARE_TICK_MICROS_MAX: f64 = 30.0;
+
+fn bare() -> io::Result<bool> {
+    const PLAYERS: usize = 8;
+    let plan = Plan {
+        entities: 2 * PLAYERS,
+        ..plan_of(PLAYERS, 1)
+    };
+    let mut micros = [0.0; 2];
+    for (micros, rooms) in micros.iter_mut().zip([1000, 1]) {
+        let game = || crate::tickwire::bare_game(&plan);
+        let (tick, bytes) = crate::bare::tick_micros(game, rooms, PLAYERS)?;
+        println!("{rooms} rooms of {PLAYERS}: {tick:.1} µs a tick, {bytes:.1} bytes a message");
+        *micros = tick;
+    }
+    Ok(judge(&[(
+        "a tick of one of 1000 rooms takes at most 30 µs",
+        micros[0] <= BARE_TICK_MICROS_MAX,
+    )]))
 }
 
 fn hostile() -> io::Result<bool> {
@@ -296,19 +321,30 @@ fn judge(promises: &[(&str, bool)]) -> bool {
     promises.iter().all(|(_, is_kept)| *is_kept)
 }
 
+/// A server that stays, of so many rooms of so many players.
+fn plan_of(players: usize, rooms: usize) -> Plan {
+    Plan {
+        system: System::Tickwire,
+        players: players + 8,
+        rooms,
+        entities: 1000,
+        interest: false,
+        snapshot_bytes: 0,
+        rate_hz: 20,
+        input_hz: CROWD_INPUT_HZ,
+        seconds: 60,
+        hold: true,
+    }
+}
+
 /// Starts a server, sends the bots, and watches both.
 fn play(stage: Stage) -> io::Result<Outcome> {
     let plan = Plan {
-        system: System::Tickwire,
-        players: stage.players.div_ceil(stage.rooms) + 8,
-        rooms: stage.rooms,
         entities: stage.entities,
         interest: stage.interest,
-        snapshot_bytes: 0,
-        rate_hz: 20,
         input_hz: stage.input_hz,
         seconds: stage.seconds,
-        hold: true,
+        ..plan_of(stage.players.div_ceil(stage.rooms), stage.rooms)
     };
     let mut server = Running::start(&[vec!["serve".to_owned()], plan.arguments()].concat())?;
     let address = server.line()?;
