@@ -11,6 +11,7 @@ mod bare;
 mod crowd;
 mod floor;
 mod handshake;
+mod heavy;
 mod lateness;
 mod load;
 mod measure;

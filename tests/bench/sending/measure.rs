@@ -85,6 +85,7 @@ pub(crate) fn all(seconds: u32, rounds: u32, only: Option<&str>) -> io::Result<V
                 rate_hz: 20,
                 input_hz: 30,
                 seconds,
+                workers: 0,
                 hold: false,
             };
             // Tickwire goes first: the others send messages of the size that its snapshots had.

@@ -60,6 +60,9 @@ pub(crate) struct Plan {
     /// Seconds that count.
     #[arg(long, default_value_t = 20)]
     pub(crate) seconds: u32,
+    /// Worker threads (Tickwire); 0 means one per core.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) workers: usize,
     /// Tickwire serves until its parent ends it, whoever comes and goes, within its default limits.
     #[arg(long)]
     pub(crate) hold: bool,
@@ -77,6 +80,7 @@ impl Plan {
             ("rate-hz", self.rate_hz.to_string()),
             ("input-hz", self.input_hz.to_string()),
             ("seconds", self.seconds.to_string()),
+            ("workers", self.workers.to_string()),
         ]
         .into_iter()
         .flat_map(|(name, value)| [format!("--{name}"), value])

@@ -67,7 +67,10 @@ pub(crate) fn serve(plan: &Plan, listener: TcpListener) -> io::Result<Vec<Latene
             ..Limits::default()
         }
     };
-    let server = Server::new(game).limits(limits);
+    let mut server = Server::new(game).limits(limits);
+    if plan.workers > 0 {
+        server = server.workers(plan.workers);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

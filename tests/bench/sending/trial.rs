@@ -28,6 +28,8 @@ pub(crate) enum Trial {
     Most,
     /// 1000 rooms of 8 players for a minute, and then the same rooms empty.
     Rooms,
+    /// One room of 5000 players with interest: the tick's duration with one thread and with two.
+    Heavy,
     /// What a tick costs without sockets: of rooms of 8, many and one.
     Bare,
     /// A minute among peers of which four tenths do harm, beside a minute among players.
@@ -78,6 +80,7 @@ impl Trial {
             Self::Thousand => thousand(),
             Self::Most => most(),
             Self::Rooms => rooms(),
+            Self::Heavy => heavy(),
             Self::Bare => bare(),
             Self::Hostile => hostile(),
         }
@@ -178,6 +181,26 @@ fn rooms() -> io::Result<bool> {
         ),
         ("empty rooms take at most 1 % of a core", cpu <= 0.1),
     ]))
+}
+
+/// The share of one thread's time that two may take: making the messages, a quarter of it, is not divided.
+const HEAVY_SHARE_MAX: f64 = 0.75;
+
+fn heavy() -> io::Result<bool> {
+    let plan = Plan {
+        players: 5000,
+        interest: true,
+        ..plan_of(5000, 1)
+    };
+    let alone = crate::heavy::tick_millis(&plan, 1)?;
+    let helped = crate::heavy::tick_millis(&plan, 2)?;
+    println!(
+        "5000 players with interest in one room: {alone:.1} ms a tick alone, {helped:.1} ms with a helper"
+    );
+    Ok(judge(&[(
+        "two threads take at most 75 % of the time of one",
+        helped <= alone * HEAVY_SHARE_MAX,
+    )]))
 }
 
 /// A tick of a room of 8 that is in no cache any more. The kernel takes 50 µs for its messages.
@@ -333,6 +356,7 @@ fn plan_of(players: usize, rooms: usize) -> Plan {
         rate_hz: 20,
         input_hz: CROWD_INPUT_HZ,
         seconds: 60,
+        workers: 0,
         hold: true,
     }
 }
