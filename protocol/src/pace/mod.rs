@@ -3,9 +3,17 @@
 //!
 //! In: what is known of a connection, every few milliseconds while bulk waits. Out: bytes that may be
 //! written now. The link holds `rate × shortest round trip` by itself; more than that waits in a
-//! queue. So bytes in flight and unsent together are held a little above it (the idea of BBR, Cardwell
-//! et al., 2016), less what the round trip says stands in a queue already (as in Vegas, Brakmo et al.,
-//! 1994).
+//! queue. So bytes in flight and unsent together are held a few milliseconds above it (the idea of BBR,
+//! Cardwell et al., 2016), less what the round trip says stands in a queue beyond them (as in Vegas,
+//! Brakmo et al., 1994). What stands in a queue is the least that was seen in a whole round trip (as in
+//! CoDel, Nichols and Jacobson, 2012): a burst that passes must not be answered a round trip later.
+//! What others put in the queue is told from ours in `queued.rs`.
+//!
+//! ```text
+//!            ┌──── the round trip grows, or the rate no longer does ────▶┐
+//!   start: each byte delivered lets two go            settled: rate × round trip + a few ms
+//!            └◀──── three round trips full, and no queue at all ─────────┘
+//! ```
 //!
 //! Who writes asks four doors in a circle, here on a link that delivers at once:
 //!
@@ -35,13 +43,22 @@
 //! The choice to question: the kernel's congestion control goes on beneath. It answers to loss; this
 //! only keeps it from being needed.
 
+#[cfg(test)]
+mod link;
 mod marked;
 mod marks;
+mod queued;
+mod rate;
+#[cfg(test)]
+mod tests;
+mod turns;
 
-use std::collections::VecDeque;
-
-pub(crate) use marked::MarkedPace;
-
+pub(crate) use self::marked::MarkedPace;
+use self::{
+    queued::Queued,
+    rate::{Lower, Rate},
+    turns::Turns,
+};
 use crate::{
     limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX},
     time::Micros,
@@ -62,353 +79,349 @@ pub struct Sample {
     pub rtt_min: Micros,
 }
 
-/// What may be under way before anything is known: the kernel's own initial window.
-const INITIAL_BYTES: u64 = 10 * 1448;
+/// A full packet's payload on the usual path.
+const SEGMENT_BYTES: u64 = 1448;
 
-/// The shortest span that a rate is measured over: shorter ones see bursts.
+/// What may be under way before anything is known: the kernel's own initial window.
+const INITIAL_BYTES: u64 = 10 * SEGMENT_BYTES;
+
+/// The shortest span that a rate is measured over, and the shortest round: shorter ones see bursts.
 const SPAN_MIN: Micros = Micros::from_millis(20);
 
 /// After so long without a sample what was delivered in between says nothing about the link.
 const SAMPLE_AGE_KEPT: Micros = Micros::from_millis(200);
 
-/// Time that the estimate takes to forget a rate the link no longer has: short while packets queue, for
-/// then the link and not the program is what holds the rate down.
-const FORGET: Micros = Micros::from_millis(16_000);
-const FORGET_QUEUEING: Micros = Micros::from_millis(500);
-
-/// What is under way beyond the link's own, as time, besides two turns of the pump: between turns
-/// acknowledgements leave room that nobody fills, and on a busy machine turns come late.
-const SLACK: Micros = Micros::from_millis(1);
-
-/// The longest turn that is made up for: past it the machine is late with snapshots as well.
-const TURN_LATE: Micros = Micros::from_millis(6);
-
-/// The same on links whose round trip is shorter than a turn of the pump.
-const SLACK_NEAR: Micros = Micros::from_millis(8);
+/// What is under way beyond the link's own on links whose round trip is shorter than a turn of the pump.
+const AHEAD_NEAR: Micros = Micros::from_millis(8);
 const NEAR: Micros = Micros::from_millis(3);
 
-/// A round trip this far above the shortest, beyond a tenth of it, is the link's and the kernels' own
-/// jitter.
+/// A round trip this far above what is meant is the link's and the kernels' own jitter.
 const JITTER: Micros = Micros::from_millis(2);
 
-/// Time of the link that may wait in the kernel in front of a snapshot.
+/// Packets whose own time on the link is no queue: one, and the second that its acknowledgement waits for.
+const PACKETS_PER_ACK: u64 = 2;
+
+/// Time of the link that may wait in the kernel in front of what is urgent.
 const UNSENT: Micros = Micros::from_millis(6);
+
+/// Rounds that show the same before it is believed.
+const ROUNDS_BELIEVED: u32 = 3;
+
+/// How long a way is believed to have become longer, before it is looked at again.
+const LONGER_BELIEVED: Micros = Micros::from_millis(10_000);
+
+/// Turns in a row with a growing round trip that are no accident.
+const TURNS_RISING: u32 = 3;
 
 /// One connection's pace.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Delivered bytes at recent moments, the oldest just before the span of one rate.
-    history: VecDeque<(Micros, u64)>,
-    bytes_per_second: u64,
     last: Option<(Micros, Sample)>,
-    /// Time between two samples, smoothed, in sixteenths of a micro.
-    turn_sixteenths: u64,
-    /// The link has been filled once: from then on the rate is only followed.
-    is_settled: bool,
-    /// The best rate when the start was last judged, and when that was.
-    start_judged: (u64, Micros),
-    /// Starts judged in a row in which the rate has hardly grown.
-    flat_starts: u32,
+    rate: Rate,
+    turns: Turns,
+    round: Round,
+    phase: Phase,
+    /// The shortest round trip as it is with the queue of others, and since when that is believed.
+    longer: Option<(Micros, Micros)>,
+}
+
+/// Whether the link has been filled.
+#[derive(Debug)]
+enum Phase {
+    Start(Start),
+    Settled {
+        /// Rounds since, until they are enough to measure over.
+        rounds: u32,
+        /// Rounds in a row that were full and saw no queue: the link must have become faster.
+        empty_rounds: u32,
+        /// A queue that stands longer than one of ours could.
+        queued: Option<Queued>,
+    },
+}
+
+/// The link's rate is not known yet.
+#[derive(Debug, Default)]
+struct Start {
+    /// What may be under way: grows by what is delivered, so that it doubles each round trip.
+    bytes: u64,
+    /// What of it may be written before the next sample: twice the pace of the round trip. All at once
+    /// it would queue by itself, and look like the link's end.
+    turn_bytes: u64,
+    /// Turns in a row in which the round trip grew.
+    rising: u32,
+    /// The rate when the last round ended, and rounds in a row in which it has hardly grown.
+    rate_before: u64,
+    flat_rounds: u32,
+}
+
+/// The link has just been filled.
+const JUST_SETTLED: Phase = Phase::Settled {
+    rounds: 0,
+    empty_rounds: 0,
+    queued: None,
+};
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Start(Start::default())
+    }
+}
+
+/// One round trip's time.
+#[derive(Debug, Default)]
+struct Round {
+    began: Micros,
+    /// The least smoothed round trip in it, and in the round before.
+    least: Option<Micros>,
+    least_before: Option<Micros>,
+    /// All that was allowed was used in each turn.
+    is_full: bool,
 }
 
 impl Pace {
-    /// Takes what the kernel says now.
+    /// Takes what is known now. Call it every few milliseconds while bulk waits.
     pub fn handle_sample(&mut self, sample: Sample, now: Micros) {
-        let is_fresh = self
+        let last = self
             .last
-            .is_some_and(|(at, _)| now.since(at) <= SAMPLE_AGE_KEPT);
-        if !is_fresh {
-            self.history.clear();
-        }
-        let span = now.since(self.last.map_or(now, |(at, _)| at));
-        if is_fresh {
-            let turn = span.0.min(TURN_LATE.0);
-            self.turn_sixteenths = self.turn_sixteenths - self.turn_sixteenths / 16 + turn;
-        }
-        self.history.push_back((now, sample.delivered));
-        self.last = Some((now, sample));
-        // One round trip while the rate still grows; then two, for acknowledgements come in bursts that
-        // look like a faster link.
-        let wanted = if self.is_settled {
-            (sample.rtt_min + sample.rtt_min).max(SPAN_MIN)
+            .filter(|(at, _)| now.since(*at) <= SAMPLE_AGE_KEPT);
+        let (at, before) = last.unwrap_or((now, sample));
+        let is_full = self.is_full(before);
+        let turn = if last.is_some() {
+            self.turns.note(now.since(at))
         } else {
-            sample.rtt_min.max(SPAN_MIN)
+            self.rate.interrupt();
+            self.round = Round::begin(now, None);
+            Micros(0)
         };
-        while self.history.len() > 2 && now.since(self.history[1].0) >= wanted {
-            self.history.pop_front();
+        self.last = Some((now, sample));
+        self.round.note(sample.rtt, is_full);
+        self.longer = self
+            .longer
+            .filter(|(_, since)| now.since(*since) <= LONGER_BELIEVED)
+            .map(|(rtt, since)| (rtt.min(sample.rtt), since));
+        self.measure(sample, now, is_full);
+        self.go_on_starting(before, sample, turn);
+        if now.since(self.round.began) >= sample.rtt_min.max(SPAN_MIN) {
+            self.end_round(sample, now);
+            self.round = Round::begin(now, self.round.least);
         }
-        let (since, delivered) = self.history[0];
-        let measured_over = now.since(since);
-        if measured_over < wanted {
-            return;
-        }
-        let bytes = sample.delivered.saturating_sub(delivered);
-        let rate = bytes * Micros::PER_SECOND / measured_over.0;
-        if rate >= self.bytes_per_second {
-            self.bytes_per_second = rate;
-        } else if is_fresh {
-            let forget = if queueing(sample) > Micros(0) {
-                FORGET_QUEUEING
-            } else {
-                FORGET
-            };
-            let forgotten = self.bytes_per_second * span.0.min(forget.0) / forget.0;
-            self.bytes_per_second = rate.max(self.bytes_per_second - forgotten);
-        }
-        self.judge_start(sample, now);
     }
 
-    /// Ends the start when the round trip grows, or the rate no longer does.
-    fn judge_start(&mut self, sample: Sample, now: Micros) {
-        if self.is_settled {
+    /// Whether the program had written all that it was allowed.
+    fn is_full(&self, sample: Sample) -> bool {
+        self.target_bytes(sample) < under_way(sample).saturating_add(2 * SEGMENT_BYTES)
+    }
+
+    fn measure(&mut self, sample: Sample, now: Micros, is_full: bool) {
+        let over = match self.phase {
+            // The rate grows under the measurement.
+            Phase::Start(_)
+            | Phase::Settled {
+                rounds: 0..ROUNDS_BELIEVED,
+                ..
+            } => Micros(sample.rtt_min.0 / 2),
+            // Acknowledgements come in bursts that look like a faster link.
+            Phase::Settled { .. } => sample.rtt_min + sample.rtt_min,
+        };
+        let lower = if sample.unsent > 0 || self.excess(sample) > Micros(0) {
+            Lower::Held
+        } else if is_full {
+            Lower::Allowed
+        } else {
+            Lower::ForWantOfBytes
+        };
+        self.rate
+            .measure(sample.delivered, now, over.max(SPAN_MIN), lower);
+    }
+
+    /// Lets more go, until the round trip grows.
+    fn go_on_starting(&mut self, before: Sample, sample: Sample, turn: Micros) {
+        let queue = self.queue(sample, sample.rtt);
+        let most = self.in_span(Micros(sample.rtt_min.0 * 5 / 2));
+        let Phase::Start(start) = &mut self.phase else {
             return;
+        };
+        let arrived = sample.delivered.saturating_sub(before.delivered);
+        start.bytes = start
+            .bytes
+            .saturating_add(arrived)
+            .min(most.max(4 * INITIAL_BYTES))
+            .max(INITIAL_BYTES);
+        let spread = start.bytes.saturating_mul(2 * turn.0) / sample.rtt_min.0.max(1);
+        start.turn_bytes = spread.max(2 * SEGMENT_BYTES);
+        // An acknowledgement that the other end held back makes the round trip jump, and then fall.
+        if sample.rtt < before.rtt {
+            start.rising = 0;
+        } else if sample.rtt > before.rtt {
+            start.rising += 1;
         }
-        if queueing(sample) > Micros(0) {
-            self.is_settled = true;
-            return;
+        if start.rising >= TURNS_RISING && queue > JITTER {
+            self.phase = JUST_SETTLED;
         }
-        let (rate, at) = self.start_judged;
-        if now.since(at) < sample.rtt_min.max(SPAN_MIN) {
-            return;
+    }
+
+    /// Judges a round trip's time as a whole.
+    fn end_round(&mut self, sample: Sample, now: Micros) {
+        let standing = self.standing(sample);
+        let queue = self.queue(sample, standing);
+        let is_queued = self.excess(sample) > Micros(0);
+        let rate = self.rate.bytes_per_second();
+        let newest = self.rate.newest();
+        let target = self.target_bytes(sample);
+        let is_full = self.round.is_full;
+        match &mut self.phase {
+            Phase::Start(start) if rate > 0 => {
+                let is_flat = rate < start.rate_before + start.rate_before / 4;
+                start.flat_rounds = if is_flat { start.flat_rounds + 1 } else { 0 };
+                start.rate_before = rate;
+                if start.flat_rounds >= ROUNDS_BELIEVED || queue > JITTER {
+                    self.phase = JUST_SETTLED;
+                }
+            }
+            Phase::Start(_) => {}
+            Phase::Settled {
+                rounds,
+                empty_rounds,
+                queued,
+            } => {
+                *rounds = rounds.saturating_add(1);
+                let is_empty = is_full && queue < Micros(JITTER.0 / 2);
+                *empty_rounds = if is_empty { *empty_rounds + 1 } else { 0 };
+                if *empty_rounds >= ROUNDS_BELIEVED {
+                    self.phase = Phase::Start(Start {
+                        bytes: target,
+                        ..Start::default()
+                    });
+                } else if !is_queued {
+                    *queued = None;
+                } else if queued
+                    .get_or_insert(Queued::begin(standing, newest, now))
+                    .is_foreign(standing, newest, now)
+                {
+                    *queued = None;
+                    self.longer = Some((standing, now));
+                }
+            }
         }
-        let is_flat = self.bytes_per_second < rate + rate / 4;
-        self.flat_starts = if is_flat { self.flat_starts + 1 } else { 0 };
-        self.is_settled = self.flat_starts >= 3;
-        self.start_judged = (self.bytes_per_second, now);
     }
 
     /// Bytes of bulk that may be written now.
+    #[must_use]
     pub fn room_bytes(&self) -> usize {
         let Some((_, sample)) = self.last else {
             return BULK_MESSAGE_BYTES_MAX;
         };
-        let under_way = sample.in_flight + sample.unsent;
-        let room = self.target_bytes(sample).saturating_sub(under_way);
+        let room = self.target_bytes(sample).saturating_sub(under_way(sample));
         let unsent = self.unsent_bytes_max().saturating_sub(sample.unsent);
-        usize::try_from(room.min(unsent)).unwrap_or(usize::MAX)
+        let turn = match &self.phase {
+            Phase::Start(start) => start.turn_bytes,
+            Phase::Settled { .. } => u64::MAX,
+        };
+        usize::try_from(room.min(unsent).min(turn)).unwrap_or(usize::MAX)
     }
 
-    /// Counts what was written since the last sample.
+    /// Counts what was written since the last sample, framing included.
     pub fn on_written(&mut self, bytes: usize) {
+        let bytes = bytes as u64;
         if let Some((_, sample)) = &mut self.last {
-            sample.in_flight += bytes as u64;
+            sample.in_flight = sample.in_flight.saturating_add(bytes);
+        }
+        if let Phase::Start(start) = &mut self.phase {
+            start.turn_bytes = start.turn_bytes.saturating_sub(bytes);
         }
     }
 
     /// What may be under way.
     fn target_bytes(&self, sample: Sample) -> u64 {
-        let slack = if sample.rtt_min < NEAR {
-            SLACK_NEAR.0
-        } else {
-            SLACK.0 + self.turn_sixteenths / 16 * 2
-        };
-        let base = sample.rtt_min.0 + sample.rtt_min.0 / 10 + slack;
-        let span = if self.is_settled {
-            base.saturating_sub(queueing(sample).0)
-        } else {
-            2 * base
-        };
-        // Never so little that the acknowledgements stop, which the rate is measured by.
-        let least = self.in_span(Micros(sample.rtt_min.0 / 2)).max(4 * 1448);
-        let known = self.in_span(Micros(span)).max(least);
-        if self.is_settled {
-            known
-        } else {
-            known.max(INITIAL_BYTES)
+        match &self.phase {
+            Phase::Start(start) => start.bytes,
+            Phase::Settled { .. } => {
+                let span = self.shortest(sample) + self.ahead(sample);
+                let meant = self.in_span(Micros(span.since(self.excess(sample)).0));
+                // Never so little that the acknowledgements stop, which the rate is measured by.
+                let least = self.in_span(Micros(sample.rtt_min.0 / 2));
+                let packets = PACKETS_PER_ACK * SEGMENT_BYTES;
+                meant.saturating_add(packets).max(least).max(2 * packets)
+            }
         }
     }
 
-    /// Bytes that may wait in the kernel without being sent.
-    pub fn unsent_bytes_max(&self) -> u64 {
-        self.in_span(UNSENT).max(if self.is_settled {
-            2 * 1448
+    /// What is under way beyond the link's own, as time.
+    fn ahead(&self, sample: Sample) -> Micros {
+        if sample.rtt_min < NEAR {
+            AHEAD_NEAR
         } else {
-            INITIAL_BYTES
-        })
+            self.turns.ahead()
+        }
     }
 
-    /// The largest piece worth writing at once: small on a slow link.
+    /// The least round trip of the last one or two rounds: what stands in a queue and does not pass.
+    fn standing(&self, sample: Sample) -> Micros {
+        [self.round.least, self.round.least_before]
+            .into_iter()
+            .flatten()
+            .fold(sample.rtt, Micros::min)
+    }
+
+    /// The round trip without a queue of ours.
+    fn shortest(&self, sample: Sample) -> Micros {
+        let longer = self.longer.map_or(Micros(0), |(rtt, _)| rtt);
+        sample.rtt_min.max(longer)
+    }
+
+    /// How long a packet of this round trip has waited in queues.
+    fn queue(&self, sample: Sample, rtt: Micros) -> Micros {
+        let own = PACKETS_PER_ACK * SEGMENT_BYTES * Micros::PER_SECOND;
+        let own = own / self.rate.bytes_per_second().max(1);
+        let own = Micros(own.min(sample.rtt_min.0 / 4)).min(SPAN_MIN);
+        rtt.since(self.shortest(sample)).since(own)
+    }
+
+    /// How much longer a queue stands than is meant.
+    fn excess(&self, sample: Sample) -> Micros {
+        let meant = self.ahead(sample) + JITTER;
+        self.queue(sample, self.standing(sample)).since(meant)
+    }
+
+    /// Bytes that may wait in the kernel without being sent.
+    #[must_use]
+    pub fn unsent_bytes_max(&self) -> u64 {
+        let least = match self.phase {
+            Phase::Start(_) => INITIAL_BYTES,
+            Phase::Settled { .. } => PACKETS_PER_ACK * SEGMENT_BYTES,
+        };
+        self.in_span(UNSENT).max(least)
+    }
+
+    /// The largest piece worth writing at once: small on a slow link. From [`BULK_CHUNK_BYTES_MIN`] to
+    /// [`BULK_MESSAGE_BYTES_MAX`].
+    #[must_use]
     pub fn chunk_bytes(&self) -> usize {
         let bytes = usize::try_from(self.in_span(UNSENT)).unwrap_or(usize::MAX);
         bytes.clamp(BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX)
     }
 
-    fn in_span(&self, span: Micros) -> u64 {
-        self.bytes_per_second.saturating_mul(span.0) / Micros::PER_SECOND
+    const fn in_span(&self, span: Micros) -> u64 {
+        self.rate.bytes_per_second().saturating_mul(span.0) / Micros::PER_SECOND
     }
 }
 
-/// How long a packet seems to wait in queues, jitter excepted.
-fn queueing(sample: Sample) -> Micros {
-    let above = sample.rtt.since(sample.rtt_min);
-    above.since(Micros(sample.rtt_min.0 / 10) + JITTER)
+const fn under_way(sample: Sample) -> u64 {
+    sample.in_flight.saturating_add(sample.unsent)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A link with a rate, a delay and a queue, under a kernel that sends all it is given.
-    struct Link {
-        bytes_per_second: u64,
-        rtt: Micros,
-        now: Micros,
-        /// Bytes written, and what of them the link has carried.
-        written: u64,
-        carried: u64,
-        /// When the acknowledgement of what was carried comes back.
-        returning: VecDeque<(Micros, u64)>,
-        delivered: u64,
-        smoothed: u64,
-        queue_max: u64,
-    }
-
-    const TURN: Micros = Micros::from_millis(2);
-
-    impl Link {
-        fn new(bits_per_second: u64, rtt: Micros) -> Self {
-            Self {
-                bytes_per_second: bits_per_second / 8,
-                rtt,
-                now: Micros(0),
-                written: 0,
-                carried: 0,
-                returning: VecDeque::new(),
-                delivered: 0,
-                smoothed: rtt.0,
-                queue_max: 0,
-            }
-        }
-
-        fn turn(&mut self, pace: &mut Pace) {
-            self.now = self.now + TURN;
-            let waits = self.written - self.carried;
-            let carried = waits.min(self.bytes_per_second * TURN.0 / Micros::PER_SECOND);
-            self.carried += carried;
-            self.returning.push_back((self.now + self.rtt, carried));
-            while let Some(&(at, bytes)) = self.returning.front()
-                && at <= self.now
-            {
-                self.delivered += bytes;
-                self.returning.pop_front();
-            }
-            let queue = self.written - self.carried;
-            self.queue_max = self.queue_max.max(queue);
-            let queueing = queue * Micros::PER_SECOND / self.bytes_per_second;
-            self.smoothed = (self.smoothed * 3 + self.rtt.0 + queueing) / 4;
-            let sample = Sample {
-                delivered: self.delivered,
-                in_flight: self.written - self.delivered,
-                unsent: 0,
-                rtt: Micros(self.smoothed),
-                rtt_min: self.rtt,
-            };
-            pace.handle_sample(sample, self.now);
-            self.written += pace.room_bytes() as u64;
-        }
-
-        /// Runs for a while, and says the longest queue in time and what share of the link was used.
-        fn run(&mut self, pace: &mut Pace, span: Micros) -> (Micros, f64) {
-            let (start, carried) = (self.now, self.carried);
-            self.queue_max = 0;
-            while self.now.since(start) < span {
-                self.turn(pace);
-            }
-            let longest = self.queue_max * Micros::PER_SECOND / self.bytes_per_second;
-            let used = (self.carried - carried) as f64;
-            (
-                Micros(longest),
-                used / (self.bytes_per_second as f64 * span.as_seconds()),
-            )
+impl Round {
+    const fn begin(now: Micros, least_before: Option<Micros>) -> Self {
+        Self {
+            began: now,
+            least: None,
+            least_before,
+            is_full: true,
         }
     }
 
-    const LINKS: [(u64, u64); 4] = [(5, 80), (20, 40), (100, 20), (20, 100)];
-
-    #[test]
-    fn a_link_is_filled_and_its_queue_stays_short() {
-        for (mbit, rtt) in LINKS {
-            let mut link = Link::new(mbit * 1_000_000, Micros::from_millis(rtt));
-            let mut pace = Pace::default();
-            let (start, _) = link.run(&mut pace, Micros::from_millis(2000));
-            let (queue, used) = link.run(&mut pace, Micros::from_millis(5000));
-            assert!(used >= 0.97, "{mbit} Mbit/s, {rtt} ms: {used} of the link");
-            assert!(
-                queue <= Micros(8_000 + rtt * 100),
-                "{mbit} Mbit/s, {rtt} ms: {queue:?}"
-            );
-            assert!(
-                start <= Micros(10_000 + rtt * 1_000),
-                "{mbit} Mbit/s, {rtt} ms: {start:?} at the start"
-            );
-        }
-    }
-
-    #[test]
-    fn a_link_that_becomes_slower_or_faster_is_followed() {
-        let mut link = Link::new(20_000_000, Micros::from_millis(40));
-        let mut pace = Pace::default();
-        link.run(&mut pace, Micros::from_millis(2000));
-        link.bytes_per_second /= 4;
-        link.run(&mut pace, Micros::from_millis(4000));
-        let (queue, used) = link.run(&mut pace, Micros::from_millis(2000));
-        assert!(used >= 0.97 && queue <= Micros(15_000), "{used} {queue:?}");
-        link.bytes_per_second *= 4;
-        link.run(&mut pace, Micros::from_millis(4000));
-        let (queue, used) = link.run(&mut pace, Micros::from_millis(2000));
-        assert!(used >= 0.97 && queue <= Micros(15_000), "{used} {queue:?}");
-    }
-
-    #[test]
-    fn chunks_and_what_waits_in_the_kernel_follow_the_rate() {
-        for (mbit, chunk) in [(5, 3_750), (20, 15_000), (100, BULK_MESSAGE_BYTES_MAX)] {
-            let mut pace = Pace::default();
-            Link::new(mbit * 1_000_000, Micros::from_millis(40))
-                .run(&mut pace, Micros::from_millis(3000));
-            let close = |is: usize| is.abs_diff(chunk) < chunk / 10;
-            assert!(
-                close(pace.chunk_bytes()),
-                "{mbit} Mbit/s: {}",
-                pace.chunk_bytes()
-            );
-            assert!(pace.unsent_bytes_max() >= mbit * 700);
-        }
-    }
-
-    /// What may be under way on a settled link of 20 Mbit/s and 40 ms, its pump turning like this.
-    fn target_with_turns(millis: [u64; 2]) -> u64 {
-        let mut link = Link::new(20_000_000, Micros::from_millis(40));
-        let mut pace = Pace::default();
-        link.run(&mut pace, Micros::from_millis(3000));
-        let sample = Sample {
-            delivered: 0,
-            in_flight: 0,
-            unsent: 0,
-            rtt: link.rtt,
-            rtt_min: link.rtt,
-        };
-        let mut now = link.now;
-        for turn in 0..100 {
-            now = now + Micros::from_millis(millis[turn % 2]);
-            pace.handle_sample(
-                Sample {
-                    delivered: now.0 * 5 / 2,
-                    ..sample
-                },
-                now,
-            );
-        }
-        pace.target_bytes(sample)
-    }
-
-    #[test]
-    fn a_pump_that_turns_late_leaves_more_under_way() {
-        let (prompt, late) = (target_with_turns([2, 2]), target_with_turns([6, 1]));
-        assert!(late > prompt + 2_000, "{prompt} {late}");
-    }
-
-    #[test]
-    fn before_anything_is_known_one_message_may_go() {
-        assert_eq!(Pace::default().room_bytes(), BULK_MESSAGE_BYTES_MAX);
+    fn note(&mut self, rtt: Micros, is_full: bool) {
+        self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
+        self.is_full &= is_full;
     }
 }
