@@ -12,7 +12,6 @@ use slab::Slab;
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
     limits::CLIENT_MESSAGE_BYTES_MAX,
-    pace::Pace,
     session::{ServerSession, Traffic},
     time::Micros,
     websocket::{Opcode, Reader, Role, Writer},
@@ -20,7 +19,8 @@ use tickwire_protocol::{
 use tracing::Span;
 
 use super::{
-    Newcomer, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer,
+    Newcomer, link::Link, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket,
+    streams::Transfer,
 };
 use crate::{
     limits::{Limits, PONG_BYTES_WAITING_MAX, STREAMS_ATTENDED},
@@ -55,8 +55,8 @@ pub(crate) struct Connection {
     pub(super) bulk_attended: Micros,
     /// Whether the kernel says nothing of the link, and the session finds out by itself.
     pub(super) is_paced_by_marks: bool,
-    /// How much bulk the link has room for; made with the first, if the kernel says what it knows.
-    pub(super) pace: Option<Box<Pace>>,
+    /// What the kernel says of the link; made with the first bulk, if it says anything.
+    pub(super) link: Option<Box<Link>>,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
     /// What is logged of it belongs to this: its life, never a message.
@@ -116,7 +116,7 @@ impl Connection {
             streams_attended: now,
             bulk_attended: now,
             is_paced_by_marks: false,
-            pace: None,
+            link: None,
             counted: Traffic::default(),
             span: newcomer.span,
             permit: newcomer.permit,
@@ -188,12 +188,12 @@ impl Connection {
 
     /// Asks the kernel how the link is; false when it does not say.
     pub(super) fn sample_link(&mut self, now: Micros) -> bool {
-        let Some(sample) = self.socket.sample() else {
+        let Some(state) = self.socket.tcp_state() else {
             return false;
         };
-        let pace = self.pace.get_or_insert_default();
-        pace.handle_sample(sample, now);
-        self.socket.bound_unsent(pace.unsent_bytes_max());
+        let link = self.link.get_or_insert_default();
+        link.handle_state(state, now);
+        self.socket.bound_unsent(link.unsent_bytes_max());
         true
     }
 
@@ -205,15 +205,15 @@ impl Connection {
 
     /// Bytes of bulk that may go out in the next message.
     pub(super) fn bulk_bytes(&self) -> usize {
-        self.pace
+        self.link
             .as_ref()
-            .map_or(usize::MAX, |pace| pace.room_bytes().min(pace.chunk_bytes()))
+            .map_or(usize::MAX, |link| link.message_bytes())
     }
 
     /// Counts a message of opened streams.
     pub(super) fn count_bulk(&mut self, bytes: usize) {
-        if let Some(pace) = &mut self.pace {
-            pace.on_written(bytes);
+        if let Some(link) = &mut self.link {
+            link.on_written(bytes);
         }
     }
 

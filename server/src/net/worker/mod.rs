@@ -14,6 +14,7 @@ mod connection;
 mod deliver;
 mod greet;
 mod lend;
+mod link;
 mod moves;
 mod pipes;
 mod rates;

@@ -8,9 +8,8 @@
 use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token, event::Source};
-use tickwire_protocol::pace::Sample;
 
-use super::tcp_state;
+use super::tcp_state::{self, TcpState};
 use crate::limits::UNSENT_BYTES_MAX;
 
 /// One end of a connection to a player.
@@ -74,7 +73,7 @@ impl Socket {
     }
 
     /// What the kernel knows of the link; `None` where it does not say.
-    pub(super) fn sample(&self) -> Option<Sample> {
+    pub(super) fn tcp_state(&self) -> Option<TcpState> {
         match self {
             Self::Tcp(stream, _) => tcp_state::read(stream),
             #[cfg(unix)]

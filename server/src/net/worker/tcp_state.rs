@@ -1,14 +1,22 @@
 //! What the kernel knows of a TCP connection: `TCP_INFO` of Linux.
 //!
-//! In: a socket. Out: a [`Sample`]. The choice to question: the answer is read by offsets and not as
+//! In: a socket. Out: a [`TcpState`]. The choice to question: the answer is read by offsets and not as
 //! libc's structure, which ends before the fields that matter here. The kernel only ever appends to it
 //! (`include/uapi/linux/tcp.h`), and says how much of it there is.
 
 use tickwire_protocol::pace::Sample;
 
-/// Bytes of the answer that are asked for: up to `tcpi_delivered`, of kernel 4.18.
+/// Bytes of the answer that are asked for: up to `tcpi_bytes_retrans`, of kernel 4.19.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const ANSWER_BYTES: usize = 196;
+const ANSWER_BYTES: usize = 216;
+
+/// What the kernel says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TcpState {
+    pub(super) sample: Sample,
+    /// Payload of a full packet.
+    pub(super) segment_bytes: usize,
+}
 
 /// Reads it; `None` when the kernel does not say.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -16,7 +24,7 @@ const ANSWER_BYTES: usize = 196;
     unsafe_code,
     reason = "no safe crate of ours reads TCP_INFO, and one system call with a buffer of ours is all there is to it"
 )]
-pub(super) fn read(stream: &mio::net::TcpStream) -> Option<Sample> {
+pub(super) fn read(stream: &mio::net::TcpStream) -> Option<TcpState> {
     use std::os::fd::AsRawFd;
 
     let mut answer = [0_u8; ANSWER_BYTES];
@@ -36,29 +44,42 @@ pub(super) fn read(stream: &mio::net::TcpStream) -> Option<Sample> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const fn read(_: &mio::net::TcpStream) -> Option<Sample> {
+pub(super) const fn read(_: &mio::net::TcpStream) -> Option<TcpState> {
     None
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn decode(answer: &[u8; ANSWER_BYTES]) -> Sample {
+fn decode(answer: &[u8; ANSWER_BYTES]) -> TcpState {
     use tickwire_protocol::time::Micros;
 
     let field = |at: usize| {
         let bytes = [answer[at], answer[at + 1], answer[at + 2], answer[at + 3]];
         u64::from(u32::from_ne_bytes(bytes))
     };
+    let long_field = |at: usize| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&answer[at..at + 8]);
+        u64::from_ne_bytes(bytes)
+    };
     let segment = field(16);
-    let (unacked, sacked, lost, retransmitted) = (field(24), field(28), field(32), field(36));
+    let (sacked, lost, retransmitted) = (field(28), field(32), field(36));
+    let (acked, sent, sent_again) = (long_field(120), long_field(200), long_field(208));
+    let outstanding = sent.saturating_sub(sent_again + acked);
     let rtt = field(68);
-    Sample {
-        // Not `tcpi_bytes_acked`: after a loss it stands still and then jumps.
-        delivered: field(192) * segment,
-        in_flight: (unacked + retransmitted).saturating_sub(sacked + lost) * segment,
+    let sample = Sample {
+        // Bytes, and not `tcpi_delivered`, which counts packets: three and a half would be four. What came
+        // behind a loss is acknowledged later, with a jump, and known as packets until then.
+        delivered: acked + sacked * segment,
+        in_flight: (outstanding + retransmitted * segment)
+            .saturating_sub((sacked + lost) * segment),
         unsent: field(144),
         rtt: Micros(rtt),
         // All ones before the first measurement.
         rtt_min: Micros(field(148).min(rtt)),
+    };
+    TcpState {
+        sample,
+        segment_bytes: segment as usize,
     }
 }
 
@@ -76,8 +97,11 @@ mod tests {
         peer.write_all(b"seen").unwrap();
         std::io::Read::read_exact(&mut stream, &mut [0; 4]).unwrap();
         stream.set_nonblocking(true).unwrap();
-        let sample = super::read(&mio::net::TcpStream::from_std(stream)).unwrap();
-        assert!(sample.delivered >= 10_000, "{sample:?}");
+        let state = super::read(&mio::net::TcpStream::from_std(stream)).unwrap();
+        let sample = state.sample;
+        assert!(state.segment_bytes >= 500, "{state:?}");
+        // Who opened the connection had its first packet acknowledged too.
+        assert_eq!(sample.delivered, 10_001, "{sample:?}");
         assert_eq!((sample.in_flight, sample.unsent), (0, 0));
         assert!(
             sample.rtt.0 > 0 && sample.rtt_min <= sample.rtt,
