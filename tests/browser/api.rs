@@ -73,7 +73,7 @@ fn what_nobody_reads_waits_at_its_source_both_ways() -> Result<()> {
          return { written, most, mostInSocket, down, up };",
     )?;
     let number = |name: &str| held[name].as_f64().unwrap_or(f64::NAN);
-    // A stream's first window is 64 KiB, and as much may wait in front of it.
+    // A stream's first window is 128 KiB, and half as much may wait in front of it.
     ensure!(
         number("up") > 10_000.0 && number("up") < 140_000.0,
         "{held}"
