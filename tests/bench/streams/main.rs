@@ -54,7 +54,7 @@ struct Arguments {
     /// How often each case is run.
     #[arg(long, default_value_t = 3)]
     runs: u32,
-    /// Only cases whose name contains this.
+    /// Only cases whose name contains this, as in "20 Mbit/s, 40 ms, 500 KB, bbr".
     #[arg(long)]
     only: Option<String>,
     /// Only downloads, or only uploads.
@@ -272,7 +272,8 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
     );
     for case in cases() {
         let name = case.name();
-        let is_other = |only: &String| !name.contains(only);
+        let whole_name = format!("{name}, {} KB, {}", case.queue_kb, case.congestion);
+        let is_other = |only: &String| !whole_name.contains(only);
         if arguments.only.as_ref().is_some_and(is_other)
             || arguments
                 .direction
