@@ -75,3 +75,32 @@ fn a_room_moves_from_a_busy_worker_to_an_idle_one_and_its_players_miss_nothing()
     drop(players);
     server.until_metric("tickwire_connections", 0.0);
 }
+
+#[test]
+fn a_heavy_room_is_lent_hands_and_its_players_miss_nothing() {
+    let server = TestServer::start(Server::new(pucks).workers(2));
+    let mut players: Vec<Player> = (0..8)
+        .map(|_| Player::in_room(server.address, "red"))
+        .collect();
+    players[0].send_event(&Order::Linger(LINGER_MILLIS));
+    let helped = || server.metric("tickwire_ticks_helped_total");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(10) && helped() < 5.0 {
+        players.iter_mut().for_each(Player::step);
+    }
+    assert!(helped() >= 5.0, "{}", server.get("/metrics"));
+    players[0].send_event(&Order::Linger(0));
+    for player in &mut players {
+        let seen = player.ticks.len();
+        player.until("ticks after it", |player| player.ticks.len() > seen + 5);
+        server.assert_saw_every_tick(player);
+        assert_eq!(player.replica.as_ref().unwrap().len(), 8);
+    }
+    let one = players[0].own().unwrap();
+    let at = players[0].position(one).unwrap();
+    assert!(
+        players
+            .iter()
+            .all(|player| player.position(one).unwrap() == at)
+    );
+}

@@ -53,6 +53,23 @@ struct Player {
     last_message: Option<Instant>,
 }
 
+impl Player {
+    /// Sends what its session has to say, if it has one.
+    fn say(&mut self, now: Micros, out: &mut Vec<u8>) -> io::Result<()> {
+        out.clear();
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        let begun = self.writer.begin(out);
+        if session.poll_transmit(usize::MAX, now, out) {
+            self.writer.finish(begun, Opcode::Binary, out);
+        } else {
+            self.writer.abandon(begun, out);
+        }
+        self.stream.write_all(out)
+    }
+}
+
 /// Connects all players, tells the parent, plays for the plan's seconds, and reports what was seen.
 pub(crate) fn run(plan: &Plan, address: SocketAddr, start: Instant) -> io::Result<Seen> {
     let mut load = Load::connect(plan, address, start)?;
@@ -79,7 +96,8 @@ struct Load {
 impl Load {
     fn connect(plan: &Plan, address: SocketAddr, start: Instant) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut players = Vec::with_capacity(plan.players);
+        let mut players: Vec<Player> = Vec::with_capacity(plan.players);
+        let mut out = Vec::new();
         for index in 0..plan.players {
             let mut stream = std::net::TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
@@ -98,6 +116,8 @@ impl Load {
                 session,
                 last_message: None,
             });
+            // Its hello goes at once: a server bounds connections that have not said it.
+            players[index].say(now, &mut out)?;
         }
         let input_period = Duration::from_secs(1) / plan.input_hz;
         Ok(Self {
@@ -106,7 +126,7 @@ impl Load {
             input_period,
             start,
             scratch: vec![0; 64 * 1024],
-            out: Vec::new(),
+            out,
             seen: None,
         })
     }
@@ -139,13 +159,16 @@ impl Load {
 
     fn send_input(&mut self, index: usize) -> io::Result<()> {
         let player = &mut self.players[index];
-        self.out.clear();
+        let now = Micros::from(self.start.elapsed());
         match &mut player.session {
-            None => player
-                .writer
-                .message(Opcode::Binary, &RAW_INPUT, &mut self.out),
+            None => {
+                self.out.clear();
+                player
+                    .writer
+                    .message(Opcode::Binary, &RAW_INPUT, &mut self.out);
+                player.stream.write_all(&self.out)
+            }
             Some(session) => {
-                let now = Micros::from(self.start.elapsed());
                 if session.is_open() {
                     // On loopback an input is there before the tick after next.
                     let tick = session.clock().server_tick(now).tick + 2;
@@ -153,15 +176,9 @@ impl Load {
                         .push_input(tick, &[0; 4])
                         .map_err(io::Error::other)?;
                 }
-                let begun = player.writer.begin(&mut self.out);
-                if session.poll_transmit(usize::MAX, now, &mut self.out) {
-                    player.writer.finish(begun, Opcode::Binary, &mut self.out);
-                } else {
-                    player.writer.abandon(begun, &mut self.out);
-                }
+                player.say(now, &mut self.out)
             }
         }
-        player.stream.write_all(&self.out)
     }
 
     fn read(&mut self, index: usize) -> io::Result<()> {

@@ -69,6 +69,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) ticks: Counter,
     pub(crate) ticks_late: Counter,
     pub(crate) ticks_slipped: Counter,
+    pub(crate) ticks_helped: Counter,
     pub(crate) tick_duration: Histogram,
     pub(crate) tick_lateness: Histogram,
     pub(crate) snapshots_written: Counter,

@@ -65,7 +65,7 @@ impl Metrics {
     }
 
     fn write_counters(&self, out: &mut String) -> fmt::Result {
-        let counters: [(&str, &str, Select<Counter>); 9] = [
+        let counters: [(&str, &str, Select<Counter>); 10] = [
             ("tickwire_ticks_total", "Ticks of all rooms.", |w| &w.ticks),
             (
                 "tickwire_ticks_late_total",
@@ -76,6 +76,11 @@ impl Metrics {
                 "tickwire_ticks_slipped_total",
                 "Ticks given up: rooms slowed their clock.",
                 |w| &w.ticks_slipped,
+            ),
+            (
+                "tickwire_ticks_helped_total",
+                "Ticks of heavy rooms that other workers lent a thread.",
+                |w| &w.ticks_helped,
             ),
             (
                 "tickwire_snapshots_written_total",

@@ -132,6 +132,7 @@ impl Worker {
             let messages = counts.messages.max(1);
             let span = room.step_micros + deliver_micros * room.messages / messages;
             self.metrics.tick_duration.observe(Micros(span));
+            self.metrics.ticks_helped.add(u64::from(helpers > 0));
             let age = now.since(room.started);
             self.metrics.snapshot_age.observe_many(age, room.snapshots);
             if let Some(slot) = self.rooms.get_mut(room.room) {
