@@ -17,4 +17,8 @@ mod slow_line;
 mod streams;
 
 #[path = "../flow/process.rs"]
+#[expect(
+    dead_code,
+    reason = "native clients are told when to go, pages are not"
+)]
 mod process;

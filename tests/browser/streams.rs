@@ -101,6 +101,7 @@ fn slow_reader(down: u64, up: u64) -> Result<()> {
     end(&browser)?;
     let (idle_page, mut most_page) = (heap()?, 0);
     let mut server = Held::of(server.id())?;
+    let mut renderer = Held::of(browser.renderer()?)?;
     let (down, up) = (down * total, up * total);
     begin(
         &browser,
@@ -111,6 +112,7 @@ fn slow_reader(down: u64, up: u64) -> Result<()> {
     )?;
     while browser.execute("return outcome === null")? == true {
         server.look();
+        renderer.look();
         most_page = most_page.max(heap()?);
         thread::sleep(Duration::from_millis(50));
     }
@@ -118,7 +120,10 @@ fn slow_reader(down: u64, up: u64) -> Result<()> {
     let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
     ensure!(is_whole, "{ends}");
     let grown = most_page.saturating_sub(idle_page);
-    println!("the server: {server:?}; the page: {idle_page} bytes at rest, {grown} more at most");
+    println!(
+        "the server: {server:?}; the page's heap: {idle_page} bytes at rest, {grown} more at most;"
+    );
+    println!("all of its process, garbage included: {renderer:?}");
     ensure!(
         server.grown_bytes() <= HELD_BYTES_MAX,
         "the server: {server:?}"

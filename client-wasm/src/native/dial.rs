@@ -32,7 +32,7 @@ const UNSENT_LOW_WATER_BYTES: u32 = 32 * 1024;
 type Dialing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A socket that is being opened.
-pub(super) type Opening = Dialing<Result<(Socket, Vec<u8>), ConnectError>>;
+pub(super) type Opening = Dialing<Result<(Box<Socket>, Vec<u8>), ConnectError>>;
 
 /// Opens lines, as often as one is wanted.
 pub(super) struct Dial {
@@ -117,7 +117,10 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Asks for the upgrade and waits for the answer. Frames may follow it at once: they are given along.
-async fn upgrade(mut line: Line, address: &Address) -> Result<(Socket, Vec<u8>), ConnectError> {
+async fn upgrade(
+    mut line: Line,
+    address: &Address,
+) -> Result<(Box<Socket>, Vec<u8>), ConnectError> {
     let mut nonce = [0; 16];
     let mut seed = [0; 8];
     for bytes in [&mut nonce[..], &mut seed[..]] {
@@ -136,7 +139,8 @@ async fn upgrade(mut line: Line, address: &Address) -> Result<(Socket, Vec<u8>),
         }
         if let Some(at) = upgrade.answer(&answer)? {
             let frames = answer.split_off(at);
-            return Ok((Socket::new(line, u64::from_le_bytes(seed)), frames));
+            let socket = Socket::new(line, u64::from_le_bytes(seed));
+            return Ok((Box::new(socket), frames));
         }
     }
 }

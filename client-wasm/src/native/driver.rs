@@ -49,7 +49,7 @@ enum Line {
 }
 
 enum Happened {
-    Opened(Result<(Socket, Vec<u8>), ConnectError>),
+    Opened(Result<(Box<Socket>, Vec<u8>), ConnectError>),
     Turned(Turn),
     Closed,
     /// It is time, or the bell has rung.
@@ -194,9 +194,9 @@ impl Driver {
         !is_over
     }
 
-    fn on_open(&mut self, socket: Socket, mut frames: Vec<u8>) {
+    fn on_open(&mut self, socket: Box<Socket>, mut frames: Vec<u8>) {
         self.failure = None;
-        self.line = Line::Open(Box::new(socket));
+        self.line = Line::Open(socket);
         let now = self.shared.now();
         self.shared.lock().client.handle_open(now);
         self.on_bytes(&mut frames);
