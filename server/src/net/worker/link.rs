@@ -10,7 +10,7 @@ use super::tcp_state::TcpState;
 
 /// Segments larger than this (loopback, jumbo frames) may be larger than what may be written at once, and
 /// their headers are nothing beside them.
-const SEGMENT_BYTES_FILLED_MAX: usize = 1500;
+const FILLED_SEGMENT_BYTES: usize = 1500;
 
 /// The header that the WebSocket puts in front of a message of some packets.
 const FRAMING_BYTES: usize = 4;
@@ -48,7 +48,7 @@ impl Link {
 
 /// What of the room fills packets. Pieces on a slow link are smaller than a packet, and are left so.
 const fn whole_segments(room: usize, piece: usize, segment: usize) -> usize {
-    if segment == 0 || segment > SEGMENT_BYTES_FILLED_MAX || piece < segment {
+    if segment == 0 || segment > FILLED_SEGMENT_BYTES || piece < segment {
         return room;
     }
     (room - room % segment).saturating_sub(FRAMING_BYTES)
