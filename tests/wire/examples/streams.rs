@@ -94,7 +94,7 @@ fn credit() -> Vec<u8> {
     of_server(&mut pair.server)
         .accept(id, NOW)
         .expect("offered");
-    for _ in 0..2 {
+    for _ in 0..4 {
         let chunk = vec![0; 16_384].into();
         assert_eq!(
             of_server(&mut pair.server).write(id, chunk, NOW),
