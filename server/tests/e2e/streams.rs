@@ -38,7 +38,7 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// Reads what there is, and accepts what is offered.
-    fn step(&mut self, player: &mut Player) {
+    pub(crate) fn step(&mut self, player: &mut Player) {
         let now = player.now();
         for event in player.streams.drain(..) {
             let Ok(mux) = player.session.streams() else {
