@@ -283,7 +283,7 @@ async fn who_cannot_connect_is_told_why() {
     });
     let to = |url: String| async move {
         let connected = Connection::connect(&url, Config::default()).await;
-        connected.err().expect("it is not let in")
+        connected.expect_err("it is not let in")
     };
     let error = to(format!("ws://{}/play", server.address)).await;
     let ConnectError::Refused { code, message, .. } = &error else {
