@@ -113,17 +113,17 @@ impl Worker {
     }
 }
 
-/// The room whose move helps most: the largest that does not make the other worker the busier one.
+/// The room whose move leaves the busier of the two workers with the least to do.
 fn choose(own: u64, other: u64, rooms: &[(usize, u64)]) -> Option<(usize, u64)> {
     if own < BUSY_MICROS_LEAST {
         return None;
     }
-    let most = own.saturating_sub(other) / 2;
+    let busier_after = |busy: u64| own.saturating_sub(busy).max(other + busy);
     rooms
         .iter()
         .copied()
-        .filter(|(_, busy)| (GAIN_MICROS_LEAST..=most).contains(busy))
-        .max_by_key(|(_, busy)| *busy)
+        .filter(|(_, busy)| busier_after(*busy) + GAIN_MICROS_LEAST <= own)
+        .min_by_key(|(_, busy)| busier_after(*busy))
 }
 
 #[cfg(test)]
@@ -131,9 +131,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_room_that_makes_both_lighter_goes() {
+    fn the_room_that_evens_the_two_best_goes() {
         let rooms = [(0, 100_000), (1, 300_000), (2, 500_000)];
         assert_eq!(choose(900_000, 200_000, &rooms), Some((1, 300_000)));
+    }
+
+    #[test]
+    fn one_of_two_equal_rooms_goes_to_a_worker_that_is_not_quite_idle() {
+        let rooms = [(0, 450_000), (1, 450_000)];
+        assert_eq!(choose(900_000, 20_000, &rooms), Some((0, 450_000)));
     }
 
     #[test]
