@@ -2,7 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{limits::BOTS_MAX, target::Target};
+use tickwire_protocol::time::Micros;
+
+use crate::{
+    conduct::Conduct,
+    limits::{BOTS_MAX, LOOK_PERIOD},
+    target::Target,
+};
 
 /// Load-tests a Tickwire server with bots that speak its real protocol.
 ///
@@ -54,6 +60,11 @@ pub struct Options {
     /// Share of the playing bots that decode everything (0 to 1); the others check frames, order and ticks only
     #[arg(long, default_value_t = 1.0, value_parser = parse_share)]
     pub decode: f64,
+
+    /// How often a bot that does not decode everything reads its socket, as 200ms. Beyond 1ms it costs the
+    /// machine less, and is not timed: the intervals and latencies are then those of the bots that decode
+    #[arg(long, default_value = "1ms", value_parser = parse_span)]
+    pub light_read: Duration,
 
     /// Share of bots that stop reading for --stall-for, again and again
     #[arg(long, default_value_t = 0.0, value_parser = parse_share)]
@@ -136,6 +147,13 @@ impl Options {
         } else {
             format!("{}{}", self.room, number % self.rooms as usize)
         }
+    }
+
+    /// How often bots with that conduct read by the clock, if they do not wait for their sockets.
+    #[must_use]
+    pub fn read_period(&self, conduct: Conduct) -> Option<Micros> {
+        let period = Micros::from(self.light_read);
+        (conduct == Conduct::Light && period > LOOK_PERIOD).then_some(period)
     }
 
     /// The threads that will share the connections.

@@ -34,6 +34,8 @@ pub struct Person {
     pub number: usize,
     /// How it behaves.
     pub conduct: Conduct,
+    /// Whether it reads in time for what it sees to be timed.
+    pub is_timed: bool,
     /// The seat it had, to come back to.
     pub resume: Option<ResumeToken>,
     /// The schema, once a server has said it.
@@ -44,10 +46,11 @@ pub struct Person {
 impl Person {
     /// A person who has not met the game yet.
     #[must_use]
-    pub const fn new(number: usize, conduct: Conduct) -> Self {
+    pub const fn new(number: usize, conduct: Conduct, is_timed: bool) -> Self {
         Self {
             number,
             conduct,
+            is_timed: is_timed && conduct.is_player(),
             resume: None,
             schema: None,
             bot: None,
@@ -149,7 +152,7 @@ impl Player {
             self.on_event(event, now, person, make_bot, slice)?;
         }
         match snapshot {
-            Some(snapshot) => self.on_snapshot(snapshot, now, person.conduct.is_player(), slice),
+            Some(snapshot) => self.on_snapshot(snapshot, now, person, slice),
             None => Ok(()),
         }
     }
@@ -264,7 +267,7 @@ impl Player {
         &mut self,
         snapshot: &[u8],
         now: Micros,
-        is_measured: bool,
+        person: &Person,
         slice: &mut Slice,
     ) -> Result<(), PeerError> {
         let before = self.newest.map(|(tick, _)| tick);
@@ -300,26 +303,26 @@ impl Player {
             self.lead
                 .on_margin_ticks(margin, round_trip_ticks.ceil() as u32);
         }
-        if is_measured {
-            slice.snapshots += 1;
-            if let Some((_, arrived)) = self.newest {
-                slice.interval.record(now.since(arrived));
-            }
+        slice.snapshots += u64::from(person.conduct.is_player());
+        if person.is_timed
+            && let Some((_, arrived)) = self.newest
+        {
+            slice.interval.record(now.since(arrived));
         }
         self.newest = Some((header.tick, now));
         if let Some(taken) = header.input {
-            self.on_input_taken(taken, now, is_measured, slice);
+            self.on_input_taken(taken, now, person.is_timed, slice);
         }
         Ok(())
     }
 
     /// The newest state holds the effect of every input up to this one.
-    fn on_input_taken(&mut self, taken: Tick, now: Micros, is_measured: bool, slice: &mut Slice) {
+    fn on_input_taken(&mut self, taken: Tick, now: Micros, is_timed: bool, slice: &mut Slice) {
         while let Some(&(tick, pressed_at)) = self.pressed.front()
             && !tick.is_after(taken)
         {
             self.pressed.pop_front();
-            if is_measured {
+            if is_timed {
                 slice.input_to_effect.record(now.since(pressed_at));
             }
         }

@@ -75,6 +75,8 @@ pub struct Seat {
     connect_at: Micros,
     /// When to do what the conduct asks for next.
     act_at: Micros,
+    /// When to read; [`NEVER`] while the poll says when.
+    read_at: Micros,
     /// A stalling bot does not read before then.
     reads_from: Micros,
     wake_at: Micros,
@@ -89,13 +91,15 @@ impl Seat {
     /// The seat of bot `number`, which connects when the ramp comes to it.
     #[must_use]
     pub fn new(number: usize, plan: &Plan) -> Self {
+        let conduct = plan.conducts[number];
         let connect_at = Micros(number as u64 * Micros::PER_SECOND / u64::from(plan.options.ramp));
         Self {
-            person: Person::new(number, plan.conducts[number]),
+            person: Person::new(number, conduct, plan.options.read_period(conduct).is_none()),
             random: fastrand::Rng::with_seed(plan.options.seed.wrapping_add(number as u64)),
             line: None,
             connect_at,
             act_at: NEVER,
+            read_at: NEVER,
             reads_from: Micros(0),
             wake_at: connect_at,
             playing_since: None,
@@ -210,6 +214,10 @@ impl Seat {
         else {
             return Ok(());
         };
+        if scene.now >= self.read_at {
+            let period = scene.plan.options.read_period(self.person.conduct);
+            self.read_at = period.map_or(NEVER, |period| scene.now + period);
+        }
         let (person, random, now) = (&mut self.person, &mut self.random, scene.now);
         let (plan, slice) = (scene.plan, &mut *scene.slice);
         let result = connection.handle_readable(scene.buffer, &scene.look, |happened| {
@@ -254,6 +262,11 @@ impl Seat {
                     scene.slice.connected += u64::from(!self.was_welcomed);
                 }
                 self.was_welcomed = true;
+                if let Some(period) = scene.plan.options.read_period(self.person.conduct) {
+                    // To be woken for every snapshot costs the bot more than reading it, and the server too.
+                    line.connection.deregister(scene.registry);
+                    self.read_at = scene.now + Micros(self.random.u64(..period.0));
+                }
                 self.act_at = match self.person.conduct {
                     // Dithered, so that not all replicas are summed in one tick.
                     Conduct::Full => scene.now + Micros(self.random.u64(..COMPARE_MICROS.0)),
@@ -269,6 +282,9 @@ impl Seat {
     }
 
     fn pass_time(&mut self, scene: &mut Scene<'_>) -> Result<(), Ended> {
+        if scene.now >= self.read_at {
+            self.read(scene)?;
+        }
         let Some(line) = &mut self.line else {
             return Ok(());
         };
@@ -370,6 +386,7 @@ impl Seat {
             .map_or(NEVER, Player::poll_timeout);
         self.wake_at = timer
             .min(self.act_at)
+            .min(self.read_at)
             .min(self.connect_at)
             .max(scene.now + WAKE_MICROS_MIN);
     }
@@ -402,6 +419,7 @@ impl Seat {
         }
         self.abandon(scene);
         self.act_at = NEVER;
+        self.read_at = NEVER;
         self.reads_from = Micros(0);
         self.connect_at = if self.is_ending {
             NEVER

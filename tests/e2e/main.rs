@@ -130,6 +130,26 @@ fn eight_players_play_and_hold_what_the_server_says() {
 }
 
 #[test]
+fn bots_that_read_by_the_clock_miss_nothing_and_are_not_timed() {
+    let mut server = Running::start();
+    let options = |bots, decode| Options {
+        decode,
+        light_read: Duration::from_millis(200),
+        ..server.options(bots, Duration::from_secs(3))
+    };
+    let report = play(options(8, 0.25)).report;
+    assert!(report.failures().is_empty(), "{report}");
+    assert_eq!((report.connected, report.verified), (8, 2));
+    assert!(report.snapshots_per_second > 15.0, "{report}");
+    assert!(report.interval_ms.p50 < 100.0, "only who decodes is timed");
+    let report = play(options(8, 0.0)).report;
+    assert!(report.failures().is_empty(), "{report}");
+    assert!(report.snapshots_per_second > 15.0, "{report}");
+    assert!(report.interval_ms.max == 0.0, "{report}");
+    server.stop();
+}
+
+#[test]
 fn hostile_peers_are_closed_with_their_codes_and_the_others_play_on() {
     let mut server = Running::start();
     let options = Options {

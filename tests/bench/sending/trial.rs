@@ -46,6 +46,8 @@ struct Stage {
     seconds: u32,
     /// Inputs of a player per second.
     input_hz: u32,
+    /// How often a bot of those that do not decode reads.
+    light_read: &'static str,
     /// Tenths of the bots that stop reading, drop in and out, send garbage and send too much, each.
     hostile_tenths: u32,
 }
@@ -94,6 +96,10 @@ const RAMP_PER_SECOND: u32 = 500;
 /// themselves, most of them for sending.
 const CROWD_INPUT_HZ: u32 = 1;
 
+/// Thousands that read each snapshot as it comes would take a core for themselves, and the server's time in
+/// `send` to be woken. The twenty that decode do, and are timed.
+const CROWD_LIGHT_READ: &str = "200ms";
+
 const THOUSAND: Stage = Stage {
     players: 1000,
     rooms: 1,
@@ -101,6 +107,7 @@ const THOUSAND: Stage = Stage {
     interest: false,
     seconds: 60,
     input_hz: 30,
+    light_read: "1ms",
     hostile_tenths: 0,
 };
 
@@ -130,6 +137,7 @@ fn most() -> io::Result<bool> {
             interest: true,
             seconds: 15,
             input_hz: CROWD_INPUT_HZ,
+            light_read: CROWD_LIGHT_READ,
             hostile_tenths: 0,
         })?;
         outcome.print(&format!(
@@ -162,6 +170,7 @@ fn rooms() -> io::Result<bool> {
         interest: false,
         seconds: 60,
         input_hz: CROWD_INPUT_HZ,
+        light_read: CROWD_LIGHT_READ,
         hostile_tenths: 0,
     })?;
     outcome.print("1000 rooms of 8 players");
@@ -429,6 +438,7 @@ fn crowd_arguments(stage: &Stage, address: &str, ramp: u32) -> Vec<String> {
         ("input-hz", stage.input_hz.to_string()),
         // All are checked for frames, order and ticks, and a sample to the last bit.
         ("decode", format!("{}", 20.0 / stage.players as f64)),
+        ("light-read", stage.light_read.to_owned()),
         ("stall", share.to_string()),
         ("stall-for", "60s".to_owned()),
         ("flap", share.to_string()),
