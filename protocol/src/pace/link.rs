@@ -198,6 +198,7 @@ impl Link {
             unsent: 0,
             rtt: Micros(self.smoothed),
             rtt_min: Micros(self.shortest),
+            window_packets: u64::MAX,
         }
     }
 

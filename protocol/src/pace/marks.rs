@@ -97,6 +97,7 @@ impl Marks {
             // The smoothed one goes on from times that are forgotten.
             rtt: self.rtt?.max(rtt_min),
             rtt_min,
+            window_packets: u64::MAX,
         })
     }
 

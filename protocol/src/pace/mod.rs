@@ -7,7 +7,8 @@
 //! Cardwell et al., 2016), less what the round trip says stands in a queue beyond them (as in Vegas,
 //! Brakmo et al., 1994). What stands in a queue is the least that was seen in a whole round trip (as in
 //! CoDel, Nichols and Jacobson, 2012): a burst that passes must not be answered a round trip later.
-//! What others put in the queue is told from ours in `queued.rs`.
+//! What others put in the queue is told from ours in `queued.rs`, and a kernel's own BBR stopping to look at
+//! the round trip in `probed.rs`.
 //!
 //! ```text
 //!            ┌──── the round trip grows, or the rate no longer does ────▶┐
@@ -29,6 +30,7 @@
 //!         unsent: 0,
 //!         rtt: Micros::from_millis(2),
 //!         rtt_min: Micros::from_millis(2),
+//!         window_packets: u64::MAX,
 //!     };
 //!     pace.handle_sample(sample, Micros::from_millis(2 * turn));
 //!     while pace.room_bytes() > 0 {
@@ -47,6 +49,7 @@
 mod link;
 mod marked;
 mod marks;
+mod probed;
 mod queued;
 mod rate;
 #[cfg(test)]
@@ -55,6 +58,7 @@ mod turns;
 
 pub(crate) use self::marked::MarkedPace;
 use self::{
+    probed::Probed,
     queued::Queued,
     rate::{Lower, Rate},
     turns::Turns,
@@ -77,6 +81,8 @@ pub struct Sample {
     pub rtt: Micros,
     /// The shortest round trip there was.
     pub rtt_min: Micros,
+    /// Packets that the kernel lets be in flight; [`u64::MAX`] where that is not known.
+    pub window_packets: u64,
 }
 
 /// A full packet's payload on the usual path.
@@ -123,6 +129,9 @@ pub struct Pace {
     phase: Phase,
     /// The shortest round trip as it is with the queue of others, and since when that is believed.
     longer: Option<(Micros, Micros)>,
+    probed: Probed,
+    /// What may be written before the next sample while it makes good what was held back.
+    refill_bytes: u64,
 }
 
 /// Whether the link has been filled.
@@ -194,6 +203,16 @@ impl Pace {
             Micros(0)
         };
         self.last = Some((now, sample));
+        let drain = sample.rtt + self.ahead(sample);
+        self.probed.note(sample.window_packets, drain, now);
+        if self.probed.holds() {
+            // What arrives while little is let go says nothing about the link.
+            self.rate.interrupt();
+        }
+        // At the link's own rate: all at once it would wait in the router.
+        self.refill_bytes =
+            (self.refill_bytes + self.in_span(turn)).min(PACKETS_PER_ACK * SEGMENT_BYTES);
+        let is_full = is_full && !self.probed.holds();
         self.round.note(sample.rtt, is_full);
         self.longer = self
             .longer
@@ -314,6 +333,7 @@ impl Pace {
         let room = self.target_bytes(sample).saturating_sub(under_way(sample));
         let unsent = self.unsent_bytes_max().saturating_sub(sample.unsent);
         let turn = match &self.phase {
+            _ if self.probed.refills() => self.refill_bytes,
             Phase::Start(start) => start.turn_bytes,
             Phase::Settled { .. } => u64::MAX,
         };
@@ -326,6 +346,7 @@ impl Pace {
         if let Some((_, sample)) = &mut self.last {
             sample.in_flight = sample.in_flight.saturating_add(bytes);
         }
+        self.refill_bytes = self.refill_bytes.saturating_sub(bytes);
         if let Phase::Start(start) = &mut self.phase {
             start.turn_bytes = start.turn_bytes.saturating_sub(bytes);
         }
@@ -333,6 +354,9 @@ impl Pace {
 
     /// What may be under way.
     fn target_bytes(&self, sample: Sample) -> u64 {
+        if self.probed.holds() {
+            return SEGMENT_BYTES;
+        }
         match &self.phase {
             Phase::Start(start) => start.bytes,
             Phase::Settled { .. } => {

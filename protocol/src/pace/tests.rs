@@ -135,6 +135,7 @@ fn an_acknowledgement_held_back_does_not_end_the_start() {
         unsent: 0,
         rtt: Micros::from_millis(40),
         rtt_min: Micros::from_millis(40),
+        window_packets: u64::MAX,
     };
     for turn in 0..40 {
         // One jump of an eighth of 40 ms, from which the smoothing comes back.
@@ -195,6 +196,7 @@ fn no_sample_makes_it_panic() {
             unsent: any(),
             rtt: Micros(any() >> 16),
             rtt_min: Micros(any() >> 16),
+            window_packets: any() % 9,
         };
         pace.handle_sample(sample, Micros(turn * (any() >> 40)));
         pace.on_written(pace.room_bytes().min(pace.chunk_bytes()));

@@ -32,7 +32,7 @@ pub(crate) fn serve(plan: &Plan, listener: &TcpListener) -> std::io::Result<Late
     let mut events = Events::with_capacity(plan.players.max(16));
     let mut scratch = vec![0; 16 * 1024];
     let mut lateness = Lateness::new(plan.rate_hz);
-    let mut alive = plan.players;
+    let mut is_there = vec![true; plan.players];
     loop {
         std::thread::sleep(
             lateness
@@ -42,14 +42,16 @@ pub(crate) fn serve(plan: &Plan, listener: &TcpListener) -> std::io::Result<Late
         lateness.record();
         poll.poll(&mut events, Some(Duration::ZERO))?;
         for event in &events {
-            match players[event.token().0].read(&mut scratch) {
-                Ok(0) => alive -= 1,
-                Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => alive -= 1,
-            }
+            let Token(player) = event.token();
+            let is_over = match players[player].read(&mut scratch) {
+                Ok(0) => true,
+                // Behind what a player said last there may be its end, of which the poll tells once.
+                Ok(_) => event.is_read_closed(),
+                Err(e) => e.kind() != ErrorKind::WouldBlock,
+            };
+            is_there[player] &= !is_over;
         }
-        if alive == 0 {
+        if !is_there.contains(&true) {
             break;
         }
         for player in &mut players {

@@ -138,13 +138,15 @@ impl Load {
         let begin = Instant::now();
         for slice in 0usize.. {
             let due = begin + self.input_period * slice as u32 / SLICES as u32;
-            while let Some(wait) = due
-                .checked_duration_since(Instant::now())
-                .filter(|wait| !wait.is_zero())
-            {
+            // Once at least: a thread that cannot keep up with sending reads all the same.
+            loop {
+                let wait = due.saturating_duration_since(Instant::now());
                 self.poll.poll(&mut events, Some(wait))?;
                 for event in &events {
                     self.read(event.token().0)?;
+                }
+                if Instant::now() >= due {
+                    break;
                 }
             }
             if begin.elapsed() >= time {

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    plan::{Plan, System},
+    plan::{CROWD_INPUT_HZ, Plan, System},
     process::Usage,
 };
 
@@ -38,6 +38,8 @@ struct Case {
     rooms: usize,
     entities: usize,
     interest: bool,
+    /// Inputs of a player per second.
+    input_hz: u32,
 }
 
 /// One room in which everyone sees everything.
@@ -48,6 +50,7 @@ const fn one_room(name: &'static str, players: usize, entities: usize) -> Case {
         rooms: 1,
         entities,
         interest: false,
+        input_hz: if players > 1000 { CROWD_INPUT_HZ } else { 30 },
     }
 }
 
@@ -83,7 +86,7 @@ pub(crate) fn all(seconds: u32, rounds: u32, only: Option<&str>) -> io::Result<V
                 interest: case.interest,
                 snapshot_bytes: 0,
                 rate_hz: 20,
-                input_hz: 30,
+                input_hz: case.input_hz,
                 seconds,
                 workers: 0,
                 hold: false,

@@ -2,6 +2,10 @@
 
 use std::str::FromStr;
 
+/// Inputs per second where there are thousands: 8000 bots that press 30 times would need six cores for
+/// themselves, most of them for sending.
+pub(crate) const CROWD_INPUT_HZ: u32 = 1;
+
 /// The servers that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use crate::{
     crowd::{self, SETTLING_SECONDS, Seen},
     measure::Running,
-    plan::{Plan, System},
+    plan::{CROWD_INPUT_HZ, Plan, System},
     process::Usage,
     scrape::{Rates, Scrape},
 };
@@ -91,10 +91,6 @@ impl Trial {
 
 /// Bots that come in a second.
 const RAMP_PER_SECOND: u32 = 500;
-
-/// Inputs per second where there are thousands: 8000 bots that press 30 times would need six cores for
-/// themselves, most of them for sending.
-const CROWD_INPUT_HZ: u32 = 1;
 
 /// Thousands that read each snapshot as it comes would take a core for themselves, and the server's time in
 /// `send` to be woken. The twenty that decode do, and are timed.

@@ -76,6 +76,7 @@ fn decode(answer: &[u8; ANSWER_BYTES]) -> TcpState {
         rtt: Micros(rtt),
         // All ones before the first measurement.
         rtt_min: Micros(field(148).min(rtt)),
+        window_packets: field(80),
     };
     TcpState {
         sample,
