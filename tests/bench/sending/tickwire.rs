@@ -64,6 +64,8 @@ pub(crate) fn serve(plan: &Plan, listener: TcpListener) -> io::Result<Vec<Latene
     } else {
         Limits {
             messages_per_second_max: 10_000,
+            // The load comes all at once.
+            handshakes_max: plan.players,
             ..Limits::default()
         }
     };
