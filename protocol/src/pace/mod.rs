@@ -208,10 +208,12 @@ impl Pace {
         if self.probed.holds() {
             // What arrives while little is let go says nothing about the link.
             self.rate.interrupt();
+            self.refill_bytes = 0;
+        } else {
+            // At the link's own rate: all at once it would wait in the router.
+            let refill = self.refill_bytes.saturating_add(self.in_span(turn));
+            self.refill_bytes = refill.min(self.unsent_bytes_max());
         }
-        // At the link's own rate: all at once it would wait in the router.
-        self.refill_bytes =
-            (self.refill_bytes + self.in_span(turn)).min(PACKETS_PER_ACK * SEGMENT_BYTES);
         let is_full = is_full && !self.probed.holds();
         self.round.note(sample.rtt, is_full);
         self.longer = self

@@ -127,6 +127,39 @@ fn a_program_with_little_to_send_does_not_make_the_link_slower() {
 }
 
 #[test]
+fn what_a_kernels_look_left_free_is_filled_at_the_links_own_rate() {
+    for (mbit, rtt) in LINKS {
+        let mut link = Link::new(mbit, Micros::from_millis(rtt), Stalls::NONE, 1);
+        let (mut pace, ..) = live(&mut link);
+        let mut sample = link.sample();
+        sample.in_flight = 0;
+        let mut turn = 0;
+        let mut look = |sample: &mut Sample, window_packets| {
+            turn += 2;
+            sample.window_packets = window_packets;
+            pace.handle_sample(*sample, link.now() + Micros::from_millis(turn));
+            let room = pace.room_bytes();
+            pace.on_written(room);
+            sample.in_flight += room as u64;
+            room as u64
+        };
+        look(&mut sample, 200);
+        sample.in_flight = 0;
+        let shut: u64 = (0..150).map(|_| look(&mut sample, 4)).sum();
+        assert_eq!(shut, SEGMENT_BYTES, "{mbit} Mbit/s");
+        let per_milli = mbit * 125;
+        let mut filled = 0;
+        for _ in 0..rtt / 2 {
+            let room = look(&mut sample, 200);
+            assert!(room <= (6 * per_milli).max(2 * SEGMENT_BYTES), "{room}");
+            filled += room;
+        }
+        let share = filled as f64 / (per_milli * rtt) as f64;
+        assert!((0.8..1.1).contains(&share), "{mbit} Mbit/s: {share}");
+    }
+}
+
+#[test]
 fn an_acknowledgement_held_back_does_not_end_the_start() {
     let mut pace = Pace::default();
     let mut sample = Sample {
