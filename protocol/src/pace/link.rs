@@ -199,6 +199,8 @@ impl Link {
             rtt: Micros(self.smoothed),
             rtt_min: Micros(self.shortest),
             window_packets: u64::MAX,
+            window_bytes: u64::MAX,
+            pacing_bytes_per_second: u64::MAX,
         }
     }
 

@@ -81,7 +81,7 @@ impl Burst {
     }
 }
 
-/// The time of the link that may wait unsent, as [`Pace::unsent_bytes_max`] has it.
+/// The time of the link that may wait unsent, as [`Pace::burst_bytes_max`] has it.
 const UNSENT_SPAN: Micros = Micros::from_millis(6);
 
 impl MarkedPace {
@@ -92,7 +92,7 @@ impl MarkedPace {
         self.answered += 1;
         self.sample(now);
         let arrived = before - self.marks.in_flight();
-        self.burst.add(arrived, self.pace.unsent_bytes_max());
+        self.burst.add(arrived, self.pace.burst_bytes_max());
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl MarkedPace {
         let room = if self.stands_still.is_some() {
             0
         } else if self.marks.sample().is_some() {
-            self.burst.fill(self.pace.unsent_bytes_max(), now);
+            self.burst.fill(self.pace.burst_bytes_max(), now);
             let burst = usize::try_from(self.burst.bytes).unwrap_or(usize::MAX);
             let room = self.pace.room_bytes().min(self.message_bytes());
             room.min(burst)
@@ -196,10 +196,9 @@ impl MarkedPace {
         }
     }
 
-    /// The largest message worth writing: half of what may wait unsent, for an answer confirms no less than
-    /// a message.
+    /// The largest message worth writing.
     fn message_bytes(&self) -> usize {
-        let bytes = usize::try_from(self.pace.unsent_bytes_max() / 2).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(self.pace.message_bytes()).unwrap_or(usize::MAX);
         bytes.max(MESSAGE_BYTES_LEAST)
     }
 }

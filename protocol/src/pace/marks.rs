@@ -98,6 +98,8 @@ impl Marks {
             rtt: self.rtt?.max(rtt_min),
             rtt_min,
             window_packets: u64::MAX,
+            window_bytes: u64::MAX,
+            pacing_bytes_per_second: u64::MAX,
         })
     }
 

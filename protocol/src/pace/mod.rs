@@ -31,6 +31,8 @@
 //!         rtt: Micros::from_millis(2),
 //!         rtt_min: Micros::from_millis(2),
 //!         window_packets: u64::MAX,
+//!         window_bytes: u64::MAX,
+//!         pacing_bytes_per_second: u64::MAX,
 //!     };
 //!     pace.handle_sample(sample, Micros::from_millis(2 * turn));
 //!     while pace.room_bytes() > 0 {
@@ -52,6 +54,7 @@ mod marks;
 mod probed;
 mod queued;
 mod rate;
+mod start;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -61,6 +64,7 @@ use self::{
     probed::Probed,
     queued::Queued,
     rate::{Lower, Rate},
+    start::Start,
     turns::Turns,
 };
 use crate::{
@@ -83,6 +87,11 @@ pub struct Sample {
     pub rtt_min: Micros,
     /// Packets that the kernel lets be in flight; [`u64::MAX`] where that is not known.
     pub window_packets: u64,
+    /// The same in bytes while the kernel is in its own start, when it opens the window without being pressed
+    /// to; else [`u64::MAX`].
+    pub window_bytes: u64,
+    /// How fast the kernel lets packets go by itself; [`u64::MAX`] when as fast as it can, and where unknown.
+    pub pacing_bytes_per_second: u64,
 }
 
 /// A full packet's payload on the usual path.
@@ -110,14 +119,20 @@ const PACKETS_PER_ACK: u64 = 2;
 /// Time of the link that may wait in the kernel in front of what is urgent.
 const UNSENT: Micros = Micros::from_millis(6);
 
+/// Messages of what is under way in the start, so that its answers show how it arrives.
+const MESSAGES_PER_START: u64 = 8;
+
+/// Time for which a kernel that paces may have packets in the start: a turn, and a little.
+const PACED: Micros = Micros(2500);
+
+/// What is left of a kernel's window for what is urgent, which else waits for an acknowledgement.
+const WINDOW_LEFT_BYTES: u64 = SEGMENT_BYTES;
+
 /// Rounds that show the same before it is believed.
 const ROUNDS_BELIEVED: u32 = 3;
 
 /// How long a way is believed to have become longer, before it is looked at again.
 const LONGER_BELIEVED: Micros = Micros::from_millis(10_000);
-
-/// Turns in a row with a growing round trip that are no accident.
-const TURNS_RISING: u32 = 3;
 
 /// One connection's pace.
 #[derive(Debug, Default)]
@@ -130,8 +145,13 @@ pub struct Pace {
     /// The shortest round trip as it is with the queue of others, and since when that is believed.
     longer: Option<(Micros, Micros)>,
     probed: Probed,
-    /// What may be written before the next sample while it makes good what was held back.
-    refill_bytes: u64,
+    /// What the kernel sent in the last turn.
+    turn_bytes: u64,
+    sent: u64,
+    /// What is under way is filled up, hardly faster than the link.
+    refills: bool,
+    /// What may be written before the next sample.
+    budget_bytes: u64,
 }
 
 /// Whether the link has been filled.
@@ -146,21 +166,6 @@ enum Phase {
         /// A queue that stands longer than one of ours could.
         queued: Option<Queued>,
     },
-}
-
-/// The link's rate is not known yet.
-#[derive(Debug, Default)]
-struct Start {
-    /// What may be under way: grows by what is delivered, so that it doubles each round trip.
-    bytes: u64,
-    /// What of it may be written before the next sample: twice the pace of the round trip. All at once
-    /// it would queue by itself, and look like the link's end.
-    turn_bytes: u64,
-    /// Turns in a row in which the round trip grew.
-    rising: u32,
-    /// The rate when the last round ended, and rounds in a row in which it has hardly grown.
-    rate_before: u64,
-    flat_rounds: u32,
 }
 
 /// The link has just been filled.
@@ -183,8 +188,10 @@ struct Round {
     /// The least smoothed round trip in it, and in the round before.
     least: Option<Micros>,
     least_before: Option<Micros>,
-    /// All that was allowed was used in each turn.
+    /// All that was allowed was used in each turn of it, and of the one before: what arrives in this one was let
+    /// go in that.
     is_full: bool,
+    was_full: bool,
 }
 
 impl Pace {
@@ -199,20 +206,21 @@ impl Pace {
             self.turns.note(now.since(at))
         } else {
             self.rate.interrupt();
-            self.round = Round::begin(now, None);
+            self.round = Round::begin(now);
             Micros(0)
         };
+        self.turn_bytes = sent(sample).saturating_sub(self.sent);
+        self.sent = sent(sample);
         self.last = Some((now, sample));
         let drain = sample.rtt + self.ahead(sample);
-        self.probed.note(sample.window_packets, drain, now);
+        if self.probed.note(sample.window_packets, drain, now) {
+            self.begin_refill();
+        } else {
+            self.refills &= !is_full;
+        }
         if self.probed.holds() {
             // What arrives while little is let go says nothing about the link.
             self.rate.interrupt();
-            self.refill_bytes = 0;
-        } else {
-            // At the link's own rate: all at once it would wait in the router.
-            let refill = self.refill_bytes.saturating_add(self.in_span(turn));
-            self.refill_bytes = refill.min(self.unsent_bytes_max());
         }
         let is_full = is_full && !self.probed.holds();
         self.round.note(sample.rtt, is_full);
@@ -221,10 +229,11 @@ impl Pace {
             .filter(|(_, since)| now.since(*since) <= LONGER_BELIEVED)
             .map(|(rtt, since)| (rtt.min(sample.rtt), since));
         self.measure(sample, now, is_full);
-        self.go_on_starting(before, sample, turn);
+        self.go_on_starting(before, sample, now);
+        self.budget_bytes = self.next_budget(sample, turn);
         if now.since(self.round.began) >= sample.rtt_min.max(SPAN_MIN) {
             self.end_round(sample, now);
-            self.round = Round::begin(now, self.round.least);
+            self.round = self.round.next(now);
         }
     }
 
@@ -255,29 +264,35 @@ impl Pace {
             .measure(sample.delivered, now, over.max(SPAN_MIN), lower);
     }
 
-    /// Lets more go, until the round trip grows.
-    fn go_on_starting(&mut self, before: Sample, sample: Sample, turn: Micros) {
-        let queue = self.queue(sample, sample.rtt);
+    /// Lets more go, until the link's rate is seen.
+    fn go_on_starting(&mut self, before: Sample, sample: Sample, now: Micros) {
         let most = self.in_span(Micros(sample.rtt_min.0 * 5 / 2));
-        let Phase::Start(start) = &mut self.phase else {
-            return;
-        };
-        let arrived = sample.delivered.saturating_sub(before.delivered);
-        start.bytes = start
-            .bytes
-            .saturating_add(arrived)
-            .min(most.max(4 * INITIAL_BYTES))
-            .max(INITIAL_BYTES);
-        let spread = start.bytes.saturating_mul(2 * turn.0) / sample.rtt_min.0.max(1);
-        start.turn_bytes = spread.max(2 * SEGMENT_BYTES);
-        // An acknowledgement that the other end held back makes the round trip jump, and then fall.
-        if sample.rtt < before.rtt {
-            start.rising = 0;
-        } else if sample.rtt > before.rtt {
-            start.rising += 1;
-        }
-        if start.rising >= TURNS_RISING && queue > JITTER {
+        if let Phase::Start(start) = &mut self.phase
+            && let Some(rate) = start.go_on(before, sample, most, now)
+        {
+            self.rate.raise(rate);
             self.phase = JUST_SETTLED;
+            self.begin_refill();
+        }
+    }
+
+    const fn begin_refill(&mut self) {
+        self.refills = true;
+        self.budget_bytes = 0;
+    }
+
+    /// What may be written until the next sample.
+    fn next_budget(&self, sample: Sample, turn: Micros) -> u64 {
+        match self.phase {
+            // All at once it would wait in the router; no faster than the link it would never become full.
+            _ if self.refills => self
+                .budget_bytes
+                .saturating_add(self.in_span(Micros(turn.0 + turn.0 / 4)))
+                .min(self.unsent_bytes_max()),
+            Phase::Start(_) => {
+                in_span(sample.pacing_bytes_per_second, PACED).saturating_sub(sample.unsent)
+            }
+            Phase::Settled { .. } => u64::MAX,
         }
     }
 
@@ -288,14 +303,12 @@ impl Pace {
         let is_queued = self.excess(sample) > Micros(0);
         let rate = self.rate.bytes_per_second();
         let newest = self.rate.newest();
-        let target = self.target_bytes(sample);
-        let is_full = self.round.is_full;
+        let Round {
+            is_full, was_full, ..
+        } = self.round;
         match &mut self.phase {
             Phase::Start(start) if rate > 0 => {
-                let is_flat = rate < start.rate_before + start.rate_before / 4;
-                start.flat_rounds = if is_flat { start.flat_rounds + 1 } else { 0 };
-                start.rate_before = rate;
-                if start.flat_rounds >= ROUNDS_BELIEVED || queue > JITTER {
+                if start.is_flat(rate) || queue > JITTER {
                     self.phase = JUST_SETTLED;
                 }
             }
@@ -306,13 +319,11 @@ impl Pace {
                 queued,
             } => {
                 *rounds = rounds.saturating_add(1);
-                let is_empty = is_full && queue < Micros(JITTER.0 / 2);
+                let is_empty = is_full && was_full && queue < Micros(JITTER.0 / 4);
                 *empty_rounds = if is_empty { *empty_rounds + 1 } else { 0 };
                 if *empty_rounds >= ROUNDS_BELIEVED {
-                    self.phase = Phase::Start(Start {
-                        bytes: target,
-                        ..Start::default()
-                    });
+                    *empty_rounds = 0;
+                    self.rate.raise(rate + rate / 8);
                 } else if !is_queued {
                     *queued = None;
                 } else if queued
@@ -332,14 +343,13 @@ impl Pace {
         let Some((_, sample)) = self.last else {
             return BULK_MESSAGE_BYTES_MAX;
         };
-        let room = self.target_bytes(sample).saturating_sub(under_way(sample));
-        let unsent = self.unsent_bytes_max().saturating_sub(sample.unsent);
-        let turn = match &self.phase {
-            _ if self.probed.refills() => self.refill_bytes,
-            Phase::Start(start) => start.turn_bytes,
-            Phase::Settled { .. } => u64::MAX,
-        };
-        usize::try_from(room.min(unsent).min(turn)).unwrap_or(usize::MAX)
+        let window = sample.window_bytes.saturating_sub(WINDOW_LEFT_BYTES);
+        let target = self.target_bytes(sample).min(window);
+        let room = target.saturating_sub(under_way(sample));
+        let room = room
+            .min(self.unsent_room_bytes(sample))
+            .min(self.budget_bytes);
+        usize::try_from(room).unwrap_or(usize::MAX)
     }
 
     /// Counts what was written since the last sample, framing included.
@@ -348,10 +358,7 @@ impl Pace {
         if let Some((_, sample)) = &mut self.last {
             sample.in_flight = sample.in_flight.saturating_add(bytes);
         }
-        self.refill_bytes = self.refill_bytes.saturating_sub(bytes);
-        if let Phase::Start(start) = &mut self.phase {
-            start.turn_bytes = start.turn_bytes.saturating_sub(bytes);
-        }
+        self.budget_bytes = self.budget_bytes.saturating_sub(bytes);
     }
 
     /// What may be under way.
@@ -360,7 +367,7 @@ impl Pace {
             return SEGMENT_BYTES;
         }
         match &self.phase {
-            Phase::Start(start) => start.bytes,
+            Phase::Start(start) => start.bytes(),
             Phase::Settled { .. } => {
                 let span = self.shortest(sample) + self.ahead(sample);
                 let meant = self.in_span(Micros(span.since(self.excess(sample)).0));
@@ -409,14 +416,34 @@ impl Pace {
         self.queue(sample, self.standing(sample)).since(meant)
     }
 
-    /// Bytes that may wait in the kernel without being sent.
+    /// Bytes that a write may leave in the kernel without being sent.
     #[must_use]
     pub fn unsent_bytes_max(&self) -> u64 {
+        match &self.phase {
+            Phase::Start(start) => start.bytes().max(self.burst_bytes_max()),
+            Phase::Settled { .. } => self.burst_bytes_max(),
+        }
+    }
+
+    /// Bytes worth writing at once where nobody says how many of them the kernel has sent.
+    pub(crate) fn burst_bytes_max(&self) -> u64 {
         let least = match self.phase {
             Phase::Start(_) => INITIAL_BYTES,
             Phase::Settled { .. } => PACKETS_PER_ACK * SEGMENT_BYTES,
         };
         self.in_span(UNSENT).max(least)
+    }
+
+    /// Bytes that may be left there besides what already waits. While what is under way grows, nothing may when
+    /// more waits than the kernel sent in the last turn: it waits for its window, in front of what is urgent.
+    fn unsent_room_bytes(&self, sample: Sample) -> u64 {
+        match self.phase {
+            Phase::Settled { .. } if !self.refills => {
+                self.unsent_bytes_max().saturating_sub(sample.unsent)
+            }
+            _ if sample.unsent >= self.turn_bytes.max(PACKETS_PER_ACK * SEGMENT_BYTES) => 0,
+            _ => u64::MAX,
+        }
     }
 
     /// The largest piece worth writing at once: small on a slow link. From [`BULK_CHUNK_BYTES_MIN`] to
@@ -427,9 +454,25 @@ impl Pace {
         bytes.clamp(BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX)
     }
 
-    const fn in_span(&self, span: Micros) -> u64 {
-        self.rate.bytes_per_second().saturating_mul(span.0) / Micros::PER_SECOND
+    /// The largest message worth writing where an answer confirms no less than a message.
+    pub(crate) fn message_bytes(&self) -> u64 {
+        match &self.phase {
+            Phase::Start(start) => start.bytes() / MESSAGES_PER_START,
+            Phase::Settled { .. } => self.unsent_bytes_max() / 2,
+        }
     }
+
+    const fn in_span(&self, span: Micros) -> u64 {
+        in_span(self.rate.bytes_per_second(), span)
+    }
+}
+
+const fn in_span(bytes_per_second: u64, span: Micros) -> u64 {
+    bytes_per_second.saturating_mul(span.0) / Micros::PER_SECOND
+}
+
+const fn sent(sample: Sample) -> u64 {
+    sample.delivered.saturating_add(sample.in_flight)
 }
 
 const fn under_way(sample: Sample) -> u64 {
@@ -437,12 +480,21 @@ const fn under_way(sample: Sample) -> u64 {
 }
 
 impl Round {
-    const fn begin(now: Micros, least_before: Option<Micros>) -> Self {
+    const fn begin(now: Micros) -> Self {
         Self {
             began: now,
             least: None,
-            least_before,
+            least_before: None,
             is_full: true,
+            was_full: false,
+        }
+    }
+
+    const fn next(&self, now: Micros) -> Self {
+        Self {
+            least_before: self.least,
+            was_full: self.is_full,
+            ..Self::begin(now)
         }
     }
 

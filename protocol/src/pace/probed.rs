@@ -32,13 +32,12 @@ pub(super) struct Probed {
     /// When BBR looks next, if it has been seen to look.
     expected: Option<Micros>,
     holds: bool,
-    /// Until when what was held back is made good.
-    refills_until: Option<Micros>,
 }
 
 impl Probed {
-    /// Takes the window. `drain` is how long what is under way takes to arrive.
-    pub(super) fn note(&mut self, window_packets: u64, drain: Micros, now: Micros) {
+    /// Takes the window. `drain` is how long what is under way takes to arrive. Says whether bulk has just
+    /// ceased to hold back.
+    pub(super) fn note(&mut self, window_packets: u64, drain: Micros, now: Micros) -> bool {
         let before = std::mem::replace(&mut self.window_packets, window_packets);
         let is_shut = window_packets == SHUT_PACKETS;
         if is_shut && before >= 2 * SHUT_PACKETS {
@@ -54,20 +53,12 @@ impl Probed {
         self.expected = self.expected.filter(|at| now <= *at + drain + LATE);
         let is_near = self.expected.is_some_and(|at| at <= now + drain);
         let held = std::mem::replace(&mut self.holds, is_near || self.shut_since.is_some());
-        if held && !self.holds {
-            self.refills_until = Some(now + drain);
-        }
-        self.refills_until = self.refills_until.filter(|until| now < *until);
+        held && !self.holds
     }
 
     /// Whether bulk has to leave the kernel's window to what is urgent.
     pub(super) const fn holds(&self) -> bool {
         self.holds
-    }
-
-    /// Whether it has just held back: what that left free must not be filled at once.
-    pub(super) const fn refills(&self) -> bool {
-        self.refills_until.is_some()
     }
 }
 

@@ -43,6 +43,11 @@ impl Rate {
         self.newest
     }
 
+    /// Takes a rate that was seen in another way.
+    pub(super) fn raise(&mut self, bytes_per_second: u64) {
+        self.bytes_per_second = self.bytes_per_second.max(bytes_per_second);
+    }
+
     /// Starts measuring anew; what is known stays.
     pub(super) fn interrupt(&mut self) {
         self.history.clear();

@@ -32,9 +32,9 @@ fn a_link_is_filled_and_its_queue_stays_short() {
             let what = format!("{mbit} Mbit/s, {rtt} ms, seed {seed}: {then:?}");
             // Snapshots take 0.4 % of 20 Mbit/s.
             assert!(then.share >= 0.998 - 0.08 / mbit as f64, "{what}");
-            assert!(then.wait_p50 <= Micros(4_200) + packets(mbit), "{what}");
+            assert!(then.wait_p50 <= Micros(2_600) + packets(mbit), "{what}");
             assert!(
-                then.wait_p99 <= Micros(5_500) + packets(mbit),
+                then.wait_p99 <= Micros(4_000) + packets(mbit),
                 "{what} {:?}",
                 pace.phase
             );
@@ -49,21 +49,21 @@ fn on_a_busy_machine_the_link_is_filled_too() {
             let mut link = Link::new(mbit, Micros::from_millis(rtt), Stalls::BUSY, seed);
             let (_, _, then) = live(&mut link);
             let what = format!("{mbit} Mbit/s, {rtt} ms, seed {seed}: {then:?}");
-            assert!(then.share >= 0.993 - 0.08 / mbit as f64, "{what}");
+            assert!(then.share >= 0.975 - 0.08 / mbit as f64, "{what}");
             assert!(then.wait_p99 <= Micros(9_000) + packets(mbit), "{what}");
         }
     }
 }
 
 #[test]
-fn the_start_overshoots_by_less_than_a_round_trip() {
+fn the_start_overshoots_by_a_part_of_the_round_trip() {
     for (mbit, rtt) in LINKS {
-        for stalls in [Stalls::NONE, Stalls::BUSY] {
+        for (stalls, most) in [(Stalls::NONE, rtt / 2), (Stalls::BUSY, rtt * 2 / 3)] {
             for seed in SEEDS {
                 let mut link = Link::new(mbit, Micros::from_millis(rtt), stalls, seed);
                 let (_, start, _) = live(&mut link);
                 let what = format!("{mbit} Mbit/s, {rtt} ms, seed {seed}: {start:?}");
-                assert!(start.wait_max <= Micros::from_millis(rtt), "{what}");
+                assert!(start.wait_max <= Micros::from_millis(most), "{what}");
             }
         }
     }
@@ -155,7 +155,7 @@ fn what_a_kernels_look_left_free_is_filled_at_the_links_own_rate() {
             filled += room;
         }
         let share = filled as f64 / (per_milli * rtt) as f64;
-        assert!((0.8..1.1).contains(&share), "{mbit} Mbit/s: {share}");
+        assert!((0.8..1.3).contains(&share), "{mbit} Mbit/s: {share}");
     }
 }
 
@@ -169,6 +169,8 @@ fn an_acknowledgement_held_back_does_not_end_the_start() {
         rtt: Micros::from_millis(40),
         rtt_min: Micros::from_millis(40),
         window_packets: u64::MAX,
+        window_bytes: u64::MAX,
+        pacing_bytes_per_second: u64::MAX,
     };
     for turn in 0..40 {
         // One jump of an eighth of 40 ms, from which the smoothing comes back.
@@ -200,10 +202,10 @@ fn a_pump_that_turns_late_leaves_more_under_way() {
         turns.ahead()
     };
     let (prompt, late) = (ahead([2, 2]), ahead([5, 2]));
-    assert!(prompt <= Micros(5_100), "{prompt:?}");
-    assert!(late >= prompt + Micros(1_000), "{late:?}");
+    assert!(prompt <= Micros(3_600), "{prompt:?}");
+    assert!(late >= prompt + Micros(900), "{late:?}");
     // However late, no more than so much stands in front of what is urgent.
-    assert!(ahead([50, 50]) <= Micros(7_100));
+    assert!(ahead([50, 50]) <= Micros(4_500));
 }
 
 #[test]
@@ -230,6 +232,8 @@ fn no_sample_makes_it_panic() {
             rtt: Micros(any() >> 16),
             rtt_min: Micros(any() >> 16),
             window_packets: any() % 9,
+            window_bytes: any(),
+            pacing_bytes_per_second: any(),
         };
         pace.handle_sample(sample, Micros(turn * (any() >> 40)));
         pace.on_written(pace.room_bytes().min(pace.chunk_bytes()));

@@ -6,8 +6,8 @@
 
 use crate::time::Micros;
 
-/// What is looked ahead besides turns.
-const AHEAD: Micros = Micros::from_millis(1);
+/// What is looked ahead besides a turn. With less a busy machine leaves the link idle, with more every snapshot waits.
+const AHEAD: Micros = Micros(1500);
 
 /// The longest turn that is made up for. Making up for more would cost every snapshot that time, and gains
 /// the busiest simulated machine half a percent of the link.
@@ -19,7 +19,6 @@ const TURNS_REMEMBERED: u64 = 128;
 /// The rhythm of one pump.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    mean_sixteenths: u64,
     longest: u64,
 }
 
@@ -27,13 +26,12 @@ impl Turns {
     /// Notes a turn, and says how much of it counts.
     pub(super) fn note(&mut self, span: Micros) -> Micros {
         let turn = span.min(TURN_LATE);
-        self.mean_sixteenths = self.mean_sixteenths - self.mean_sixteenths / 16 + turn.0;
         self.longest = turn.0.max(self.longest - self.longest / TURNS_REMEMBERED);
         turn
     }
 
-    /// The time that what is under way has to last beyond the link's own: a usual turn, and a late one.
+    /// The time that what is under way has to last beyond the link's own: the latest turn, and a little.
     pub(super) const fn ahead(&self) -> Micros {
-        Micros(AHEAD.0 + self.mean_sixteenths / 16 + self.longest)
+        Micros(AHEAD.0 + self.longest)
     }
 }

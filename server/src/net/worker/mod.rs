@@ -20,6 +20,7 @@ mod pipes;
 mod rates;
 mod rooms;
 mod send;
+mod send_buffer;
 mod socket;
 mod streams;
 mod tcp_state;

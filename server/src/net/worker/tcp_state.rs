@@ -18,13 +18,13 @@ pub(super) struct TcpState {
     pub(super) segment_bytes: usize,
 }
 
-/// Reads it; `None` when the kernel does not say.
+/// Reads it; `None` when the kernel does not say. It names a rate of pacing always, and not whether it paces.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[expect(
     unsafe_code,
     reason = "no safe crate of ours reads TCP_INFO, and one system call with a buffer of ours is all there is to it"
 )]
-pub(super) fn read(stream: &mio::net::TcpStream) -> Option<TcpState> {
+pub(super) fn read(stream: &mio::net::TcpStream, is_paced: bool) -> Option<TcpState> {
     use std::os::fd::AsRawFd;
 
     let mut answer = [0_u8; ANSWER_BYTES];
@@ -40,16 +40,16 @@ pub(super) fn read(stream: &mio::net::TcpStream) -> Option<TcpState> {
             &raw mut length,
         )
     };
-    (code == 0 && length as usize == ANSWER_BYTES).then(|| decode(&answer))
+    (code == 0 && length as usize == ANSWER_BYTES).then(|| decode(&answer, is_paced))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const fn read(_: &mio::net::TcpStream) -> Option<TcpState> {
+pub(super) const fn read(_: &mio::net::TcpStream, _: bool) -> Option<TcpState> {
     None
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn decode(answer: &[u8; ANSWER_BYTES]) -> TcpState {
+fn decode(answer: &[u8; ANSWER_BYTES], is_paced: bool) -> TcpState {
     use tickwire_protocol::time::Micros;
 
     let field = |at: usize| {
@@ -66,6 +66,7 @@ fn decode(answer: &[u8; ANSWER_BYTES]) -> TcpState {
     let (acked, sent, sent_again) = (long_field(120), long_field(200), long_field(208));
     let outstanding = sent.saturating_sub(sent_again + acked);
     let rtt = field(68);
+    let (threshold, window) = (field(76), field(80));
     let sample = Sample {
         // Bytes, and not `tcpi_delivered`, which counts packets: three and a half would be four. What came
         // behind a loss is acknowledged later, with a jump, and known as packets until then.
@@ -76,7 +77,13 @@ fn decode(answer: &[u8; ANSWER_BYTES]) -> TcpState {
         rtt: Micros(rtt),
         // All ones before the first measurement.
         rtt_min: Micros(field(148).min(rtt)),
-        window_packets: field(80),
+        window_packets: window,
+        window_bytes: if window < threshold {
+            window * segment
+        } else {
+            u64::MAX
+        },
+        pacing_bytes_per_second: if is_paced { long_field(104) } else { u64::MAX },
     };
     TcpState {
         sample,
@@ -98,7 +105,7 @@ mod tests {
         peer.write_all(b"seen").unwrap();
         std::io::Read::read_exact(&mut stream, &mut [0; 4]).unwrap();
         stream.set_nonblocking(true).unwrap();
-        let state = super::read(&mio::net::TcpStream::from_std(stream)).unwrap();
+        let state = super::read(&mio::net::TcpStream::from_std(stream), false).unwrap();
         let sample = state.sample;
         assert!(state.segment_bytes >= 500, "{state:?}");
         // Who opened the connection had its first packet acknowledged too.
