@@ -21,10 +21,11 @@ const TRAIN_SPAN: Micros = Micros(3500);
 const TRAIN_BYTES: u64 = 6 * SEGMENT_BYTES;
 const TRAIN_RISE: Micros = Micros::from_millis(1);
 
-/// Turns that a train is looked back over, and a round trip if that is more.
-const TRAIN_TURNS: usize = 6;
+/// Turns that a train is looked back over: those of a round trip, but at least and at most so many.
+const TRAIN_TURNS_MIN: usize = 6;
+const TRAIN_TURNS_MAX: usize = 256;
 
-/// A train has ended when nothing has arrived for so long, or an eighth of the round trip if that is more.
+/// A train has ended when nothing has arrived for so long, or a quarter of the round trip if that is more.
 const TRAIN_GAP: Micros = Micros::from_millis(3);
 
 /// A start under way.
@@ -99,8 +100,9 @@ impl Train {
         // Up to the turn before this one, which may have seen the end of the train.
         let rate = self.rate(sample);
         self.turns.push_back((now, sample));
-        let most = sample.rtt_min.max(TRAIN_SPAN);
-        while self.turns.len() > TRAIN_TURNS && now.since(self.turns[1].0) > most {
+        while self.turns.len() > TRAIN_TURNS_MIN
+            && (self.turns.len() > TRAIN_TURNS_MAX || now.since(self.turns[1].0) > sample.rtt_min)
+        {
             self.turns.pop_front();
         }
         rate
