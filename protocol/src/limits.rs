@@ -208,6 +208,10 @@ pub const STREAM_EVENTS_MAX: usize = 8 * 1024;
 /// confirmed by later ones.
 pub const MARKS_UNANSWERED_MAX: usize = 256;
 
+/// Turns that the start of bulk looks back over: half a second of a pump of 2 ms. A peer whose answers take a
+/// minute would have it keep a minute's.
+pub(crate) const TRAIN_TURNS_MAX: usize = 256;
+
 /// How old a chunk of a live stream may get before it is dropped instead of sent.
 pub const LIVE_AGE_MICROS_MAX: Micros = Micros::from_millis(250);
 

@@ -14,16 +14,15 @@
 use std::collections::VecDeque;
 
 use super::{INITIAL_BYTES, ROUNDS_BELIEVED, SEGMENT_BYTES, Sample, under_way};
-use crate::time::Micros;
+use crate::{limits::TRAIN_TURNS_MAX, time::Micros};
 
 /// What has to be seen of a train: its time, its packets, and how much later its end arrives than it was sent.
 const TRAIN_SPAN: Micros = Micros(3500);
 const TRAIN_BYTES: u64 = 6 * SEGMENT_BYTES;
 const TRAIN_RISE: Micros = Micros::from_millis(1);
 
-/// Turns that a train is looked back over: those of a round trip, but at least and at most so many.
-const TRAIN_TURNS_MIN: usize = 6;
-const TRAIN_TURNS_MAX: usize = 256;
+/// Turns that a train is looked back over, and those of a round trip if they are more.
+const TRAIN_TURNS: usize = 6;
 
 /// A train has ended when nothing has arrived for so long, or a quarter of the round trip if that is more.
 const TRAIN_GAP: Micros = Micros::from_millis(3);
@@ -100,7 +99,7 @@ impl Train {
         // Up to the turn before this one, which may have seen the end of the train.
         let rate = self.rate(sample);
         self.turns.push_back((now, sample));
-        while self.turns.len() > TRAIN_TURNS_MIN
+        while self.turns.len() > TRAIN_TURNS
             && (self.turns.len() > TRAIN_TURNS_MAX || now.since(self.turns[1].0) > sample.rtt_min)
         {
             self.turns.pop_front();
