@@ -9,13 +9,10 @@
 //! empty, and sets a mark behind nothing (BBR's probing, made short: the queue is known).
 
 use super::{
-    Pace,
+    INITIAL_BYTES, Pace, UNSENT,
     marks::{Marks, UnknownMark},
 };
 use crate::time::Micros;
-
-/// What may be under way before the first answer: the kernel's own initial window.
-const INITIAL_BYTES: u64 = 10 * 1448;
 
 /// The least that is written at once: a packet. Less would be more messages than a player may send.
 pub(crate) const MESSAGE_BYTES_LEAST: usize = 1400;
@@ -65,10 +62,10 @@ struct Burst {
 }
 
 impl Burst {
-    /// `unsent` is what the link carries in [`UNSENT_SPAN`].
+    /// `unsent` is what the link carries in [`UNSENT`].
     fn fill(&mut self, unsent: u64, now: Micros) {
-        let span = self.filled.map_or(UNSENT_SPAN, |at| now.since(at));
-        let more = unsent.saturating_mul(HASTE * span.0) / UNSENT_SPAN.0;
+        let span = self.filled.map_or(UNSENT, |at| now.since(at));
+        let more = unsent.saturating_mul(HASTE * span.0) / UNSENT.0;
         // Not at all for less than a byte: else it would never become one.
         if more > 0 {
             self.add(more, unsent);
@@ -80,9 +77,6 @@ impl Burst {
         self.bytes = self.bytes.saturating_add(bytes).min(unsent);
     }
 }
-
-/// The time of the link that may wait unsent, as [`Pace::burst_bytes_max`] has it.
-const UNSENT_SPAN: Micros = Micros::from_millis(6);
 
 impl MarkedPace {
     /// Takes an answer.

@@ -11,10 +11,11 @@
 //! the round trip in `probed.rs`.
 //!
 //! ```text
-//!            ┌──── the round trip grows, or the rate no longer does ────▶┐
-//!   start: each byte delivered lets two go            settled: rate × round trip + a few ms
-//!            └◀──── three round trips full, and no queue at all ─────────┘
+//!            ┌── a train shows the rate, the round trip grows, or the rate ceases to ──▶┐
+//!   start: each byte delivered lets two go                   settled: rate × round trip + a few ms
 //! ```
+//!
+//! A link that shows no queue for three full round trips has become faster: the rate is raised by an eighth.
 //!
 //! Who writes asks four doors in a circle, here on a link that delivers at once:
 //!

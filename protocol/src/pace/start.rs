@@ -138,18 +138,23 @@ mod tests {
 
     const RTT: u64 = 20_000;
 
+    const NOTHING_YET: Sample = Sample {
+        delivered: 0,
+        in_flight: 0,
+        unsent: 0,
+        rtt: Micros(RTT),
+        rtt_min: Micros(RTT),
+        window_packets: u64::MAX,
+        window_bytes: u64::MAX,
+        pacing_bytes_per_second: u64::MAX,
+    };
+
     /// What a start says of turns of 2 ms: bytes that arrive in each, and the round trip beyond the shortest.
     fn rate(turns: impl IntoIterator<Item = (u64, u64)>) -> Option<u64> {
         let mut start = Start::default();
         let mut before = Sample {
-            delivered: 0,
             in_flight: 1 << 20,
-            unsent: 0,
-            rtt: Micros(RTT),
-            rtt_min: Micros(RTT),
-            window_packets: u64::MAX,
-            window_bytes: u64::MAX,
-            pacing_bytes_per_second: u64::MAX,
+            ..NOTHING_YET
         };
         let mut rate = None;
         for (turn, (bytes, queue)) in (1..).zip(turns) {
@@ -205,12 +210,7 @@ mod tests {
         let sample = |delivered, in_flight| Sample {
             delivered,
             in_flight,
-            unsent: 0,
-            rtt: Micros(RTT),
-            rtt_min: Micros(RTT),
-            window_packets: u64::MAX,
-            window_bytes: u64::MAX,
-            pacing_bytes_per_second: u64::MAX,
+            ..NOTHING_YET
         };
         let mut go_on = |before, after, millis| {
             start.go_on(before, after, u64::MAX, Micros::from_millis(millis));
