@@ -1,8 +1,8 @@
 //! Chromium's end: a page, and all of its renderer's memory, which holds the JavaScript heap, buffers and WASM.
 //!
-//! The choice to question: what counts is what the renderer has once its garbage is collected, in the last third
-//! of the transfer. Each message of a WebSocket is a buffer of its own, and how many megabytes of them lie about
-//! is V8's choice; before that third it is left to it, and the most there was is said beside.
+//! The choice to question: garbage counts. Each message of a WebSocket is a buffer of its own, and how many
+//! megabytes of them lie about is V8's choice. What the renderer has once they are collected, in the last third of
+//! the transfer, is said beside.
 
 use std::{
     fs,
@@ -47,10 +47,10 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     browser.collected_heap_bytes()?;
     thread::sleep(REST);
     let mut server = Held::of(server.id())?;
-    let mut littered = Held::of(browser.renderer()?)?;
-    let mut renderer = littered;
+    let mut renderer = Held::of(browser.renderer()?)?;
+    let mut collected = renderer;
     let (down, up, rate, bytes) = (load.down(), load.up(), load.rate, load.bytes);
-    let littered_for = Duration::from_secs(bytes / rate * 2 / 3);
+    let left_alone_for = Duration::from_secs(bytes / rate * 2 / 3);
     let begun = Instant::now();
     begin(
         &browser,
@@ -63,22 +63,22 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     while looks % 50 != 0 || browser.execute("return outcome === null")? == true {
         if looks % 50 == 0 {
             heap = heap.max(browser.heap_bytes()?);
-            if begun.elapsed() >= littered_for {
+            if begun.elapsed() >= left_alone_for {
                 browser.collected_heap_bytes()?;
-                renderer.look();
+                collected.look();
             }
         }
         looks += 1;
         server.look();
-        littered.look();
+        renderer.look();
         thread::sleep(LOOK);
     }
     let ends = end(&browser)?;
     let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
     let wasm = browser.execute("return wasm.buffer.byteLength")?;
     let notes = format!(
-        "{:.2} MiB more at most with garbage, of which JavaScript's heap and buffers {:.2} MiB; WASM memory {:.2} MiB",
-        littered.grown_bytes() as f64 / MIB as f64,
+        "{:.2} MiB more at most once garbage is collected; JavaScript heap and buffers {:.2} MiB, garbage included; WASM memory {:.2} MiB",
+        collected.grown_bytes() as f64 / MIB as f64,
         heap as f64 / MIB as f64,
         wasm.as_f64().unwrap_or_default() / MIB as f64
     );
