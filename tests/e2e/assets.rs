@@ -36,7 +36,7 @@ async fn player(relay: &Relay, assets: AssetPolicy) -> Connection {
 
 /// Plays until everything is there, through every break of the line; gives what became of the assets, and
 /// how often the line broke.
-async fn fetch(player: &Connection) -> (Vec<AssetEvent>, usize) {
+pub(crate) async fn fetch(player: &Connection) -> (Vec<AssetEvent>, usize) {
     let (mut events, mut breaks) = (vec![], 0);
     while events.last() != Some(&AssetEvent::Complete) {
         let event = tokio::time::timeout(PATIENCE, player.next_event()).await;

@@ -6,6 +6,8 @@ mod assets;
 mod kill;
 mod relay;
 mod streams;
+#[cfg(unix)]
+mod tls;
 
 #[path = "../flow/content.rs"]
 mod content;
