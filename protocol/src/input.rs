@@ -25,6 +25,26 @@ const ENTRY_HEADER_BYTES: usize = 4 + 2;
 /// What is kept allocated when nothing waits; a player in the usual rhythm never needs more.
 const KEPT_BYTES: usize = 1024;
 
+/// How many inputs were dropped, and why. None of it ends a player: a burst of loss or a room that is slow
+/// makes all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputsDropped {
+    /// For a tick that was taken or overtaken.
+    pub late: u64,
+    /// For a tick beyond [`INPUT_TICKS_AHEAD_MAX`].
+    pub early: u64,
+    /// For a tick whose input waits already.
+    pub duplicate: u64,
+}
+
+impl InputsDropped {
+    pub(crate) const NONE: Self = Self {
+        late: 0,
+        early: 0,
+        duplicate: 0,
+    };
+}
+
 /// The server's end: inputs that wait for their tick.
 ///
 /// Holds at most one entry for each tick from [`INPUT_TICKS_AHEAD_MAX`] before the room's next to as
@@ -35,7 +55,7 @@ pub struct InputInbox {
     entries: Vec<u8>,
     taken: Option<Tick>,
     margin_ticks_min: Option<i8>,
-    late: u32,
+    dropped: InputsDropped,
 }
 
 impl InputInbox {
@@ -46,15 +66,15 @@ impl InputInbox {
             entries: Vec::new(),
             taken: None,
             margin_ticks_min: None,
-            late: 0,
+            dropped: InputsDropped::NONE,
         }
     }
 
     /// Takes the payload of an input frame.
     ///
-    /// One for a tick that was taken or overtaken, or that waits already, is counted as late and
-    /// dropped. So is one beyond [`INPUT_TICKS_AHEAD_MAX`]: a room that fell behind has slowed its clock,
-    /// and its players, who cannot know it yet, are ahead through no fault of theirs.
+    /// One for a tick that was taken or overtaken, or that waits already, is dropped and counted. So is
+    /// one beyond [`INPUT_TICKS_AHEAD_MAX`]: a room that fell behind has slowed its clock, and its players,
+    /// who cannot know it yet, are ahead through no fault of theirs.
     ///
     /// # Errors
     /// [`DecodeError`] when it is cut or too long.
@@ -71,9 +91,14 @@ impl InputInbox {
         self.margin_ticks_min = Some(self.margin_ticks_min.map_or(margin, |min| min.min(margin)));
 
         let overtaken = self.taken.is_some_and(|taken| !tick.is_after(taken));
-        match self.place_for(tick) {
-            Some(at) if !overtaken && ahead.unsigned_abs() <= max => self.insert(at, tick, input),
-            _ => self.late = self.late.saturating_add(1),
+        if ahead > max.cast_signed() {
+            self.dropped.early += 1;
+        } else if overtaken || ahead.unsigned_abs() > max {
+            self.dropped.late += 1;
+        } else if let Some(at) = self.place_for(tick) {
+            self.insert(at, tick, input);
+        } else {
+            self.dropped.duplicate += 1;
         }
         Ok(())
     }
@@ -104,10 +129,10 @@ impl InputInbox {
         self.margin_ticks_min.take()
     }
 
-    /// Inputs that came too late, much too early, or twice.
+    /// Inputs that were dropped so far.
     #[must_use]
-    pub const fn late(&self) -> u32 {
-        self.late
+    pub const fn dropped(&self) -> InputsDropped {
+        self.dropped
     }
 
     /// Bytes of heap in use.
@@ -330,13 +355,19 @@ mod tests {
         for tick in [9, 10] {
             inbox.receive(&payload(Tick(tick), b"x"), Tick(12)).unwrap();
         }
+        let mut dropped = InputsDropped {
+            late: 2,
+            ..InputsDropped::NONE
+        };
+        assert_eq!(inbox.dropped(), dropped);
         inbox
             .receive(&payload(Tick(14), b"first"), Tick(12))
             .unwrap();
         inbox
             .receive(&payload(Tick(14), b"again"), Tick(12))
             .unwrap();
-        assert_eq!(inbox.late(), 3);
+        dropped.duplicate = 1;
+        assert_eq!(inbox.dropped(), dropped);
         assert_eq!(drain(&mut inbox, Tick(14)), [(14, b"first".to_vec())]);
     }
 
@@ -352,6 +383,11 @@ mod tests {
         let waiting = 2 * INPUT_TICKS_AHEAD_MAX as usize + 1;
         let bytes = waiting * (ENTRY_HEADER_BYTES + INPUT_BYTES_MAX);
         assert_eq!(inbox.entries.len(), bytes);
+        let dropped = InputsDropped {
+            late: 30_000 - u64::from(INPUT_TICKS_AHEAD_MAX),
+            ..InputsDropped::NONE
+        };
+        assert_eq!(inbox.dropped(), dropped);
         assert_eq!(drain(&mut inbox, next + 99).len(), waiting);
         assert_eq!(inbox.heap_bytes(), 0, "a storm leaves nothing behind");
     }
@@ -365,7 +401,11 @@ mod tests {
                 .receive(&payload(next + ahead, b"early"), next)
                 .unwrap();
         }
-        assert_eq!((inbox.late(), inbox.heap_bytes()), (3, 0));
+        let dropped = InputsDropped {
+            early: 3,
+            ..InputsDropped::NONE
+        };
+        assert_eq!((inbox.dropped(), inbox.heap_bytes()), (dropped, 0));
         inbox
             .receive(&payload(next + INPUT_TICKS_AHEAD_MAX, b"last"), next)
             .unwrap();

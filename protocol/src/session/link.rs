@@ -8,6 +8,7 @@ use crate::{
     error::{ApiMisuse, PeerError, PeerMisbehaved, SendError},
     frame::{Frame, FrameKind, first_frame_bytes, header_len, put_frame, whole_frames_within},
     id::StreamId,
+    input::InputsDropped,
     limits::{CONTROL_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX},
     mux::{Mux, Side},
     pace::MarkedPace,
@@ -52,6 +53,7 @@ impl Link {
                 event: StreamTraffic::ZERO,
                 opened: StreamTraffic::ZERO,
                 streams_refused: 0,
+                inputs_dropped: InputsDropped::NONE,
             },
         }
     }

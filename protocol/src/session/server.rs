@@ -298,16 +298,13 @@ impl ServerSession {
         self.rtt
     }
 
-    /// Bytes by stream.
+    /// Bytes by stream, and what was refused and dropped.
     #[must_use]
-    pub const fn traffic(&self) -> &Traffic {
-        &self.link.traffic
-    }
-
-    /// Inputs that came too late or twice.
-    #[must_use]
-    pub const fn inputs_late(&self) -> u32 {
-        self.inputs.late()
+    pub const fn traffic(&self) -> Traffic {
+        Traffic {
+            inputs_dropped: self.inputs.dropped(),
+            ..self.link.traffic
+        }
     }
 
     /// Bytes this session takes, heap included, opened streams excluded.

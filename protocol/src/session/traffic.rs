@@ -3,7 +3,7 @@
 //! In: every frame. Out: plain counters for the overlay and the metrics. Frame headers count; the
 //! WebSocket's do not.
 
-use crate::{frame::frames_in, id::StreamId};
+use crate::{frame::frames_in, id::StreamId, input::InputsDropped};
 
 /// What one stream has carried in both directions. A message is a frame: a WebSocket message may hold
 /// several.
@@ -34,6 +34,8 @@ pub struct Traffic {
     pub opened: StreamTraffic,
     /// Streams of the peer that were refused because it had as many open as there may be.
     pub streams_refused: u64,
+    /// Inputs of the peer that were dropped; a client gets none.
+    pub inputs_dropped: InputsDropped,
 }
 
 impl Traffic {

@@ -318,7 +318,7 @@ impl Room {
         session.close(code, reason);
         let mut farewell = Vec::new();
         session.poll_transmit(Class::Control, usize::MAX, time, &mut farewell);
-        let traffic = Box::new(*session.traffic());
+        let traffic = Box::new(session.traffic());
         seat.connection = Connection::Away { until: now };
         self.events.push_back(RoomEvent::Dismissed {
             seat: index,

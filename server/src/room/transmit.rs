@@ -128,7 +128,7 @@ impl Room {
     /// What a connected player's session has carried.
     #[must_use]
     pub fn traffic(&self, index: SeatIndex) -> Option<Traffic> {
-        self.session(index).map(|session| *session.traffic())
+        self.session(index).map(ServerSession::traffic)
     }
 
     fn session(&self, index: SeatIndex) -> Option<&ServerSession> {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tickwire_protocol::{session::Hello, websocket::Opcode};
+use tickwire_protocol::{
+    limits::INPUT_TICKS_AHEAD_MAX, replicate::encode_value, session::Hello, websocket::Opcode,
+};
 use tickwire_server::net::Server;
 
 use crate::{
     client::{Heard, Player},
-    game::{Chat, pucks},
+    game::{Chat, Push, pucks},
     server::{TestServer, WrappingServer},
 };
 
@@ -24,6 +26,38 @@ fn a_held_input_moves_the_own_entity_in_the_players_own_snapshots() {
             .is_some_and(|position| position.x > before + 50.0)
     });
     server.assert_saw_every_tick(&ann);
+}
+
+#[test]
+fn inputs_that_are_dropped_are_counted_by_why() {
+    let server = TestServer::start(Server::new(pucks).workers(1));
+    let mut ann = Player::named(server.address, "Ann");
+    ann.until("an own entity", |ann| ann.own().is_some());
+    let own = ann.own().unwrap();
+    let before = ann.position(own).unwrap().x;
+    ann.push(1.0);
+    ann.until("an input that was taken", |ann| {
+        ann.position(own)
+            .is_some_and(|position| position.x > before)
+    });
+    let dropped = |reason: &str| format!("tickwire_inputs_dropped_total{{reason=\"{reason}\"}}");
+    let reasons = ["late", "early", "duplicate"];
+    for reason in reasons {
+        server.until_metric(&dropped(reason), 0.0);
+    }
+    let newest = *ann.ticks.last().unwrap();
+    let (ahead, far) = (INPUT_TICKS_AHEAD_MAX - 4, INPUT_TICKS_AHEAD_MAX * 4);
+    // The one ahead waits, and so its second, third and fourth are too many.
+    let [gone, waiting, early] = [newest - 20, newest + ahead, newest + far];
+    let mut still = Vec::new();
+    encode_value(&Push::default(), &mut still);
+    for tick in [gone, early, early, waiting, waiting, waiting, waiting] {
+        ann.session.push_input(tick, &still).unwrap();
+    }
+    ann.transmit();
+    for (reason, count) in reasons.into_iter().zip([1.0, 2.0, 3.0]) {
+        server.until_metric(&dropped(reason), count);
+    }
 }
 
 #[test]

@@ -83,6 +83,9 @@ pub(crate) struct WorkerMetrics {
     pub(crate) encode_misses: Counter,
     pub(crate) rooms_panicked: Counter,
     pub(crate) rooms_moved: Counter,
+    inputs_late: Counter,
+    inputs_early: Counter,
+    inputs_duplicate: Counter,
     closes: [Counter; CloseCode::ALL.len() + 1],
     limits: [Counter; Limit::ALL.len()],
     streams: [StreamCounters; STREAM_NAMES.len()],
@@ -118,6 +121,10 @@ impl WorkerMetrics {
             counters.messages_out.add(messages_out);
         }
         self.limits[Limit::Streams as usize].add(now.streams_refused - before.streams_refused);
+        let (now, before) = (&now.inputs_dropped, &before.inputs_dropped);
+        self.inputs_late.add(now.late - before.late);
+        self.inputs_early.add(now.early - before.early);
+        self.inputs_duplicate.add(now.duplicate - before.duplicate);
     }
 
     /// Counts that a peer has reached a limit.

@@ -191,6 +191,19 @@ impl Metrics {
                     self.sum(|w| &w.snapshots_skipped_overrun),
                 ),
             ],
+        )?;
+        family(
+            out,
+            "tickwire_inputs_dropped_total",
+            "Inputs dropped: for a tick gone by, too far ahead, or with an input already.",
+            &[
+                ("reason=\"late\"".into(), self.sum(|w| &w.inputs_late)),
+                ("reason=\"early\"".into(), self.sum(|w| &w.inputs_early)),
+                (
+                    "reason=\"duplicate\"".into(),
+                    self.sum(|w| &w.inputs_duplicate),
+                ),
+            ],
         )
     }
 
