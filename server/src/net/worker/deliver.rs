@@ -17,7 +17,7 @@ use crate::room::{Room, SeatIndex};
 const READS_IN_A_BATCH: usize = 64;
 
 /// The same where others help: below it, starting them takes longer than they save.
-const HELPED_READS: usize = 1024;
+pub(super) const HELPED_READS: usize = 1024;
 
 /// Bytes for each socket that is read in a batch: several inputs of a player fit.
 pub(super) const BATCH_READ_BYTES: usize = 1024;

@@ -141,3 +141,7 @@ impl Worker {
         }
     }
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests;
