@@ -493,6 +493,7 @@ fn assets_come_over_their_streams() {
             if let StreamEvent::Opened(offer) = event {
                 let body = match AssetRequest::decode(&offer.options.metadata).expect("a request") {
                     AssetRequest::Manifest => manifest.clone(),
+                    AssetRequest::NewerManifest { .. } => panic!("nobody has come back"),
                     AssetRequest::Content {
                         hash: wanted,
                         offset,

@@ -91,6 +91,12 @@ pub struct Manifest {
 pub enum AssetRequest {
     /// The manifest, as [`Manifest::encode`] writes it.
     Manifest,
+    /// The same, unless the client has it: then nothing, and the stream ends at once. What a client asks
+    /// after a reconnect, in which the server may have become another one.
+    NewerManifest {
+        /// What the manifest that it has hashes to, as it came.
+        known: AssetHash,
+    },
     /// The content with this hash, from this offset on: after a reconnect, from the first byte that is
     /// missing.
     Content {
@@ -279,6 +285,10 @@ mod tests {
             AssetRequest::decode(&AssetRequest::Manifest.encode()),
             Ok(AssetRequest::Manifest)
         );
+        let newer = AssetRequest::NewerManifest {
+            known: AssetHash([3; 32]),
+        };
+        assert_eq!(AssetRequest::decode(&newer.encode()), Ok(newer));
     }
 
     #[test]

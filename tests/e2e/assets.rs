@@ -1,7 +1,8 @@
 //! An asset over a line that breaks again and again: nothing is fetched twice but what was torn.
 
-use std::{fs, time::Duration};
+use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use tests::sim::game::{Setting, game};
 use tickwire_client::{
     AssetPolicy, Client, ClientEvent, Config, assets::AssetEvent, native::Connection,
 };
@@ -10,9 +11,15 @@ use tickwire_protocol::{
     frame::{Frame, FrameKind},
     id::StreamId,
     limits::{CHUNK_BYTES_MAX, SERVER_MESSAGE_BYTES_MAX},
+    time::Micros,
     websocket::{Item, Reader, Role},
 };
-use tickwire_server::net::assets::Library;
+use tickwire_server::net::{Server, assets::Library};
+use tokio::{
+    io::DuplexStream,
+    net::TcpStream,
+    sync::{Notify, Semaphore},
+};
 
 use crate::{
     Running,
@@ -161,6 +168,99 @@ async fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else()
     let unknown = Err("no asset is called nothing.txt".to_owned());
     assert_eq!(heard, Ok(Some((unknown, true))));
     player.leave().await;
+    server.stop();
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// Lines to a server that the test cuts, and lets through when it likes.
+#[derive(Clone)]
+struct Lines {
+    server: SocketAddr,
+    allowed: Arc<Semaphore>,
+    cut: Arc<Notify>,
+}
+
+impl Lines {
+    async fn open(self) -> io::Result<DuplexStream> {
+        let allowed = self.allowed.acquire().await;
+        allowed.map_err(io::Error::other)?.forget();
+        let mut socket = TcpStream::connect(self.server).await?;
+        let (ours, mut theirs) = tokio::io::duplex(16 * 1024);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = self.cut.notified() => {}
+                _ = tokio::io::copy_bidirectional(&mut theirs, &mut socket) => {}
+            }
+        });
+        Ok(ours)
+    }
+}
+
+/// Plays until an asset is ready that holds this; gives what happened on the way.
+async fn until_ready(player: &Connection, content: &[u8]) -> Vec<ClientEvent> {
+    let mut events = vec![];
+    loop {
+        let event = tokio::time::timeout(PATIENCE, player.next_event()).await;
+        let event = event.expect("something happens").expect("it goes on");
+        let is_it = matches!(
+            &event,
+            ClientEvent::Asset(AssetEvent::Ready { bytes, .. }) if &bytes[..] == content
+        );
+        events.push(event);
+        if is_it {
+            return events;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_was_away_while_a_watched_directory_changed_fetches_the_new_content_when_it_is_back() {
+    let folder = std::env::temp_dir().join(format!("tickwire-away-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
+    write("sign.txt", "old");
+    write("stays.txt", "stays");
+    let library = Library::watch(&folder).expect("a library");
+    let setting = Setting {
+        grace: Micros::from_millis(60_000),
+        ..Setting::default()
+    };
+    let mut server =
+        Running::start_with(move |_| Server::new(move || game(setting)).assets(library));
+    let lines = Lines {
+        server: server.address,
+        allowed: Arc::new(Semaphore::new(1)),
+        cut: Arc::default(),
+    };
+    let config = Config {
+        assets: AssetPolicy::Fetch,
+        seed: 1,
+        ..Config::default()
+    };
+    let dial = lines.clone();
+    let ann = Connection::connect_by("ws://test/play", config, move || dial.clone().open());
+    let ann = ann.await.expect("it is let through");
+    fetch(&ann).await;
+    let relay = Relay::start(server.address, vec![usize::MAX]);
+    let bob = player(&relay, AssetPolicy::Fetch).await;
+    fetch(&bob).await;
+
+    lines.cut.notify_waiters();
+    while ann.is_playing() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    write("sign.txt", "new text");
+    // Once the others have been told, nobody tells her any more.
+    until_ready(&bob, b"new text").await;
+    lines.allowed.add_permits(1);
+    ann.with(Client::retry);
+    let events = until_ready(&ann, b"new text").await;
+    let is_back = |it: &ClientEvent| matches!(it, ClientEvent::Joined { resumed: true, .. });
+    assert!(events.iter().any(is_back), "{events:?}");
+    let ready = |it: &&ClientEvent| matches!(it, ClientEvent::Asset(AssetEvent::Ready { .. }));
+    assert_eq!(events.iter().filter(ready).count(), 1, "{events:?}");
+    bob.leave().await;
+    ann.leave().await;
     server.stop();
     let _ = fs::remove_dir_all(&folder);
 }

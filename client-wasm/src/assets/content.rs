@@ -30,6 +30,16 @@ impl State {
             Self::Listed | Self::LookedUp | Self::Wanted | Self::Fetching
         )
     }
+
+    /// Whether its bytes are asked for and no stream brings them now.
+    pub(super) const fn waits(self) -> bool {
+        self.is_pending() && !matches!(self, Self::Fetching)
+    }
+
+    /// Whether it is here, or is to be.
+    pub(super) const fn is_of_use(self) -> bool {
+        self.is_pending() || matches!(self, Self::Ready)
+    }
 }
 
 #[derive(Debug)]

@@ -10,14 +10,12 @@ use crate::{client::AssetPolicy, limits::ASSET_BYTES_MAX};
 
 impl Assets {
     /// Takes a manifest, the first one or a further one; a name that it has again stands for the new
-    /// content from now on. With `fetches`, all of it is wanted.
+    /// content from now on. Of what is pushed all is wanted; else what the policy says of what was not
+    /// known, and what stands for something that was wanted.
     ///
     /// # Errors
     /// [`DecodeError::OutOfRange`] when there would be more than [`ASSETS_MAX`] assets.
-    pub(super) fn list(&mut self, manifest: Manifest, fetches: bool) -> Result<(), DecodeError> {
-        if self.manifest.assets.len() + manifest.assets.len() > ASSETS_MAX {
-            return Err(DecodeError::OutOfRange("the number of assets"));
-        }
+    pub(super) fn list(&mut self, manifest: Manifest, is_push: bool) -> Result<(), DecodeError> {
         // What is known already keeps its place, so that a server may push a whole manifest again.
         let known = self.manifest.assets.len() as u32;
         let mut next = known;
@@ -33,8 +31,14 @@ impl Assets {
                 })
             })
             .collect();
+        if next as usize > ASSETS_MAX {
+            return Err(DecodeError::OutOfRange("the number of assets"));
+        }
+        let fetches_all = is_push || self.policy.fetches_all();
+        let (mut asked, mut replaced) = (vec![], vec![]);
         for (mut asset, &place) in manifest.assets.into_iter().zip(&places) {
             if place < known {
+                asked.extend(is_push.then_some(place));
                 continue;
             }
             for needed in &mut asset.depends {
@@ -50,20 +54,38 @@ impl Assets {
             if self.contents[index].state != State::Idle {
                 self.progress.assets_total += 1;
             }
-            self.places.insert(asset.name.clone(), place);
+            let before = self.places.insert(asset.name.clone(), place);
             self.manifest.assets.push(asset);
+            let before = before.map(|place| self.content_at(place));
+            let was_wanted = before.is_some_and(|it| self.contents[it].state.is_of_use());
+            asked.extend((fetches_all || was_wanted).then_some(place));
+            replaced.extend(before);
         }
         self.reorder();
         self.events.push_back(AssetEvent::Listed);
-        if fetches {
-            for place in places {
-                self.ask(place);
-            }
-            if self.progress.assets == self.progress.assets_total {
-                self.events.push_back(AssetEvent::Complete);
-            }
+        for place in asked {
+            self.ask(place);
+        }
+        for index in replaced {
+            self.give_up_if_replaced(index);
+        }
+        if fetches_all && self.progress.assets == self.progress.assets_total {
+            self.events.push_back(AssetEvent::Complete);
         }
         Ok(())
+    }
+
+    /// Ends the waiting for a content that no name stands for any more: the server may not have it, and who
+    /// reads it as it comes must not go on with another one's bytes.
+    fn give_up_if_replaced(&mut self, index: usize) {
+        let content = &self.contents[index];
+        let is_newest = |&place: &u32| {
+            let name = &self.manifest.assets[place as usize].name;
+            self.places.get(name) == Some(&place)
+        };
+        if content.state.waits() && !content.assets.iter().any(is_newest) {
+            self.finish(index, Err("it has changed".to_owned()));
+        }
     }
 
     /// Wants an asset and what it depends on, also one that was here, failed or was cancelled before.
@@ -167,7 +189,7 @@ impl Assets {
         self.urgency = vec![u8::MAX; self.contents.len()];
         let mut is_placed = vec![false; self.contents.len()];
         for place in order {
-            let index = self.by_hash[&self.manifest.assets[place as usize].hash];
+            let index = self.content_at(place);
             self.urgency[index] = self.urgency[index].min(urgency[place as usize]);
             if !core::mem::replace(&mut is_placed[index], true) {
                 self.order.push(index);
@@ -183,6 +205,10 @@ impl Assets {
 
     pub(super) fn index(&self, name: &str) -> Result<usize, UnknownAsset> {
         let place = self.place(name)?;
-        Ok(self.by_hash[&self.manifest.assets[place as usize].hash])
+        Ok(self.content_at(place))
+    }
+
+    fn content_at(&self, place: u32) -> usize {
+        self.by_hash[&self.manifest.assets[place as usize].hash]
     }
 }

@@ -39,7 +39,7 @@ use content::{Content, State};
 /// What became of an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssetEvent {
-    /// The manifest is here, or the server pushed more: names can be asked for.
+    /// The manifest is here, or a newer one, or the server pushed more: names can be asked for.
     Listed,
     /// It is here and its hash was checked.
     Ready {
@@ -149,6 +149,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Assets {
     policy: AssetPolicy,
     manifest_wanted: bool,
+    /// What the server's manifest hashed to when it came last.
+    manifest_hash: Option<AssetHash>,
     manifest: Manifest,
     /// The newest place of each name.
     places: HashMap<String, u32>,
@@ -188,9 +190,9 @@ impl Assets {
         self.contents[self.index(name).ok()?].so_far()
     }
 
-    /// Asks for the manifest, if the game's assets are not known yet.
+    /// Asks for the manifest, or for a newer one than is known: a connection has begun.
     pub(crate) fn request_manifest(&mut self) {
-        self.manifest_wanted = self.policy != AssetPolicy::None && self.contents.is_empty();
+        self.manifest_wanted = self.policy != AssetPolicy::None;
     }
 
     /// The next stream to open, while fewer than [`DOWNLOADS_MAX`] are under way.
@@ -200,10 +202,15 @@ impl Assets {
         }
         if self.manifest_wanted {
             self.manifest_wanted = false;
+            let newer = |known| AssetRequest::NewerManifest { known };
             return Some(Wanted {
-                request: AssetRequest::Manifest,
+                request: self.manifest_hash.map_or(AssetRequest::Manifest, newer),
                 target: Target::Manifest,
             });
+        }
+        // What is still missing may have changed while nobody was connected.
+        if self.manifest_hash.is_some() && self.streams.values().any(|&it| it == Target::Manifest) {
+            return None;
         }
         let index = self.first_wanted()?;
         self.contents[index].state = State::Fetching;
@@ -328,11 +335,20 @@ impl Assets {
             None => {}
             Some(target @ (Target::Manifest | Target::Push)) => {
                 let bytes = self.lists.remove(&stream).unwrap_or_default();
-                let fetches = target == Target::Push || self.policy.fetches_all();
+                let is_push = target == Target::Push;
+                if bytes.is_empty() && !is_push && self.manifest_hash.is_some() {
+                    // There is none that is newer.
+                    return;
+                }
                 let listed =
-                    Manifest::decode(&bytes).and_then(|manifest| self.list(manifest, fetches));
-                if let Err(error) = listed {
-                    self.fail_manifest(&error.to_string());
+                    Manifest::decode(&bytes).and_then(|manifest| self.list(manifest, is_push));
+                match listed {
+                    Ok(()) if is_push => {}
+                    Ok(()) => {
+                        let hash = AssetHash(*blake3::hash(&bytes).as_bytes());
+                        self.manifest_hash = Some(hash);
+                    }
+                    Err(error) => self.fail_manifest(&error.to_string()),
                 }
             }
             Some(Target::Content(index)) => {

@@ -23,6 +23,12 @@ fn content(hash: AssetHash, offset: u64) -> AssetRequest {
     }
 }
 
+fn newer(known: &[Asset]) -> AssetRequest {
+    let assets = known.to_vec();
+    let known = AssetHash(*blake3::hash(&Manifest { assets }.encode()).as_bytes());
+    AssetRequest::NewerManifest { known }
+}
+
 /// Opens streams for all that is wanted now, with ids from `first` on.
 fn open(assets: &mut Assets, first: u32) -> Vec<(StreamId, AssetRequest)> {
     let mut opened = vec![];
@@ -88,17 +94,79 @@ fn assets_come_by_priority_and_one_content_comes_once() {
 fn a_cut_download_goes_on_where_it_stopped() {
     let list = vec![asset("a", 1, b"0123456789")];
     let hash = list[0].hash;
-    let mut assets = listed(AssetPolicy::Fetch, list);
+    let mut assets = listed(AssetPolicy::Fetch, list.clone());
     open(&mut assets, 10);
     assert!(assets.on_data(StreamId(10), b"0123"));
     assets.on_disconnected();
     assets.request_manifest();
-    let opened = open(&mut assets, 8);
-    assert_eq!(opened, [(StreamId(8), content(hash, 4))]);
-    assert!(assets.on_data(StreamId(8), b"456789"));
+    assert_eq!(open(&mut assets, 8), [(StreamId(8), newer(&list))]);
     assets.on_end(StreamId(8));
+    let opened = open(&mut assets, 10);
+    assert_eq!(opened, [(StreamId(10), content(hash, 4))]);
+    assert!(assets.on_data(StreamId(10), b"456789"));
+    assets.on_end(StreamId(10));
     assert_eq!(names(&mut assets), ["ready a false", "complete"]);
     assert_eq!(assets.progress().bytes_fetched, 10);
+}
+
+#[test]
+fn who_comes_back_learns_the_newest_manifest_and_wants_what_it_wanted() {
+    let old = vec![
+        asset("here", 1, b"here"),
+        asset("waiting", 2, b"waiting"),
+        asset("idle", 3, b"idle"),
+    ];
+    let mut assets = listed(AssetPolicy::LookUpWhenAsked, old.clone());
+    for name in ["here", "waiting"] {
+        assert_eq!(assets.want(name), Ok(()));
+    }
+    assert_eq!(assets.poll_lookup(), Some(old[0].hash));
+    assets.on_cached(old[0].hash, Some(Bytes::from_static(b"here")));
+    assert_eq!(names(&mut assets), ["ready here true"]);
+    assert_eq!(assets.poll_lookup(), Some(old[1].hash));
+    assets.on_cached(old[1].hash, None);
+    open(&mut assets, 10);
+    assets.on_disconnected();
+
+    // What is missing is not asked for before it is known whether it is still the same.
+    assets.request_manifest();
+    assert_eq!(open(&mut assets, 8), [(StreamId(8), newer(&old))]);
+    let new = vec![
+        asset("here", 1, b"not here"),
+        asset("waiting", 2, b"still waiting"),
+        asset("idle", 3, b"as idle"),
+        asset("new", 4, b"new"),
+    ];
+    let manifest = Manifest {
+        assets: new.clone(),
+    };
+    assert!(assets.on_data(StreamId(8), &manifest.encode()));
+    assets.on_end(StreamId(8));
+    assert_eq!(
+        names(&mut assets),
+        ["listed", "failed waiting: it has changed"]
+    );
+    assert_eq!(assets.poll_lookup(), Some(new[0].hash));
+    assert_eq!(assets.poll_lookup(), Some(new[1].hash));
+    assert_eq!(assets.poll_lookup(), None);
+    for asset in &new[..2] {
+        assets.on_cached(asset.hash, None);
+    }
+    assert_eq!(open(&mut assets, 10).len(), 2);
+    assert!(assets.on_data(StreamId(10), b"not here"));
+    assert!(assets.on_data(StreamId(12), b"still waiting"));
+    assets.on_end(StreamId(10));
+    assets.on_end(StreamId(12));
+    assert_eq!(
+        names(&mut assets),
+        ["ready here false", "ready waiting false", "complete"]
+    );
+
+    assets.on_disconnected();
+    assets.request_manifest();
+    assert_eq!(open(&mut assets, 8), [(StreamId(8), newer(&new))]);
+    assets.on_end(StreamId(8));
+    assert_eq!(names(&mut assets), [""; 0], "nothing is newer");
 }
 
 #[test]

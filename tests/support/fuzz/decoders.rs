@@ -230,6 +230,10 @@ fn asset_examples() -> Vec<Vec<u8>> {
     vec![
         manifest.encode(),
         AssetRequest::Manifest.encode(),
+        AssetRequest::NewerManifest {
+            known: AssetHash([7; 32]),
+        }
+        .encode(),
         pack(&[b'a'; 1000]).unwrap_or_default(),
         vec![0, 0x81, 0xa4, b't', b'e', b'x', b't', 0xa2, b'h', b'i'],
     ]

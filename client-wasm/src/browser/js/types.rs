@@ -31,7 +31,7 @@ export interface TickwireEvents {
   ended: { message: string };
   /** One of the game's events. */
   event: { name: string; value: any };
-  /** The manifest is here, or the server pushed more assets: `assets` lists them. */
+  /** The manifest is here, or a newer one, or the server pushed more assets: `assets` lists them. */
   manifest: undefined;
   /** An asset is here, whole and checked. */
   asset: { name: string; mime: string; bytes: Uint8Array };

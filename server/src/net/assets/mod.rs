@@ -95,6 +95,8 @@ pub(super) struct Forms {
 pub(super) struct Contents {
     pub(super) manifest: Manifest,
     pub(super) encoded: Bytes,
+    /// What the encoded manifest hashes to.
+    pub(super) hash: AssetHash,
     pub(super) by_hash: HashMap<AssetHash, Forms>,
 }
 
@@ -167,8 +169,8 @@ impl Library {
 
     /// Like [`open`](Self::open), and then looks for changes once a second, for development.
     ///
-    /// Players who are connected are told within two seconds and fetch what is new of it; who comes later
-    /// gets it with the manifest. A file that is gone stays with those who have it. A change that cannot be
+    /// Players who are connected are told within two seconds and fetch what is new of it; who comes later, or
+    /// comes back, gets it with the manifest. A file that is gone stays with those who have it. A change that cannot be
     /// read is logged and leaves the library as it was.
     ///
     /// # Errors
@@ -216,7 +218,12 @@ impl Library {
     pub fn serve(&self, request: &AssetRequest) -> Result<Download, Refusal> {
         let contents = self.contents();
         let (content, offset) = match request {
-            AssetRequest::Manifest => (Content::Kept(contents.encoded.clone()), 0),
+            AssetRequest::NewerManifest { known } if *known == contents.hash => {
+                (Content::Kept(Bytes::new()), 0)
+            }
+            AssetRequest::Manifest | AssetRequest::NewerManifest { .. } => {
+                (Content::Kept(contents.encoded.clone()), 0)
+            }
             AssetRequest::Content {
                 hash,
                 offset,

@@ -116,6 +116,7 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
     Manifest::decode(&encoded)?;
     Ok(Contents {
         manifest,
+        hash: AssetHash(*blake3::hash(&encoded).as_bytes()),
         encoded,
         by_hash,
     })

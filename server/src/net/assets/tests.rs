@@ -69,6 +69,12 @@ fn a_directory_becomes_a_manifest_and_every_file_arrives_as_it_is() {
     let library = Library::open(&folder.0).unwrap();
     let manifest =
         Manifest::decode(&everything(&library, &AssetRequest::Manifest).unwrap()).unwrap();
+    let newer_than = |known: &[u8]| {
+        let known = AssetHash(*blake3::hash(known).as_bytes());
+        everything(&library, &AssetRequest::NewerManifest { known }).unwrap()
+    };
+    assert_eq!(newer_than(&manifest.encode()), b"");
+    assert_eq!(newer_than(b"another"), manifest.encode());
     let names: Vec<&str> = manifest
         .assets
         .iter()
