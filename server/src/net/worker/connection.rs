@@ -191,9 +191,7 @@ impl Connection {
         let Some(state) = self.socket.tcp_state() else {
             return false;
         };
-        if self.link.is_none() {
-            self.socket.begin_bulk();
-        }
+        self.socket.begin_bulk();
         let link = self.link.get_or_insert_default();
         link.handle_state(state, now);
         self.socket.bound_unsent(link.unsent_bytes_max());

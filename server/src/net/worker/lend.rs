@@ -107,14 +107,14 @@ impl Worker {
         keys: &[usize],
         helpers: usize,
         buffer: &mut [u8],
-        reads: &mut Vec<(usize, Read)>,
+        reads: &mut Vec<Read>,
     ) {
         let mut connections = by_key(&mut self.connections);
         let mut sockets: Vec<_> = keys
             .iter()
-            .filter_map(|&key| Some((key, connections[key].take()?)))
+            .filter_map(|&key| connections[key].take())
             .collect();
-        reads.extend(sockets.iter().map(|(key, _)| (*key, Ok(None))));
+        reads.extend(sockets.iter().map(|_| Ok(None)));
         let share = sockets.len().div_ceil(helpers + 1).max(1);
         let pieces = sockets
             .chunks_mut(share)
@@ -125,9 +125,7 @@ impl Worker {
         let work = || {
             while let Some(((sockets, reads), buffer)) = next() {
                 let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
-                for (((_, connection), (_, read)), place) in
-                    sockets.iter_mut().zip(reads).zip(places)
-                {
+                for ((connection, read), place) in sockets.iter_mut().zip(reads).zip(places) {
                     *read = connection.socket.try_read(place);
                 }
             }

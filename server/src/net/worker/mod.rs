@@ -139,7 +139,7 @@ pub(crate) struct Worker {
     read_buffer: Vec<u8>,
     out: Vec<u8>,
     batch_buffer: Vec<u8>,
-    batch_reads: Vec<(usize, lend::Read)>,
+    batch_reads: Vec<lend::Read>,
     batch_writes: Vec<(usize, Range<usize>)>,
 }
 
@@ -335,7 +335,9 @@ impl Worker {
             let stays = self.serve_busy(key, now);
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.readiness.is_busy = stays;
-                if stays && now < connection.bulk_attended {
+                if now >= connection.bulk_attended {
+                    connection.socket.end_bulk();
+                } else if stays {
                     period = PUMP_PERIOD_BULK;
                 }
             }

@@ -113,9 +113,11 @@ impl Socket {
         }
     }
 
-    /// Prepares the kernel for bulk.
+    /// Prepares the kernel for bulk, if there was none.
     pub(super) fn begin_bulk(&mut self) {
-        if let Self::Tcp(tcp) = self {
+        if let Self::Tcp(tcp) = self
+            && !tcp.has_bulk
+        {
             send_buffer::widen(&tcp.stream);
             tcp.has_bulk = true;
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -123,6 +125,13 @@ impl Socket {
                 let control = socket2::SockRef::from(&tcp.stream).tcp_congestion();
                 tcp.is_paced = control.is_ok_and(|name| name.starts_with(b"bbr"));
             }
+        }
+    }
+
+    /// Bulk is over: what is written from now on stands alone.
+    pub(super) const fn end_bulk(&mut self) {
+        if let Self::Tcp(tcp) = self {
+            tcp.has_bulk = false;
         }
     }
 
