@@ -8,7 +8,7 @@
 
 use mio::{Registry, Token};
 use tickwire_protocol::{
-    error::{CloseCode, PeerError},
+    error::{CloseCode, PeerError, PeerMisbehaved},
     time::Micros,
 };
 
@@ -399,10 +399,12 @@ impl Seat {
         }
         if self.person.conduct.is_player() && !was_leaving {
             scene.slice.disconnects += u64::from(was_playing);
-            let is_broken = matches!(
-                ended,
-                Ended::Broken(PeerError::Decode(_) | PeerError::Misbehaved(_))
-            );
+            // A server that is late says nothing wrong.
+            let is_broken = match ended {
+                Ended::Broken(PeerError::Misbehaved(PeerMisbehaved::TimedOut(_))) => false,
+                Ended::Broken(PeerError::Decode(_) | PeerError::Misbehaved(_)) => true,
+                _ => false,
+            };
             scene.slice.decode_errors += u64::from(is_broken);
             let farewell = self
                 .line
