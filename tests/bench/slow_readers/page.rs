@@ -1,8 +1,7 @@
 //! Chromium's end: a page, and all of its renderer's memory, which holds the JavaScript heap, buffers and WASM.
 //!
-//! The choice to question: garbage counts. Each message of a WebSocket is a buffer of its own, and how many
-//! megabytes of them lie about is V8's choice. What the renderer has once they are collected, in the last third of
-//! the transfer, is said beside.
+//! The choice to question: garbage counts, and V8 is left to itself. Whoever shares a machine with a page has what is
+//! left of its memory, not what its next collection would leave.
 
 use std::{
     fs,
@@ -48,9 +47,7 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     thread::sleep(REST);
     let mut server = Held::of(server.id())?;
     let mut renderer = Held::of(browser.renderer()?)?;
-    let mut collected = renderer;
     let (down, up, rate, bytes) = (load.down(), load.up(), load.rate, load.bytes);
-    let left_alone_for = Duration::from_secs(bytes / rate * 2 / 3);
     let begun = Instant::now();
     begin(
         &browser,
@@ -63,10 +60,6 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     while looks % 50 != 0 || browser.execute("return outcome === null")? == true {
         if looks % 50 == 0 {
             heap = heap.max(browser.heap_bytes()?);
-            if begun.elapsed() >= left_alone_for {
-                browser.collected_heap_bytes()?;
-                collected.look();
-            }
         }
         looks += 1;
         server.look();
@@ -77,8 +70,7 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
     let wasm = browser.execute("return wasm.buffer.byteLength")?;
     let notes = format!(
-        "{:.2} MiB more at most once garbage is collected; JavaScript heap and buffers {:.2} MiB, garbage included; WASM memory {:.2} MiB",
-        collected.grown_bytes() as f64 / MIB as f64,
+        "JavaScript heap and buffers {:.2} MiB, WASM memory {:.2} MiB",
         heap as f64 / MIB as f64,
         wasm.as_f64().unwrap_or_default() / MIB as f64
     );
