@@ -56,16 +56,14 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
                          {{ rate: {rate}, paced: {bytes} }});"
         ),
     )?;
-    let (mut looks, mut heap) = (0_u32, 0);
-    while looks % 50 != 0 || browser.execute("return outcome === null")? == true {
-        if looks % 50 == 0 {
-            heap = heap.max(browser.heap_bytes()?);
-        }
-        looks += 1;
+    // Every question to a page is a script in its memory: it is asked nothing for as long as its reader takes.
+    let reader_takes = Duration::from_secs(bytes / rate);
+    while begun.elapsed() < reader_takes || browser.execute("return outcome === null")? == true {
         server.look();
         renderer.look();
         thread::sleep(LOOK);
     }
+    let heap = browser.heap_bytes()?;
     let ends = end(&browser)?;
     let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
     let wasm = browser.execute("return wasm.buffer.byteLength")?;
