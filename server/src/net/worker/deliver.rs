@@ -83,16 +83,13 @@ impl Worker {
             buffer.resize(at_once * BATCH_READ_BYTES, 0);
         }
         for keys in keys.chunks(at_once) {
-            // What was read before may have ended one.
-            let is_there = |key: &usize| self.connections.contains(*key);
-            let keys: Vec<usize> = keys.iter().copied().filter(is_there).collect();
             if is_helped {
-                self.read_helped(&keys, helpers, &mut buffer, &mut reads);
+                self.read_helped(keys, helpers, &mut buffer, &mut reads);
             } else {
-                self.read_alone(&keys, &mut buffer, &mut reads);
+                self.read_alone(keys, &mut buffer, &mut reads);
             }
             let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
-            for ((key, read), place) in keys.into_iter().zip(reads.drain(..)).zip(places) {
+            for ((&key, read), place) in keys.iter().zip(reads.drain(..)).zip(places) {
                 // Who sends more than players do is read on alone.
                 if self.take_read(key, read, place, now) {
                     self.read(key, now);
@@ -103,10 +100,13 @@ impl Worker {
         self.batch_reads = reads;
     }
 
+    /// A connection that ended meanwhile has nothing to read; its place stays empty.
     fn read_alone(&mut self, keys: &[usize], buffer: &mut [u8], reads: &mut Vec<Read>) {
         let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
-        let read = |(&key, place)| self.connections[key].socket.try_read(place);
-        reads.extend(keys.iter().zip(places).map(read));
+        reads.extend(keys.iter().zip(places).map(|(&key, place)| {
+            let connection = self.connections.get_mut(key);
+            connection.map_or(Ok(None), |connection| connection.socket.try_read(place))
+        }));
     }
 
     /// Takes what one read of a socket gave. Says whether the socket may have more.

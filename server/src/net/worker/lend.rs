@@ -112,7 +112,7 @@ impl Worker {
         let mut connections = by_key(&mut self.connections);
         let mut sockets: Vec<_> = keys
             .iter()
-            .filter_map(|&key| connections[key].take())
+            .map(|&key| connections.get_mut(key).and_then(Option::take))
             .collect();
         reads.extend(sockets.iter().map(|_| Ok(None)));
         let share = sockets.len().div_ceil(helpers + 1).max(1);
@@ -126,7 +126,9 @@ impl Worker {
             while let Some(((sockets, reads), buffer)) = next() {
                 let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
                 for ((connection, read), place) in sockets.iter_mut().zip(reads).zip(places) {
-                    *read = connection.socket.try_read(place);
+                    if let Some(connection) = connection {
+                        *read = connection.socket.try_read(place);
+                    }
                 }
             }
         };
