@@ -252,8 +252,9 @@ async fn a_line_of_tls_that_is_cut_comes_back_to_its_seat_and_its_download_goes_
     walk(&player).await;
     // Cut by its own end now, and for good: the seat waits once more, and everything else is gone.
     drop(player);
+    let closed = "tickwire_closes_total{code=\"1006\"} 2";
     server
-        .until(&["tickwire_connections 0", "tickwire_players 1"])
+        .until(&["tickwire_connections 0", "tickwire_players 1", closed])
         .await;
     server.stop().await;
 }

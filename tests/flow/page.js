@@ -72,7 +72,7 @@ async function flow(wire, { down, up, seed, rate = 0, paced = 0 }, slow = {}, be
     const own = chunk.subarray(0, Math.max(0, down - digest.bytes));
     verdict.push(...chunk.subarray(own.length));
     digest.update(own);
-    // As docs/streams.md advises whoever takes much: no garbage collector has to find it.
+    // As docs/client.md advises whoever takes much: no garbage collector has to find it.
     chunk.buffer.transfer(0);
     beat(digest.bytes);
     if (slow.rate && digest.bytes < slow.paced) {
