@@ -217,7 +217,8 @@ impl Pace {
         if self.probed.note(sample.window_packets, drain, now) {
             self.begin_refill();
         } else {
-            self.refills &= !is_full;
+            // While the rate grows, each sample makes room for more than the link carries.
+            self.refills &= !is_full || self.rate_grows();
         }
         if self.probed.holds() {
             // What arrives while little is let go says nothing about the link.
@@ -243,16 +244,24 @@ impl Pace {
         self.target_bytes(sample) < under_way(sample).saturating_add(2 * SEGMENT_BYTES)
     }
 
-    fn measure(&mut self, sample: Sample, now: Micros, is_full: bool) {
-        let over = match self.phase {
-            // The rate grows under the measurement.
+    /// Whether the rate grows under its measurement.
+    const fn rate_grows(&self) -> bool {
+        matches!(
+            self.phase,
             Phase::Start(_)
-            | Phase::Settled {
-                rounds: 0..ROUNDS_BELIEVED,
-                ..
-            } => Micros(sample.rtt_min.0 / 2),
+                | Phase::Settled {
+                    rounds: 0..ROUNDS_BELIEVED,
+                    ..
+                }
+        )
+    }
+
+    fn measure(&mut self, sample: Sample, now: Micros, is_full: bool) {
+        let over = if self.rate_grows() {
+            Micros(sample.rtt_min.0 / 2)
+        } else {
             // Acknowledgements come in bursts that look like a faster link.
-            Phase::Settled { .. } => sample.rtt_min + sample.rtt_min,
+            sample.rtt_min + sample.rtt_min
         };
         let lower = if sample.unsent > 0 || self.excess(sample) > Micros(0) {
             Lower::Held

@@ -55,6 +55,9 @@ impl Start {
         let arrived = sample.delivered.saturating_sub(before.delivered);
         let rate = self.train.note(arrived, sample, now);
         let used = under_way(before).saturating_add(2 * SEGMENT_BYTES);
+        // A kernel that paces has not let all of it go yet.
+        let is_paced = sample.pacing_bytes_per_second < u64::MAX;
+        let used = used.saturating_add(if is_paced { used / 4 } else { 0 });
         let more = if self.train.is_long(sample) {
             arrived / 4 * 3
         } else {
@@ -221,5 +224,31 @@ mod tests {
         let doubled = go_on(sample(0, began), sample(began, 0), 20);
         assert_eq!(doubled, 2 * began);
         assert!(go_on(sample(began, 1000), sample(began + 1000, 0), 40) < doubled);
+    }
+
+    #[test]
+    fn what_a_kernel_that_paces_has_not_sent_yet_does_not_end_the_growth() {
+        // Four fifths of what may be under way are, whenever a packet of it arrives.
+        let after = |pacing_bytes_per_second| {
+            let mut start = Start::default();
+            let mut delivered = 0;
+            for turn in 1..=30 {
+                let before = Sample {
+                    delivered,
+                    in_flight: start.bytes() / 5 * 4,
+                    pacing_bytes_per_second,
+                    ..NOTHING_YET
+                };
+                delivered += SEGMENT_BYTES;
+                let sample = Sample {
+                    delivered,
+                    ..before
+                };
+                start.go_on(before, sample, u64::MAX, Micros::from_millis(2 * turn));
+            }
+            start.bytes()
+        };
+        assert!(after(2_000_000) > 3 * INITIAL_BYTES);
+        assert!(after(u64::MAX) < 2 * INITIAL_BYTES);
     }
 }

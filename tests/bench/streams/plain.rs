@@ -116,6 +116,10 @@ fn receive(stream: &mut TcpStream) -> io::Result<Seen> {
         stream.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length) as usize;
         let frame = frame.get_mut(..length).ok_or(ErrorKind::InvalidData)?;
+        if length != SNAPSHOT_BYTES {
+            // With its first byte, as for Tickwire: a whole chunk takes two round trips at first.
+            begun.get_or_insert_with(Instant::now);
+        }
         stream.read_exact(frame)?;
         if let (SNAPSHOT_BYTES, Some(made)) = (length, frame.first_chunk::<8>()) {
             if let Some(begun) = begun {
@@ -124,7 +128,6 @@ fn receive(stream: &mut TcpStream) -> io::Result<Seen> {
                     .push((begun.elapsed().as_micros() as u64, delay));
             }
         } else {
-            begun.get_or_insert_with(Instant::now);
             left -= length;
         }
     }
