@@ -44,6 +44,9 @@ pub mod entropy;
 pub mod delta;
 pub mod snapshot;
 
+#[cfg(feature = "tcp")]
+pub mod tcp;
+
 pub mod asset;
 pub mod event;
 pub mod packing;

@@ -183,6 +183,11 @@ pub const STREAM_UNSENT_BYTES_MAX: usize = 64 * 1024;
 /// waits takes a write.
 pub const STREAMS_UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
+/// Unsent bytes that a kernel may hold in front of a snapshot or an input, where the system can bound them
+/// (`TCP_NOTSENT_LOWAT`), before a connection's rate is known and on slow links: 6.4 ms of 20 Mbit/s. On
+/// faster links it follows the rate.
+pub const KERNEL_UNSENT_BYTES: u32 = 16 * 1024;
+
 /// Bytes of one stream that wait between a program's task and the connection: beyond it the task's
 /// writes wait. A live stream drops its oldest record instead.
 pub const PIPE_UNSENT_BYTES_MIN: usize = 64 * 1024;

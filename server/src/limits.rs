@@ -55,11 +55,6 @@ pub const BULK_BYTES_PER_TURN_MIN: usize = 8 * tickwire_protocol::limits::BULK_M
 /// fast links. It fits the core's second cache.
 pub const BULK_WRITE_BYTES: usize = 256 * 1024;
 
-/// Unsent bytes that the kernel may hold in front of a snapshot, where the system can bound them
-/// (`TCP_NOTSENT_LOWAT`), before a connection's rate is known and on slow links: 6.4 ms of 20 Mbit/s. On
-/// faster links it follows the rate.
-pub const UNSENT_BYTES_MAX: u32 = 16 * 1024;
-
 /// How often connections with something under way (a handshake, a transfer, a farewell) are served
 /// between ticks.
 pub const PUMP_PERIOD: Micros = Micros::from_millis(4);

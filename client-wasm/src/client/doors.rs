@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tickwire_protocol::{
     asset::AssetHash,
     error::{CloseCode, DecodeError, PeerError, PeerMisbehaved},
+    pace::Sample,
     schema::Schema,
     session::{self, ClientSession, Farewell, Hello, Welcome},
     time::Micros,
@@ -240,6 +241,20 @@ impl Client {
     #[must_use]
     pub fn is_gathering(&self) -> bool {
         self.gather.poll_timeout().is_some()
+    }
+
+    /// Whether streams or assets have something to send. See [`ClientSession::has_bulk`].
+    #[must_use]
+    pub fn has_bulk(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.has_bulk())
+    }
+
+    /// Takes what a kernel says of the link, where there is one to ask. See [`ClientSession::handle_link`].
+    pub fn handle_link(&mut self, sample: Sample, segment_bytes: usize, now: Micros) {
+        if let Some(session) = &mut self.session {
+            session.handle_link(sample, segment_bytes, now);
+        }
     }
 
     /// Whether bulk is held back now, so that [`poll_message`](Self::poll_message) is worth calling every

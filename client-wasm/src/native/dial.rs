@@ -12,22 +12,11 @@ use tickwire_protocol::{
     websocket::{Address, upgrade::Upgrade},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use super::{error::ConnectError, socket::Socket};
-
-/// Both ways of a line.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send {}
-impl<T: AsyncRead + AsyncWrite + Send> Io for T {}
-
-/// A line, whatever it is made of.
-pub(super) type Line = Pin<Box<dyn Io>>;
-
-/// Bytes that may wait unsent in the kernel before it takes no more: what is queued there, no input passes.
-#[cfg(target_os = "linux")]
-const UNSENT_LOW_WATER_BYTES: u32 = 32 * 1024;
+use super::{error::ConnectError, line::Line, socket::Socket};
 
 type Dialing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -50,8 +39,7 @@ impl Dial {
             let target = target.clone();
             let open = async move {
                 let stream = TcpStream::connect((target.host(), target.port())).await?;
-                prepare(&stream)?;
-                Ok(Box::pin(stream) as Line)
+                Line::of_tcp(stream)
             };
             Some(Box::pin(open) as Dialing<_>)
         };
@@ -71,7 +59,7 @@ impl Dial {
     {
         let open = move || {
             let line = dial();
-            let open = async move { Ok(Box::pin(line.await?) as Line) };
+            let open = async move { Ok(Line::Other(Box::pin(line.await?))) };
             Some(Box::pin(open) as Dialing<_>)
         };
         Self {
@@ -86,7 +74,7 @@ impl Dial {
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
-        let mut line = Some(Box::pin(line) as Line);
+        let mut line = Some(Line::Other(Box::pin(line)));
         let open = move || {
             let line = line.take()?;
             Some(Box::pin(async move { Ok(line) }) as Dialing<_>)
@@ -106,14 +94,6 @@ impl Dial {
             async move { upgrade(line.await?, &address).await },
         ))
     }
-}
-
-/// As browsers do: an input must not wait for the acknowledgement of the last one, nor behind more of a
-/// file than the line needs to stay busy.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_LOW_WATER_BYTES)?;
-    stream.set_nodelay(true)
 }
 
 /// Asks for the upgrade and waits for the answer. Frames may follow it at once: they are given along.

@@ -45,6 +45,7 @@
 mod dial;
 mod driver;
 mod error;
+mod line;
 mod shared;
 mod socket;
 

@@ -23,6 +23,9 @@ use crate::{
     limits::EVENTS_WAITING_MAX,
 };
 
+/// How often the kernel is asked of the link at most, while bulk waits.
+const LINK_SAMPLE_PERIOD: Micros = Micros::from_millis(1);
+
 pub(super) struct Shared {
     state: Mutex<State>,
     /// Something is to be done by the connection's task.
@@ -42,6 +45,8 @@ pub(super) struct State {
     /// The owner is told of everything up to here once.
     has_news: bool,
     pub(super) is_over: bool,
+    /// When the core was last told of the link.
+    link_sampled: Micros,
 }
 
 impl Shared {
@@ -54,6 +59,7 @@ impl Shared {
             events: VecDeque::new(),
             has_news: false,
             is_over: false,
+            link_sampled: Micros(0),
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -140,6 +146,9 @@ impl State {
             while let Some(hash) = self.client.poll_asset_lookup() {
                 self.client.handle_asset_cached(hash, None);
             }
+            if let Some(socket) = socket.as_deref_mut() {
+                self.sample_link(socket, now);
+            }
             let has_sent = socket
                 .as_deref_mut()
                 .is_some_and(|socket| self.send(socket, now));
@@ -153,6 +162,18 @@ impl State {
                 // The line makes room first. Until then nobody has to ring.
                 return;
             }
+        }
+    }
+
+    /// Tells the core what the kernel says of the link, while bulk waits.
+    fn sample_link(&mut self, socket: &mut Socket, now: Micros) {
+        if self.client.has_bulk()
+            && now.since(self.link_sampled) >= LINK_SAMPLE_PERIOD
+            && let Some(state) = socket.bulk_state(self.client.unsent_bytes_max())
+        {
+            self.client
+                .handle_link(state.sample, state.segment_bytes, now);
+            self.link_sampled = now;
         }
     }
 

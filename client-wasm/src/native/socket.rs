@@ -6,17 +6,19 @@
 
 use core::{
     future::poll_fn,
+    pin::Pin,
     task::{Context, Poll},
 };
 use std::io;
 
 use tickwire_protocol::{
     limits::SERVER_MESSAGE_BYTES_MAX,
+    tcp::TcpState,
     websocket::{Opcode, Reader, Role, Writer},
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 
-use super::dial::Line;
+use super::line::Line;
 use crate::limits::{CLOSE_WAIT, SOCKET_UNSENT_BYTES_MAX};
 
 pub(super) struct Socket {
@@ -58,6 +60,15 @@ impl Socket {
         most.saturating_sub(self.out.len() - self.written)
     }
 
+    /// What is known of the link, with what waits in here; `None` where nobody says. The kernel is to hold no more
+    /// unsent than the core [means](crate::Client::unsent_bytes_max).
+    pub(super) fn bulk_state(&mut self, meant: u64) -> Option<TcpState> {
+        let mut state = self.line.bulk_state()?;
+        state.sample.unsent += (self.out.len() - self.written) as u64;
+        self.line.bound_unsent(meant);
+        Some(state)
+    }
+
     /// Queues the message that `fill` appends, if it says that there is one.
     pub(super) fn push(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let begun = self.writer.begin(&mut self.out);
@@ -88,7 +99,7 @@ impl Socket {
             return Poll::Ready(Turn::Lost);
         };
         let mut buffer = ReadBuf::new(buffer);
-        match self.line.as_mut().poll_read(context, &mut buffer) {
+        match Pin::new(&mut self.line).poll_read(context, &mut buffer) {
             Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                 Poll::Ready(Turn::Read(buffer.filled().len()))
             }
@@ -103,7 +114,7 @@ impl Socket {
         let had_any = self.written < self.out.len();
         while self.written < self.out.len() {
             let rest = &self.out[self.written..];
-            match self.line.as_mut().poll_write(context, rest)? {
+            match Pin::new(&mut self.line).poll_write(context, rest)? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(bytes) => self.written += bytes,
                 Poll::Pending => return Ok(false),
@@ -113,7 +124,7 @@ impl Socket {
         self.out.clear();
         self.written = 0;
         if !self.is_flushed {
-            self.is_flushed = self.line.as_mut().poll_flush(context)?.is_ready();
+            self.is_flushed = Pin::new(&mut self.line).poll_flush(context)?.is_ready();
         }
         Ok(had_any)
     }

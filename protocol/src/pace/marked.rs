@@ -27,7 +27,7 @@ const WORTH_A_MARK: u64 = 256;
 const SAMPLE_PERIOD: Micros = Micros::from_millis(1);
 
 /// How often bulk that waits is looked at again, answers or not: as a server's pump.
-const TURN: Micros = Micros::from_millis(2);
+pub(crate) const TURN: Micros = Micros::from_millis(2);
 
 /// How much faster than the link bulk is written, so that what an answer makes room for at once does not
 /// go at once: a router's queue may be shorter than that.

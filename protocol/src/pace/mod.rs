@@ -48,6 +48,7 @@
 //! The choice to question: the kernel's congestion control goes on beneath. It answers to loss; this
 //! only keeps it from being needed.
 
+mod kernel;
 #[cfg(test)]
 mod link;
 mod marked;
@@ -60,7 +61,11 @@ mod start;
 mod tests;
 mod turns;
 
-pub(crate) use self::marked::MarkedPace;
+pub use self::kernel::KernelPace;
+pub(crate) use self::{
+    marked::{MESSAGE_BYTES_LEAST, MarkedPace, TURN},
+    marks::UnknownMark,
+};
 use self::{
     probed::Probed,
     queued::Queued,

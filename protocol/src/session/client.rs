@@ -20,6 +20,7 @@ use crate::{
         SILENCE_MICROS_MAX,
     },
     mux::{Mux, Side, StreamEvent},
+    pace::Sample,
     session::{
         control::{Control, Farewell, Hello, Welcome},
         link::Link,
@@ -72,7 +73,7 @@ impl ClientSession {
     #[must_use]
     pub fn new(hello: Hello, seed: u64, now: Micros) -> Self {
         let mut link = Link::new(Side::Client);
-        // No browser says how its uploads fare.
+        // No browser says how its uploads fare, and whoever knows tells later.
         link.pace_by_marks();
         link.send_control(&Control::Hello(Box::new(hello)));
         Self {
@@ -256,6 +257,20 @@ impl ClientSession {
     #[must_use]
     pub fn wants_transmit(&self) -> bool {
         !self.inputs.is_empty() || self.link.wants_transmit(Class::Bulk)
+    }
+
+    /// Whether opened streams have something to send, which [`handle_link`](Self::handle_link) is called for.
+    #[must_use]
+    pub fn has_bulk(&self) -> bool {
+        self.link.has_bulk()
+    }
+
+    /// Takes what a kernel says of the link, and how many bytes of a packet are payload, where there is one to ask
+    /// (the feature `tcp` of this package does). From then on bulk is held back by that and no longer by marks, whose
+    /// senders see neither a loss nor what their own kernel does. Call it about every 2 ms while there
+    /// [is bulk](Self::has_bulk), from before the first of it.
+    pub fn handle_link(&mut self, sample: Sample, segment_bytes: usize, now: Micros) {
+        self.link.handle_sample(sample, segment_bytes, now);
     }
 
     /// Whether bulk is held back now, so that [`poll_transmit`](Self::poll_transmit) is worth calling every

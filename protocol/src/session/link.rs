@@ -11,9 +11,10 @@ use crate::{
     input::InputsDropped,
     limits::{CONTROL_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX},
     mux::{Mux, Side},
-    pace::MarkedPace,
+    pace::Sample,
     session::{
         control::Control,
+        pacing::Pacing,
         traffic::{StreamTraffic, Traffic},
     },
     stream::Class,
@@ -30,8 +31,8 @@ pub(crate) struct Link {
     events: Vec<u8>,
     /// Made with the first opened stream: most players of most games have none open.
     mux: Option<Box<Mux>>,
-    /// Holds bulk back to what the link carries, if no kernel is asked.
-    pace: Option<Box<MarkedPace>>,
+    /// Holds bulk back to what the link carries, unless the session's owner does.
+    pace: Option<Box<Pacing>>,
     /// The peer's newest mark, which waits for its answer: those before it need none.
     marked: Option<u64>,
     pub(crate) traffic: Traffic,
@@ -96,6 +97,13 @@ impl Link {
         self.pace.get_or_insert_default();
     }
 
+    /// Takes what a kernel says of the link: it is believed from now on in place of marks.
+    pub(crate) fn handle_sample(&mut self, sample: Sample, segment_bytes: usize, now: Micros) {
+        self.pace
+            .get_or_insert_default()
+            .handle_sample(sample, segment_bytes, now);
+    }
+
     /// Takes a mark of the peer.
     pub(crate) const fn on_mark(&mut self, mark: u64) {
         self.marked = Some(mark);
@@ -116,6 +124,12 @@ impl Link {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(PeerMisbehaved::UnknownMark { mark }.into()),
         }
+    }
+
+    /// Whether opened streams have something to send.
+    pub(crate) fn has_bulk(&self) -> bool {
+        let mux = self.mux.as_ref();
+        mux.is_some_and(|mux| mux.wants_transmit(Class::Bulk))
     }
 
     /// When bulk that is held back is to be looked at again.
@@ -265,7 +279,7 @@ fn flush(queue: &mut Vec<u8>, traffic: &mut StreamTraffic, budget: Budget, out: 
 /// Appends bulk as far as the link has room for it, and a mark behind it. Says how long the mark is.
 fn transmit_paced(
     mux: &mut Mux,
-    pace: &mut MarkedPace,
+    pace: &mut Pacing,
     budget: Budget,
     now: Micros,
     out: &mut Vec<u8>,

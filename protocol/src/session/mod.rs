@@ -52,6 +52,7 @@ pub mod control;
 
 mod client;
 mod link;
+mod pacing;
 mod server;
 mod traffic;
 

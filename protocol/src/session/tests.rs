@@ -12,6 +12,7 @@ use crate::{
         INPUT_BYTES_MAX, SILENCE_MICROS_MAX,
     },
     mux::{StreamEvent, Write},
+    pace::Sample,
     stream::{Class, StreamKind, StreamOptions},
     time::{Micros, RoomTime, Tick},
 };
@@ -404,9 +405,8 @@ fn an_answer_to_no_mark_ends_the_session() {
     assert_eq!(pair.client.handle_message(&answer, T0), Err(unknown));
 }
 
-#[test]
-fn bulk_waits_for_answers_and_what_is_urgent_does_not() {
-    let mut pair = Pair::open();
+/// Opens a stream of bytes to the server, which accepts it.
+fn begin_upload(pair: &mut Pair) -> StreamId {
     let streams = pair.client.streams().unwrap();
     let id = streams
         .open(StreamOptions::new(StreamKind::Bytes), T0)
@@ -415,30 +415,74 @@ fn bulk_waits_for_answers_and_what_is_urgent_does_not() {
     pair.server.poll_event().unwrap();
     pair.server.streams().unwrap().accept(id, T0).unwrap();
     pair.down(T0);
-    let sent = |pair: &mut Pair, now| {
-        let streams = pair.client.streams().unwrap();
-        while streams.write(id, vec![1; 16_384].into(), now).unwrap() == Write::Taken {}
-        let before = pair.client.traffic().opened.out_bytes;
-        pair.up(now);
-        while let Some(event) = pair.server.poll_event() {
-            if event == ServerEvent::Stream(StreamEvent::Readable(id)) {
-                while let Ok(Some(_)) = pair.server.streams().unwrap().read(id, now) {}
-            }
+    id
+}
+
+/// Writes as much as the stream takes and sends what the client hands out, which the server reads. Says how much.
+fn upload(pair: &mut Pair, id: StreamId, now: Micros) -> u64 {
+    let streams = pair.client.streams().unwrap();
+    while streams.write(id, vec![1; 16_384].into(), now).unwrap() == Write::Taken {}
+    let before = pair.client.traffic().opened.out_bytes;
+    pair.up(now);
+    while let Some(event) = pair.server.poll_event() {
+        if event == ServerEvent::Stream(StreamEvent::Readable(id)) {
+            while let Ok(Some(_)) = pair.server.streams().unwrap().read(id, now) {}
         }
-        pair.client.traffic().opened.out_bytes - before
-    };
-    let first = sent(&mut pair, T0);
+    }
+    pair.client.traffic().opened.out_bytes - before
+}
+
+#[test]
+fn bulk_waits_for_answers_and_what_is_urgent_does_not() {
+    let mut pair = Pair::open();
+    let id = begin_upload(&mut pair);
+    let first = upload(&mut pair, id, T0);
     assert!((10_000..=14_480).contains(&first), "{first}");
     let later = T0 + Micros::from_millis(40);
-    assert_eq!(sent(&mut pair, later), 0);
+    assert_eq!(upload(&mut pair, id, later), 0);
     pair.client.push_input(Tick(9), b"input").unwrap();
     pair.client.send_event(b"\x00event").unwrap();
     assert_eq!(pair.up(later), 2);
     pair.down(later);
     // Not all at once: it would queue by itself.
     let turns = (1..=20).map(|turn| later + Micros::from_millis(2 * turn));
-    let more: u64 = turns.map(|now| sent(&mut pair, now)).sum();
+    let more: u64 = turns.map(|now| upload(&mut pair, id, now)).sum();
     assert!(more >= first, "{more}");
+}
+
+#[test]
+fn bulk_goes_by_what_a_kernel_says_and_sets_no_more_marks() {
+    let mut pair = Pair::open();
+    let id = begin_upload(&mut pair);
+    let by_marks = upload(&mut pair, id, T0);
+    let marks = pair.client.traffic().control.out_messages;
+    let later = T0 + Micros::from_millis(2);
+    let idle = Sample {
+        delivered: by_marks,
+        in_flight: 0,
+        unsent: 0,
+        rtt: Micros::from_millis(40),
+        rtt_min: Micros::from_millis(40),
+        window_packets: u64::MAX,
+        window_bytes: u64::MAX,
+        pacing_bytes_per_second: u64::MAX,
+    };
+    // No answer has come, and none is needed.
+    pair.client.handle_link(idle, 1448, later);
+    let by_kernel = upload(&mut pair, id, later);
+    assert!((8_688..=14_480).contains(&by_kernel), "{by_kernel}");
+    assert_eq!(pair.client.traffic().control.out_messages, marks);
+    assert!(pair.client.has_bulk() && pair.client.holds_bulk());
+    assert_eq!(pair.client.poll_timeout(), later + Micros::from_millis(2));
+    let full = Sample {
+        in_flight: by_kernel,
+        ..idle
+    };
+    pair.client
+        .handle_link(full, 1448, later + Micros::from_millis(2));
+    assert_eq!(upload(&mut pair, id, later + Micros::from_millis(2)), 0);
+    // The answer to a mark from before is no misbehaviour.
+    pair.down(later + Micros::from_millis(40));
 }
 
 #[test]

@@ -110,6 +110,8 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum System {
     Tickwire,
+    /// The same upward, as a browser uploads, which has no kernel to ask.
+    Marks,
     /// Snapshots first, 16 KiB chunks, nothing else.
     Priority,
     /// The asset and nothing beside it.
@@ -160,8 +162,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             direction,
             address,
         }) => match (system, direction) {
-            (System::Tickwire, Direction::Down) => server::serve(address),
-            (System::Tickwire, Direction::Up) => up::serve(address),
+            (System::Tickwire | System::Marks, Direction::Down) => server::serve(address),
+            (System::Tickwire | System::Marks, Direction::Up) => up::serve(address),
             _ => plain::serve(address, direction, system == System::Alone),
         },
         Some(Role::Play {
@@ -170,8 +172,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             address,
         }) => {
             let seen = match (system, direction) {
-                (System::Tickwire, Direction::Down) => player::play(address)?,
-                (System::Tickwire, Direction::Up) => up::play(address)?,
+                (System::Tickwire | System::Marks, Direction::Down) => player::play(address)?,
+                (System::Tickwire, Direction::Up) => up::play(address, true)?,
+                (System::Marks, Direction::Up) => up::play(address, false)?,
                 _ => plain::play(address, direction, system == System::Alone)?,
             };
             println!("{}", serde_json::to_string(&seen)?);
@@ -288,6 +291,9 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
         let alone = run(&case, System::Alone)?.bulk_mbit_s;
         for number in 0..arguments.runs {
             rows.push(measure(&case, System::Tickwire, number, alone)?);
+            if case.direction == Direction::Up {
+                rows.push(measure(&case, System::Marks, number, alone)?);
+            }
         }
         rows.push(measure(&case, System::Priority, 0, alone)?);
         if let Some(file) = &arguments.json {
@@ -346,6 +352,7 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         case: case.name(),
         system: match system {
             System::Tickwire => "tickwire",
+            System::Marks => "by marks",
             System::Priority => "priority",
             System::Alone => "alone",
         },

@@ -13,12 +13,14 @@ use std::{
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
 use tickwire_protocol::{
     id::StreamId,
     limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
     mux::{self, StreamEvent},
     replicate::encode_value,
     session::{ClientEvent, ClientSession, Hello},
+    tcp::Kernel,
     time::{Micros, Tick},
     websocket::{self, Item, Opcode, Role, upgrade::Upgrade},
 };
@@ -32,8 +34,12 @@ const REPEATED: usize = 8;
 /// The fastest a room may tick.
 const TICK_HZ: u32 = 240;
 
-/// Bytes that may wait in front of the socket, as in the browser's shell.
+/// Bytes that may wait in front of the socket, as in the browser's shell and in the native one.
 const UNSENT_BYTES_MAX: usize = 32 * 1024;
+const UNSENT_BYTES_MAX_NATIVE: u64 = 64 * 1024;
+
+/// How often the kernel is asked at most, as by the native shell.
+const SAMPLE_PERIOD: Micros = Micros::from_millis(1);
 
 /// When this input and those before it were made, the newest first.
 #[derive(Replicate, Clone, Copy, Default)]
@@ -119,6 +125,9 @@ pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn std::error::Error
 
 struct Player {
     stream: TcpStream,
+    /// Who is asked of the link, and when that was last done.
+    kernel: Option<Kernel>,
+    sampled: Micros,
     session: ClientSession,
     writer: websocket::Writer,
     /// What the socket has not taken.
@@ -134,7 +143,7 @@ struct Player {
 }
 
 /// Uploads, and sends an input 30 times a second.
-pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
+pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<Seen> {
     let mut stream = connect(address)?;
     stream.set_nodelay(true)?;
     let (upgrade, request) = Upgrade::request("bench", "/play", SUBPROTOCOL, [7; 16]);
@@ -150,8 +159,11 @@ pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
     };
     unread.drain(..frames_at);
     stream.set_nonblocking(true)?;
+    let kernel = Kernel::prepare(&SockRef::from(&stream))?;
     let mut player = Player {
         stream,
+        kernel: asks_the_kernel.then_some(kernel),
+        sampled: Micros(0),
         session: ClientSession::new(Hello::default(), 1, Micros(0)),
         writer: websocket::Writer::client(42),
         pending: Vec::new(),
@@ -279,13 +291,35 @@ impl Player {
         streams.end(id).map_err(io::Error::other)
     }
 
+    fn sample_link(&mut self) {
+        let now = self.now();
+        let meant = self.session.unsent_bytes_max();
+        let is_due = self.session.has_bulk() && now.since(self.sampled) >= SAMPLE_PERIOD;
+        if let Some(kernel) = self.kernel.as_mut().filter(|_| is_due) {
+            let socket = SockRef::from(&self.stream);
+            kernel.begin_bulk(&socket);
+            kernel.bound_unsent(&socket, meant);
+            if let Some(mut state) = kernel.state(&socket) {
+                state.sample.unsent += self.pending.len() as u64;
+                self.session
+                    .handle_link(state.sample, state.segment_bytes, now);
+                self.sampled = now;
+            }
+        }
+    }
+
     fn transmit(&mut self) -> io::Result<()> {
         let now = self.now();
         let mut message = Vec::new();
         loop {
             self.feed()?;
+            self.sample_link();
             self.flush()?;
-            let room = UNSENT_BYTES_MAX.saturating_sub(self.pending.len());
+            let most = match &self.kernel {
+                Some(_) => UNSENT_BYTES_MAX_NATIVE.min(self.session.unsent_bytes_max()) as usize,
+                None => UNSENT_BYTES_MAX,
+            };
+            let room = most.saturating_sub(self.pending.len());
             if room < 2048 || !self.session.poll_transmit(room, now, &mut message) {
                 return Ok(());
             }
@@ -297,7 +331,10 @@ impl Player {
 
     fn flush(&mut self) -> io::Result<()> {
         while !self.pending.is_empty() {
-            match self.stream.write(&self.pending) {
+            let socket = SockRef::from(&self.stream);
+            let kernel = self.kernel.as_ref();
+            let sent = kernel.and_then(|it| it.send_beside_bulk(&socket, &self.pending));
+            match sent.unwrap_or_else(|| (&self.stream).write(&self.pending)) {
                 Ok(bytes) => drop(self.pending.drain(..bytes)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),

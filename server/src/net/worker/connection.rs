@@ -12,6 +12,7 @@ use slab::Slab;
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
     limits::CLIENT_MESSAGE_BYTES_MAX,
+    pace::KernelPace,
     session::{ServerSession, Traffic},
     time::Micros,
     websocket::{Opcode, Reader, Role, Writer},
@@ -19,8 +20,7 @@ use tickwire_protocol::{
 use tracing::Span;
 
 use super::{
-    Newcomer, link::Link, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket,
-    streams::Transfer,
+    Newcomer, pipes::Pipes, rates::Rates, rooms::RoomSlot, socket::Socket, streams::Transfer,
 };
 use crate::{
     limits::{Limits, PONG_BYTES_WAITING_MAX, STREAMS_ATTENDED},
@@ -56,7 +56,7 @@ pub(crate) struct Connection {
     /// Whether the kernel says nothing of the link, and the session finds out by itself.
     pub(super) is_paced_by_marks: bool,
     /// What the kernel says of the link; made with the first bulk, if it says anything.
-    pub(super) link: Option<Box<Link>>,
+    pub(super) link: Option<Box<KernelPace>>,
     /// What of the session's traffic is in the metrics already.
     pub(super) counted: Traffic,
     /// What is logged of it belongs to this: its life, never a message.
@@ -188,12 +188,13 @@ impl Connection {
 
     /// Asks the kernel how the link is; false when it does not say.
     pub(super) fn sample_link(&mut self, now: Micros) -> bool {
-        let Some(state) = self.socket.tcp_state() else {
+        let Some(state) = self.socket.bulk_state() else {
             return false;
         };
-        self.socket.begin_bulk();
-        let link = self.link.get_or_insert_default();
-        link.handle_state(state, now);
+        let link = self
+            .link
+            .get_or_insert_with(|| Box::new(KernelPace::of_server()));
+        link.handle_sample(state.sample, state.segment_bytes, now);
         self.socket.bound_unsent(link.unsent_bytes_max());
         true
     }

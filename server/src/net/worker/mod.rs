@@ -14,16 +14,13 @@ mod connection;
 mod deliver;
 mod greet;
 mod lend;
-mod link;
 mod moves;
 mod pipes;
 mod rates;
 mod rooms;
 mod send;
-mod send_buffer;
 mod socket;
 mod streams;
-mod tcp_state;
 mod tick;
 mod turns;
 

@@ -8,12 +8,8 @@
 use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token, event::Source};
-
-use super::{
-    send_buffer,
-    tcp_state::{self, TcpState},
-};
-use crate::limits::UNSENT_BYTES_MAX;
+use socket2::SockRef;
+use tickwire_protocol::tcp::{Kernel, TcpState};
 
 /// One end of a connection to a player.
 #[derive(Debug)]
@@ -29,23 +25,16 @@ pub(crate) enum Socket {
 #[derive(Debug)]
 pub(crate) struct Tcp {
     stream: mio::net::TcpStream,
-    /// How much unsent the kernel may hold.
-    unsent_bytes_max: u32,
-    has_bulk: bool,
-    /// The kernel's congestion control lets packets go at a rate of its own.
-    is_paced: bool,
+    kernel: Kernel,
 }
 
 impl Tcp {
-    /// Beside bulk each write ends a record, which the kernel sends as soon as its window lets it. Else it would
-    /// wait for up to half a round trip for more to come, or for acknowledgements (`tcp_tso_should_defer`).
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.has_bulk {
-            let flags = libc::MSG_EOR | libc::MSG_NOSIGNAL;
-            return socket2::SockRef::from(&self.stream).send_with_flags(bytes, flags);
+        let socket = SockRef::from(&self.stream);
+        match self.kernel.send_beside_bulk(&socket, bytes) {
+            Some(sent) => sent,
+            None => self.stream.write(bytes),
         }
-        self.stream.write(bytes)
     }
 }
 
@@ -53,16 +42,9 @@ impl Socket {
     /// Takes a TCP stream that tokio has let go.
     pub(crate) fn from_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        // A snapshot is one write and must not wait for the acknowledgement of the last one.
-        stream.set_nodelay(true)?;
-        let mut socket = Self::Tcp(Tcp {
-            stream: mio::net::TcpStream::from_std(stream),
-            unsent_bytes_max: 0,
-            has_bulk: false,
-            is_paced: false,
-        });
-        socket.bound_unsent(0);
-        Ok(socket)
+        let stream = mio::net::TcpStream::from_std(stream);
+        let kernel = Kernel::prepare(&SockRef::from(&stream))?;
+        Ok(Self::Tcp(Tcp { stream, kernel }))
     }
 
     /// Takes the worker's end of a local pair.
@@ -104,52 +86,31 @@ impl Socket {
         Ok(written?.unwrap_or(0))
     }
 
-    /// What the kernel knows of the link; `None` where it does not say.
-    pub(super) fn tcp_state(&self) -> Option<TcpState> {
+    /// Begins bulk, if there was none, and asks what the kernel knows of the link; `None` where it does not say.
+    pub(super) fn bulk_state(&mut self) -> Option<TcpState> {
         match self {
-            Self::Tcp(tcp) => tcp_state::read(&tcp.stream, tcp.is_paced),
+            Self::Tcp(Tcp { stream, kernel }) => {
+                let socket = SockRef::from(&*stream);
+                kernel.begin_bulk(&socket);
+                kernel.state(&socket)
+            }
             #[cfg(unix)]
             Self::Pair(_) => None,
-        }
-    }
-
-    /// Prepares the kernel for bulk, if there was none.
-    pub(super) fn begin_bulk(&mut self) {
-        if let Self::Tcp(tcp) = self
-            && !tcp.has_bulk
-        {
-            send_buffer::widen(&tcp.stream);
-            tcp.has_bulk = true;
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            {
-                let control = socket2::SockRef::from(&tcp.stream).tcp_congestion();
-                tcp.is_paced = control.is_ok_and(|name| name.starts_with(b"bbr"));
-            }
         }
     }
 
     /// Bulk is over: what is written from now on stands alone.
     pub(super) const fn end_bulk(&mut self) {
         if let Self::Tcp(tcp) = self {
-            tcp.has_bulk = false;
+            tcp.kernel.end_bulk();
         }
     }
 
-    /// Keeps the kernel from queueing seconds of bulk in front of a snapshot: twice what is meant to
-    /// wait unsent, so that snapshots still get in, and never less than [`UNSENT_BYTES_MAX`]. Where the
-    /// system cannot, or refuses, the socket works as before: only its latency beside a transfer is worse.
+    /// Keeps the kernel from holding much more unsent than `meant_bytes`.
     pub(super) fn bound_unsent(&mut self, meant_bytes: u64) {
-        let Self::Tcp(tcp) = self else {
-            return;
-        };
-        let wanted = u32::try_from(meant_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
-        let wanted = wanted.max(UNSENT_BYTES_MAX);
-        if wanted.abs_diff(tcp.unsent_bytes_max) <= tcp.unsent_bytes_max / 4 {
-            return;
+        if let Self::Tcp(Tcp { stream, kernel }) = self {
+            kernel.bound_unsent(&SockRef::from(&*stream), meant_bytes);
         }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = socket2::SockRef::from(&tcp.stream).set_tcp_notsent_lowat(wanted);
-        tcp.unsent_bytes_max = wanted;
     }
 
     fn source(&mut self) -> &mut dyn Source {

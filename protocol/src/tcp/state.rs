@@ -4,7 +4,9 @@
 //! libc's structure, which ends before the fields that matter here. The kernel only ever appends to it
 //! (`include/uapi/linux/tcp.h`), and says how much of it there is.
 
-use tickwire_protocol::pace::Sample;
+use socket2::SockRef;
+
+use crate::pace::Sample;
 
 /// Bytes of the answer that are asked for: up to `tcpi_bytes_retrans`, of kernel 4.19.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -12,10 +14,11 @@ const ANSWER_BYTES: usize = 216;
 
 /// What the kernel says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TcpState {
-    pub(super) sample: Sample,
+pub struct TcpState {
+    /// The link, as a pace wants to know it.
+    pub sample: Sample,
     /// Payload of a full packet.
-    pub(super) segment_bytes: usize,
+    pub segment_bytes: usize,
 }
 
 /// Reads it; `None` when the kernel does not say. It names a rate of pacing always, and not whether it paces.
@@ -24,7 +27,7 @@ pub(super) struct TcpState {
     unsafe_code,
     reason = "no safe crate of ours reads TCP_INFO, and one system call with a buffer of ours is all there is to it"
 )]
-pub(super) fn read(stream: &mio::net::TcpStream, is_paced: bool) -> Option<TcpState> {
+pub(super) fn read(socket: &SockRef<'_>, is_paced: bool) -> Option<TcpState> {
     use std::os::fd::AsRawFd;
 
     let mut answer = [0_u8; ANSWER_BYTES];
@@ -33,7 +36,7 @@ pub(super) fn read(stream: &mio::net::TcpStream, is_paced: bool) -> Option<TcpSt
     // the call.
     let code = unsafe {
         libc::getsockopt(
-            stream.as_raw_fd(),
+            socket.as_raw_fd(),
             libc::IPPROTO_TCP,
             libc::TCP_INFO,
             answer.as_mut_ptr().cast(),
@@ -44,13 +47,13 @@ pub(super) fn read(stream: &mio::net::TcpStream, is_paced: bool) -> Option<TcpSt
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const fn read(_: &mio::net::TcpStream, _: bool) -> Option<TcpState> {
+pub(super) const fn read(_: &SockRef<'_>, _: bool) -> Option<TcpState> {
     None
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn decode(answer: &[u8; ANSWER_BYTES], is_paced: bool) -> TcpState {
-    use tickwire_protocol::time::Micros;
+    use crate::time::Micros;
 
     let field = |at: usize| {
         let bytes = [answer[at], answer[at + 1], answer[at + 2], answer[at + 3]];
@@ -88,32 +91,5 @@ fn decode(answer: &[u8; ANSWER_BYTES], is_paced: bool) -> TcpState {
     TcpState {
         sample,
         segment_bytes: segment as usize,
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::io::Write;
-
-    #[test]
-    fn the_kernel_says_what_is_under_way() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (mut peer, _) = listener.accept().unwrap();
-        stream.write_all(&[7; 10_000]).unwrap();
-        std::io::Read::read_exact(&mut peer, &mut [0; 10_000]).unwrap();
-        peer.write_all(b"seen").unwrap();
-        std::io::Read::read_exact(&mut stream, &mut [0; 4]).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let state = super::read(&mio::net::TcpStream::from_std(stream), false).unwrap();
-        let sample = state.sample;
-        assert!(state.segment_bytes >= 500, "{state:?}");
-        // Who opened the connection had its first packet acknowledged too.
-        assert_eq!(sample.delivered, 10_001, "{sample:?}");
-        assert_eq!((sample.in_flight, sample.unsent), (0, 0));
-        assert!(
-            sample.rtt.0 > 0 && sample.rtt_min <= sample.rtt,
-            "{sample:?}"
-        );
     }
 }
