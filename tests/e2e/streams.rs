@@ -96,6 +96,73 @@ async fn five_hundred_streams_of_random_sizes_arrive_whole_both_ways() {
     server.stop();
 }
 
+/// Bytes of control messages that a server gets beside an upload.
+#[cfg(target_os = "linux")]
+async fn control_bytes_beside_an_upload(connects: impl AsyncFnOnce(&str) -> Connection) -> u64 {
+    let mut server = Running::start_with(|_| crate::flow_server::server(None));
+    let connection = connects(&server.address.to_string()).await;
+    let flow = Flow {
+        down: 0,
+        up: 8 * MIB,
+        seed: 3,
+        rate: 0,
+        paced: 0,
+    };
+    let options = StreamOptions::new(StreamKind::Bytes).with_metadata(&flow);
+    let (mut reader, mut writer) = connection
+        .open(options.expect("small metadata"))
+        .into_split();
+    let sent = pump::send(&mut writer, flow.seed + 1, flow.up).await;
+    sent.expect("it is taken");
+    writer.finished().await.expect("all of it");
+    let went = Taker::new(&mut reader).verdict().await;
+    let went = went.expect("the server says what it took");
+    assert_eq!(went, Content::taken(flow.seed + 1, flow.up));
+    connection.leave().await;
+    let url = format!("http://{}/metrics", server.address);
+    let bytes = |stream: &str| {
+        let metrics = minreq::get(&url).send().expect("the server answers");
+        let metrics = metrics.as_str().expect("it is text");
+        let labels = format!("{{stream=\"{stream}\",direction=\"in\"}}");
+        let name = format!("tickwire_stream_bytes_total{labels}");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        let bytes: Result<u64, _> = line.expect("it is counted").trim().parse();
+        bytes.expect("a number")
+    };
+    // The server may hear of the end after us.
+    let counted = async {
+        while bytes("opened") < flow.up {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let counted = tokio::time::timeout(PATIENCE, counted).await;
+    counted.expect("it is counted in time");
+    let control = bytes("control");
+    server.stop();
+    control
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg(target_os = "linux")]
+async fn an_upload_over_tcp_is_paced_by_its_kernel_and_over_any_other_line_by_marks() {
+    let by_kernel = control_bytes_beside_an_upload(async |address| {
+        let url = format!("ws://{address}/play");
+        let connection = Connection::connect(&url, Config::default()).await;
+        connection.expect("the server takes a player")
+    })
+    .await;
+    let by_marks = control_bytes_beside_an_upload(async |address| {
+        let url = format!("ws://{address}/play");
+        let line = tokio::net::TcpStream::connect(address).await;
+        let line = line.expect("it listens");
+        let connection = Connection::over(line, &url, Config::default()).await;
+        connection.expect("the server takes a player")
+    })
+    .await;
+    println!("{by_kernel} and {by_marks} bytes");
+    assert!(by_kernel * 2 < by_marks, "{by_kernel} and {by_marks} bytes");
+}
+
 /// A reader takes 1 MiB/s for a while and then what is left: neither end holds what it does not take.
 fn slow_reader(down: u64, up: u64) {
     let (total, paced) = (24 * MIB, 3 * MIB);

@@ -230,6 +230,7 @@ impl Worker {
 
     /// The peer has sent its close frame: answer it, unless it is the answer to ours.
     fn on_peer_close(&mut self, key: usize, close: &PeerClose, now: Micros) {
+        self.settle(key, now);
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
@@ -251,6 +252,7 @@ impl Worker {
 
     /// The connection is gone without a close frame.
     pub(super) fn on_broken(&mut self, key: usize, now: Micros) {
+        self.settle(key, now);
         let Some(connection) = self.connections.get(key) else {
             return;
         };
@@ -265,6 +267,15 @@ impl Worker {
             self.leave_seat(room, seat, now);
         }
         self.drop_connection(key);
+    }
+
+    /// Does what the room has to say of a connection that is over: the player's goodbye may have come in the same read.
+    fn settle(&mut self, key: usize, now: Micros) {
+        if let Some(connection) = self.connections.get(key)
+            && let Phase::Seated { room, .. } = connection.phase
+        {
+            self.act_on_room_events(room, now);
+        }
     }
 
     pub(super) fn leave_seat(&mut self, room: usize, seat: SeatIndex, now: Micros) {
