@@ -12,7 +12,7 @@ struct Boundary {
     instead: &'static str,
 }
 
-const BOUNDARIES: [Boundary; 3] = [
+const BOUNDARIES: [Boundary; 4] = [
     Boundary {
         names: &["tokio", "axum", "hyper", "hyper_util", "tower_http", "mio"],
         rooms: &[
@@ -27,6 +27,16 @@ const BOUNDARIES: [Boundary; 3] = [
             "tests/",
         ],
         instead: "the core has no IO: return what is to be done, and do it in server/src/net or client-wasm/src/native",
+    },
+    Boundary {
+        names: &["libc", "socket2"],
+        rooms: &[
+            "protocol/src/tcp/",
+            "server/src/net/",
+            "client-wasm/src/native/",
+            "tests/",
+        ],
+        instead: "whoever owns a socket asks its kernel: take what it says as an argument",
     },
     Boundary {
         names: &["web_sys", "js_sys", "wasm_bindgen", "wasm_bindgen_futures"],
