@@ -114,8 +114,52 @@ enum System {
     Marks,
     /// Snapshots first, 16 KiB chunks, nothing else.
     Priority,
+    /// Snapshots and nothing beside them.
+    NoAsset,
+    /// The asset as one message.
+    OneMessage,
+    /// One queue for snapshots and chunks of 64 KiB.
+    Fifo,
+    /// Snapshots between chunks of 64 KiB.
+    Interleave,
+    /// [`Priority`](Self::Priority), and a send buffer of 64 KiB.
+    SendBuffer,
+    /// [`Priority`](Self::Priority), and 16 KiB unsent in the kernel at most.
+    Unsent,
+    /// The asset on a connection of its own.
+    SecondConnection,
     /// The asset and nothing beside it.
     Alone,
+}
+
+impl System {
+    /// How programs do it, from the worst on.
+    const PEERS: [Self; 8] = [
+        Self::NoAsset,
+        Self::OneMessage,
+        Self::Fifo,
+        Self::Interleave,
+        Self::Priority,
+        Self::SendBuffer,
+        Self::Unsent,
+        Self::SecondConnection,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tickwire => "tickwire",
+            Self::Marks => "by marks",
+            Self::Priority => "priority",
+            Self::NoAsset => "no asset",
+            Self::OneMessage => "one message",
+            Self::Fifo => "FIFO, 64 KiB",
+            Self::Interleave => "interleaved",
+            Self::SendBuffer => "+ SO_SNDBUF",
+            Self::Unsent => "+ LOWAT",
+            Self::SecondConnection => "a second TCP",
+            Self::Alone => "alone",
+        }
+    }
 }
 
 /// What a player saw.
@@ -164,7 +208,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }) => match (system, direction) {
             (System::Tickwire | System::Marks, Direction::Down) => server::serve(address),
             (System::Tickwire | System::Marks, Direction::Up) => up::serve(address),
-            _ => plain::serve(address, direction, system == System::Alone),
+            _ => plain::serve(address, direction, system),
         },
         Some(Role::Play {
             system,
@@ -175,7 +219,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 (System::Tickwire | System::Marks, Direction::Down) => player::play(address)?,
                 (System::Tickwire, Direction::Up) => up::play(address, true)?,
                 (System::Marks, Direction::Up) => up::play(address, false)?,
-                _ => plain::play(address, direction, system == System::Alone)?,
+                _ => plain::play(address, direction, system)?,
             };
             println!("{}", serde_json::to_string(&seen)?);
             Ok(())
@@ -243,6 +287,11 @@ impl Case {
         format!("{mbit} Mbit/s, {rtt_ms} ms{loss}")
     }
 
+    /// Whether all that programs do is measured beside it.
+    const fn is_the_peers(&self) -> bool {
+        matches!(self.direction, Direction::Down) && self.mbit == 20 && self.loss_per_mille == 0
+    }
+
     fn shape(&self) -> Shape {
         Shape {
             rate_bits: self.mbit * 1_000_000,
@@ -260,7 +309,7 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
     let _allowed = Allowed::every(&known)?;
     let mut rows = Vec::new();
     println!(
-        "{:<28}{:<5}{:<8}{:>9}  {:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}",
+        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}",
         "link",
         "",
         "",
@@ -295,7 +344,14 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
                 rows.push(measure(&case, System::Marks, number, alone)?);
             }
         }
-        rows.push(measure(&case, System::Priority, 0, alone)?);
+        let peers = if case.is_the_peers() {
+            &System::PEERS[..]
+        } else {
+            &[System::Priority]
+        };
+        for peer in peers {
+            rows.push(measure(&case, *peer, 0, alone)?);
+        }
         if let Some(file) = &arguments.json {
             fs::write(file, serde_json::to_string_pretty(&rows)?)?;
         }
@@ -350,12 +406,7 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
     let late: Vec<u64> = late.map(|(_, delay)| *delay).collect();
     let row = Row {
         case: case.name(),
-        system: match system {
-            System::Tickwire => "tickwire",
-            System::Marks => "by marks",
-            System::Priority => "priority",
-            System::Alone => "alone",
-        },
+        system: system.name(),
         run: run_number,
         direction: case.direction.name(),
         congestion: case.congestion,
@@ -369,7 +420,7 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         link_mbit_s: alone,
     };
     println!(
-        "{:<28}{:<5}{:<8}{:>6} KB  {:<10}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %",
+        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %",
         row.case,
         row.direction,
         row.congestion,
