@@ -32,7 +32,7 @@ mod transmit;
 mod typed;
 mod window;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -45,7 +45,7 @@ use crate::{
     stream::{Class, StreamOptions, encode_open},
     time::Micros,
 };
-use receive::ReceiveHalf;
+use receive::{Credit, ReceiveHalf};
 use send::SendHalf;
 use window::Window;
 
@@ -109,6 +109,8 @@ pub struct Mux {
     events: VecDeque<StreamEvent>,
     /// Frames that open, answer, credit and close streams, as they will stand on the wire.
     urgent: Vec<u8>,
+    /// Streams with credit that goes along with the next message.
+    riding: BTreeSet<StreamId>,
     window: Window,
     schedule: transmit::Schedule,
 }
@@ -129,6 +131,7 @@ impl Mux {
             streams_refused: 0,
             events: VecDeque::new(),
             urgent: Vec::new(),
+            riding: BTreeSet::new(),
             window: Window::new(),
             schedule: transmit::Schedule::new(),
         }
@@ -364,6 +367,19 @@ impl Mux {
         self.urgent.len()
     }
 
+    /// Puts credit that has not been worth a message to what goes next: for whoever sends one anyway.
+    pub(crate) fn let_credit_ride(&mut self) {
+        while let Some(id) = self.riding.pop_first() {
+            let state = self.streams.get_mut(&id);
+            if let Some(limit) = state.and_then(|state| state.receive.ride()) {
+                self.put_credit(id, limit);
+            }
+        }
+        if let Some(limit) = self.window.ride() {
+            self.put_credit(StreamId::CONTROL, limit);
+        }
+    }
+
     fn take_chunk(&mut self, id: StreamId, now: Micros) -> Result<Option<Chunk>, ApiMisuse> {
         match self.lend(id)? {
             Lent::Chunk(chunk) => {
@@ -379,8 +395,15 @@ impl Mux {
         let state = Self::state(&mut self.streams, id)?;
         let cost = cost.min(state.receive.lent());
         let open = self.own_open + self.theirs_open;
-        if let Some(limit) = state.receive.credit(cost, &mut self.window, open, now) {
-            self.put_credit(id, limit);
+        match state.receive.credit(cost, &mut self.window, open, now) {
+            Credit::Kept => {}
+            Credit::Rides => {
+                self.riding.insert(id);
+            }
+            Credit::Due(limit) => {
+                self.riding.remove(&id);
+                self.put_credit(id, limit);
+            }
         }
         self.on_connection_taken(cost);
         Ok(())
@@ -432,6 +455,7 @@ impl Mux {
             self.theirs_open -= 1;
         }
         self.schedule.forget(id, &state);
+        self.riding.remove(&id);
         let unread = state.receive.discard(&mut self.window);
         self.on_connection_taken(unread);
     }

@@ -71,9 +71,21 @@ pub(super) struct ReceiveHalf {
     limit: u64,
     /// What is reserved of the connection's window. Never below what the peer may still send.
     window: u64,
-    last_credit: Micros,
+    /// When half of the window had last been taken, and what was by then.
+    tuned: (Micros, u64),
     payload_bytes: u64,
     end: End,
+}
+
+/// What the program took of a stream, and what the peer is to hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credit {
+    /// Too little for a frame of its own.
+    Kept,
+    /// A frame's worth, if a message goes anyway: a quarter of the window.
+    Rides,
+    /// Half of the window: the peer is told this limit at once.
+    Due(u64),
 }
 
 impl ReceiveHalf {
@@ -87,7 +99,7 @@ impl ReceiveHalf {
             lent: 0,
             limit: window,
             window,
-            last_credit: now,
+            tuned: (now, 0),
             payload_bytes: 0,
             end: End::Open,
         }
@@ -160,34 +172,52 @@ impl ReceiveHalf {
         if self.end == End::Open {
             self.window = pool.grow(self.window, STREAM_WINDOW_BYTES_INITIAL);
             self.limit = self.taken + self.window;
-            self.last_credit = now;
+            self.tuned = (now, self.taken);
         }
         self.limit
     }
 
-    /// Counts what the program took, and says the new limit when it is time to tell: when half of the
-    /// window is free again.
+    /// Counts what the program took, and says what the peer is to hear of it.
     pub(super) fn credit(
         &mut self,
         cost: u64,
         pool: &mut Window,
         streams_open: usize,
         now: Micros,
-    ) -> Option<u64> {
+    ) -> Credit {
         self.taken += cost;
         self.lent -= cost;
         if self.end != End::Open {
-            return None;
+            return Credit::Kept;
         }
-        self.window = pool.shrink(self.window, self.limit - self.taken, streams_open);
-        let limit = self.taken + self.window;
-        if (limit - self.limit) * 2 < self.window {
-            return None;
+        let window = pool.shrink(self.window, self.limit - self.taken, streams_open);
+        if window < self.window {
+            self.window = window;
+            self.tuned.1 = self.taken;
         }
-        self.window = pool.tune(self.window, self.last_credit, now);
-        self.last_credit = now;
+        let (since, taken) = self.tuned;
+        if (self.taken - taken) * 2 >= self.window {
+            self.window = pool.tune(self.window, since, now);
+            self.tuned = (now, self.taken);
+        }
+        let more = self.taken + self.window - self.limit;
+        if more * 2 >= self.window {
+            Credit::Due(self.raise_limit())
+        } else if more * 4 >= self.window {
+            Credit::Rides
+        } else {
+            Credit::Kept
+        }
+    }
+
+    /// The limit that a message which goes anyway tells the peer; `None` when no more can come.
+    pub(super) fn ride(&mut self) -> Option<u64> {
+        (self.end == End::Open).then(|| self.raise_limit())
+    }
+
+    const fn raise_limit(&mut self) -> u64 {
         self.limit = self.taken + self.window;
-        Some(self.limit)
+        self.limit
     }
 
     /// Adds a chunk to the record under way, and gives the record when it is whole.

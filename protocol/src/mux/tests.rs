@@ -38,6 +38,7 @@ impl Mux {
         assert_eq!(lent, self.window.lent());
         assert_eq!(unsent, self.schedule.unsent_bytes());
         assert_eq!(scheduled, self.schedule.scheduled());
+        assert!(self.riding.iter().all(|id| self.contains(*id)));
         assert_eq!(
             (own, self.streams.len() - own),
             (self.own_open, self.theirs_open)
@@ -174,6 +175,9 @@ enum Op {
     Deliver {
         end: usize,
     },
+    LetCreditRide {
+        end: usize,
+    },
     Wait {
         micros: u64,
     },
@@ -193,6 +197,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         6 => (end(), pick(), 1usize..20).prop_map(|(end, pick, chunks)| Op::Read { end, pick, chunks }),
         8 => (end(), bytes()).prop_map(|(end, budget)| Op::Transmit { end, budget }),
         8 => end().prop_map(|end| Op::Deliver { end }),
+        2 => end().prop_map(|end| Op::LetCreditRide { end }),
         2 => (0u64..200_000).prop_map(|micros| Op::Wait { micros }),
     ]
 }
@@ -305,6 +310,7 @@ impl World {
             Op::Deliver { end } => {
                 self.pair.deliver(end);
             }
+            Op::LetCreditRide { end } => self.pair.ends[end].let_credit_ride(),
             Op::Wait { micros } => self.pair.now = now + Micros(micros),
         }
         for end in [0, 1] {
@@ -610,22 +616,65 @@ fn a_connection_full_of_unread_streams_still_carries_another() {
 }
 
 #[test]
-fn a_window_grows_while_the_link_and_not_the_program_is_slow() {
+fn credit_goes_along_with_a_quarter_of_the_window_and_alone_with_half() {
     let mut pair = Pair::new();
     let id = pair.open(StreamKind::Bytes);
-    let lent = pair.ends[1].window.lent();
-    for _ in 0..400 {
-        let _ = pair.ends[0]
-            .write(id, vec![0; CHUNK_BYTES_MAX].into(), pair.now)
-            .unwrap();
-        pair.settle();
-        pair.now = pair.now + Micros::from_millis(2);
-        while let Ok(Some(_)) = pair.ends[1].read(id, pair.now) {}
+    let chunk_cost = receive::cost(CHUNK_BYTES_MAX);
+    let chunks_per_quarter = STREAM_WINDOW_BYTES_INITIAL.div_ceil(4 * chunk_cost);
+    let take_a_quarter = |pair: &mut Pair| {
+        // A program that takes its time: the window stays as it is.
+        pair.now = pair.now + Micros::from_millis(1000);
+        for _ in 0..chunks_per_quarter {
+            let record = vec![0; CHUNK_BYTES_MAX].into();
+            assert_eq!(pair.ends[0].write(id, record, pair.now), Ok(Write::Taken));
+            pair.settle();
+            pair.ends[1].read(id, pair.now).unwrap().unwrap();
+        }
+    };
+    pair.ends[1].let_credit_ride();
+    assert_eq!(pair.ends[1].urgent_bytes(), 0, "nothing was taken yet");
+    take_a_quarter(&mut pair);
+    assert_eq!(pair.ends[1].urgent_bytes(), 0, "not worth a message");
+    pair.ends[1].let_credit_ride();
+    let taken = chunks_per_quarter * chunk_cost;
+    let limit = STREAM_WINDOW_BYTES_INITIAL + taken;
+    let mut credit = vec![];
+    put_varint(&mut credit, limit);
+    let mut frame = vec![];
+    put_frame(&mut frame, FrameKind::Credit, id, &credit);
+    assert_eq!(*pair.ends[1].urgent(), frame);
+    take_a_quarter(&mut pair);
+    assert_eq!(pair.ends[1].urgent_bytes(), 0, "sent, and no more since");
+    take_a_quarter(&mut pair);
+    assert!(pair.ends[1].urgent_bytes() > 0, "half of it is taken");
+    pair.ends[1].urgent.clear();
+    pair.ends[1].let_credit_ride();
+    assert_eq!(pair.ends[1].urgent_bytes(), 0, "and told");
+}
+
+#[test]
+fn a_window_grows_while_the_link_and_not_the_program_is_slow() {
+    for rides in [false, true] {
+        let mut pair = Pair::new();
+        let id = pair.open(StreamKind::Bytes);
+        let lent = pair.ends[1].window.lent();
+        for _ in 0..400 {
+            let _ = pair.ends[0]
+                .write(id, vec![0; CHUNK_BYTES_MAX].into(), pair.now)
+                .unwrap();
+            pair.settle();
+            pair.now = pair.now + Micros::from_millis(2);
+            while let Ok(Some(_)) = pair.ends[1].read(id, pair.now) {}
+            if rides {
+                pair.ends[1].let_credit_ride();
+            }
+        }
+        assert!(pair.ends[1].window.lent() > 4 * lent, "{rides}");
     }
-    assert!(pair.ends[1].window.lent() > 4 * lent);
 
     let mut slow = Pair::new();
     let id = slow.open(StreamKind::Bytes);
+    let lent = slow.ends[1].window.lent();
     for _ in 0..400 {
         let _ = slow.ends[0]
             .write(id, vec![0; CHUNK_BYTES_MAX].into(), slow.now)

@@ -60,8 +60,17 @@ impl Window {
     /// Counts data that is done with, and says the new limit when it is time to tell.
     pub(super) const fn on_taken(&mut self, cost: u64) -> Option<u64> {
         self.taken += cost;
+        self.limit_above(CONNECTION_CREDIT_HELD_BACK_MAX)
+    }
+
+    /// The new limit for a message that goes anyway, when it is worth telling.
+    pub(super) const fn ride(&mut self) -> Option<u64> {
+        self.limit_above(CONNECTION_CREDIT_HELD_BACK_MAX / 2)
+    }
+
+    const fn limit_above(&mut self, more: u64) -> Option<u64> {
         let limit = self.taken + CONNECTION_WINDOW_BYTES;
-        if limit - self.limit < CONNECTION_CREDIT_HELD_BACK_MAX {
+        if limit - self.limit < more {
             return None;
         }
         self.limit = limit;

@@ -232,6 +232,9 @@ impl ClientSession {
             }
             self.link.send_control(&Control::Ping(ping));
         }
+        if !self.inputs.is_empty() {
+            self.link.let_credit_ride();
+        }
         // Inputs are bounded to far less than what is kept free for them here.
         self.link
             .transmit(Class::Control, max - INPUTS_RESERVED_BYTES, now, out);

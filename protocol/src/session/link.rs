@@ -169,6 +169,13 @@ impl Link {
         Ok(())
     }
 
+    /// Lets credit go along with the next message, though it is not worth one: for whoever sends one anyway.
+    pub(crate) fn let_credit_ride(&mut self) {
+        if let Some(mux) = &mut self.mux {
+            mux.let_credit_ride();
+        }
+    }
+
     /// Appends what waits in the classes up to `up_to`, whole frames, within the budget.
     pub(crate) fn transmit(
         &mut self,
@@ -181,6 +188,9 @@ impl Link {
             start: out.len(),
             bytes: budget_bytes,
         };
+        if self.wants_transmit(up_to.min(Class::Event)) {
+            self.let_credit_ride();
+        }
         if let Some(mark) = self.marked.take() {
             self.send_control(&Control::Reached(mark));
         }

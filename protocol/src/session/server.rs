@@ -253,6 +253,12 @@ impl ServerSession {
         out.len() > start
     }
 
+    /// Lets credit for streams go along with the next message, though it is not worth one. Call it when a
+    /// message goes anyway: one with a snapshot.
+    pub fn let_credit_ride(&mut self) {
+        self.link.let_credit_ride();
+    }
+
     /// Whether [`poll_transmit`](Self::poll_transmit) would append anything.
     #[must_use]
     pub fn wants_transmit(&self, up_to: Class) -> bool {

@@ -40,6 +40,7 @@ impl Room {
         let Connection::Connected(session) = &mut seat.connection else {
             return Transmitted::default();
         };
+        session.let_credit_ride();
         let any = session.poll_transmit(Class::Event, BYTES_BEFORE_SNAPSHOT_MAX, time, out);
         if self.captured.is_none() || seat.snapshot_tick == self.captured {
             return Transmitted {
