@@ -6,8 +6,9 @@ use room::{Chat, FRAME, Named, OTHER, OWN, Play, Position, Rules, SPEED, Steer, 
 use tickwire_client::{AssetPolicy, Client, ClientEvent, Config, Connection, Prediction};
 use tickwire_protocol::{
     asset::{Asset, AssetHash, AssetRequest, Manifest},
-    mux::StreamEvent,
+    mux::{StreamEvent, Write},
     replicate::encode_by_name,
+    stream::{Class, StreamKind, StreamOptions},
     time::Micros,
 };
 
@@ -514,8 +515,8 @@ fn assets_come_over_their_streams() {
                 let end = body.len().min(*written + 10_000);
                 let record = bytes::Bytes::copy_from_slice(&body[*written..end]);
                 match streams.write(*id, record, Micros(now)).expect("it is open") {
-                    tickwire_protocol::mux::Write::Taken => *written = end,
-                    tickwire_protocol::mux::Write::Full => break,
+                    Write::Taken => *written = end,
+                    Write::Full => break,
                 }
                 if *written == body.len() {
                     streams.end(*id).expect("it is open");
@@ -541,5 +542,45 @@ fn assets_come_over_their_streams() {
     assert_eq!(
         (progress.bytes, progress.bytes_fetched, progress.assets),
         (50_000, 50_000, 1)
+    );
+}
+
+#[test]
+fn who_waits_for_room_in_a_stream_hears_of_it_when_it_is_sent() {
+    let mut play = Play::new(config(), |_| 20_000);
+    play.run(SECOND, |_, _, _| {});
+    let now = Micros(play.now);
+    let options = StreamOptions {
+        class: Class::Event,
+        ..StreamOptions::new(StreamKind::Bytes)
+    };
+    let streams = play.client.streams().expect("it is open");
+    let id = streams.open(options, now).expect("the first");
+    play.run(SECOND, |_, room, now| {
+        let offered = core::mem::take(&mut room.streams);
+        let session = room.session.as_mut().expect("it is open");
+        for event in offered {
+            if let StreamEvent::Opened(offer) = event {
+                let streams = session.streams().expect("it is open");
+                streams
+                    .accept(offer.id, Micros(now))
+                    .expect("it was offered");
+            }
+        }
+    });
+    let now = Micros(play.now);
+    let streams = play.client.streams().expect("it is open");
+    while streams.write(id, vec![0; 16_384].into(), now) == Ok(Write::Taken) {}
+    while play.client.poll_event().is_some() {}
+    let mut message = vec![];
+    while play.client.poll_message(64 * 1024, now, &mut message) {
+        message.clear();
+    }
+    // No message has come since.
+    let event = play.client.poll_event();
+    assert_eq!(
+        event,
+        Some(ClientEvent::Stream(StreamEvent::Writable(id))),
+        "{event:?}"
     );
 }

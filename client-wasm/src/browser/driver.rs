@@ -80,8 +80,15 @@ impl Driver {
         self.socket.as_ref().map_or(0, Socket::buffered_bytes)
     }
 
-    /// Does what the core wants done: connect, send, close, look up.
-    pub(super) fn pump(&mut self, now: Micros, arrive: impl Fn(Arrival<'_>) + Clone + 'static) {
+    /// Does what the core wants done: connect, send, close, look up. Says whether more is to be sent once the
+    /// events are told: sending makes room in a stream, and what it gets goes along.
+    #[must_use]
+    pub(super) fn pump(
+        &mut self,
+        now: Micros,
+        arrive: impl Fn(Arrival<'_>) + Clone + 'static,
+    ) -> bool {
+        let mut is_more = false;
         if self.client.poll_connect(now) {
             let arrive = arrive.clone();
             match Socket::open(&self.url, move |event| arrive(Arrival::Socket(event))) {
@@ -102,6 +109,10 @@ impl Driver {
                     break;
                 }
                 socket.send(&self.message);
+                is_more = self.client.has_event();
+                if is_more {
+                    break;
+                }
             }
             if let Some((code, reason)) = self.client.poll_close() {
                 socket.close(code, &reason);
@@ -118,6 +129,7 @@ impl Driver {
                 arrive(Arrival::LookedUp(hash, cache::look_up(hash).await));
             });
         }
+        is_more
     }
 
     /// The next event; an asset that was fetched is put into the cache on its way.

@@ -136,7 +136,7 @@ impl<A: App> Running<A> {
         };
         let now = now();
         shell.advance(now);
-        shell.driver.pump(now, self.arrivals());
+        self.pump(&mut shell, now);
         if draws {
             shell.draw(now);
         }
@@ -152,7 +152,13 @@ impl<A: App> Running<A> {
             let now = now();
             shell.driver.on_arrival(arrival, now);
             shell.tell();
-            shell.driver.pump(now, running.arrivals());
+            running.pump(&mut shell, now);
+        }
+    }
+
+    fn pump(&self, shell: &mut Shell<A>, now: Micros) {
+        while shell.driver.pump(now, self.arrivals()) {
+            shell.tell();
         }
     }
 }

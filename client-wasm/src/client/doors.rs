@@ -233,7 +233,28 @@ impl Client {
             return false;
         };
         streams::open_wanted(&mut self.assets, session, now);
-        self.gather.poll(session, budget_bytes, now, out)
+        let any = self.gather.poll(session, budget_bytes, now, out);
+        if any {
+            self.take_stream_events(now);
+        }
+        any
+    }
+
+    /// Sending makes room, and whoever waits for it hears of it now, not with the next message that comes.
+    fn take_stream_events(&mut self, now: Micros) {
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        while let Some(event) = session.poll_stream_event() {
+            self.on_stream_event(&mut session, event, now);
+        }
+        self.session = Some(session);
+    }
+
+    /// Whether [`poll_event`](Self::poll_event) has anything.
+    #[cfg(feature = "browser")]
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Whether something small waits to go along with more, because much that was small has gone already: ask

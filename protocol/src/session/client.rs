@@ -157,8 +157,13 @@ impl ClientSession {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
-        let mux = self.link.mux_if_any()?;
-        mux.poll_event().map(ClientEvent::Stream)
+        self.poll_stream_event().map(ClientEvent::Stream)
+    }
+
+    /// What happened next to a stream, for who has sent: that makes room in streams. After a message that came
+    /// ask [`poll_event`](Self::poll_event), which keeps the order.
+    pub fn poll_stream_event(&mut self) -> Option<StreamEvent> {
+        self.link.mux_if_any()?.poll_event()
     }
 
     /// Queues the input for `tick`. When several wait for the socket, the oldest are dropped.

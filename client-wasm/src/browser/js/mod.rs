@@ -400,15 +400,18 @@ fn advance(page: &Rc<RefCell<Page>>, now: Micros) {
 
 /// Sends what is to be sent and tells what happened.
 fn pump(page: &Rc<RefCell<Page>>, now: Micros) {
-    if let Ok(mut borrowed) = page.try_borrow_mut() {
+    let mut is_more = true;
+    while is_more {
         let weak = Rc::downgrade(page);
-        borrowed.driver.pump(now, move |arrival| {
-            if let Some(page) = weak.upgrade() {
-                arrive(&page, arrival);
-            }
+        is_more = page.try_borrow_mut().is_ok_and(|mut page| {
+            page.driver.pump(now, move |arrival| {
+                if let Some(page) = weak.upgrade() {
+                    arrive(&page, arrival);
+                }
+            })
         });
+        tell(page);
     }
-    tell(page);
     asset::serve(page);
 }
 
