@@ -142,7 +142,9 @@ impl MarkedPace {
     pub(crate) fn poll_mark(&mut self, waits: bool, now: Micros) -> Option<u64> {
         let is_probe = self.stands_still.is_some_and(|until| until <= now);
         let unmarked = self.marks.unmarked();
-        let is_due = if waits {
+        let is_due = if self.marks.in_flight() < self.pace.unconfirmed_bytes_max() {
+            false
+        } else if waits {
             let is_period_over = self.mark_set.is_none_or(|at| now.since(at) >= MARK_PERIOD);
             unmarked > 0 && (is_period_over || self.room_bytes(now) == 0)
         } else {
@@ -194,5 +196,90 @@ impl MarkedPace {
     fn message_bytes(&self) -> usize {
         let bytes = usize::try_from(self.pace.message_bytes()).unwrap_or(usize::MAX);
         bytes.max(MESSAGE_BYTES_LEAST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    const LINK: u64 = 10_000_000;
+    const ROUND_TRIP: Micros = Micros::from_millis(20);
+
+    /// A link of [`LINK`] bytes a second, and a program with bulk for it.
+    #[derive(Default)]
+    struct Upload {
+        pace: MarkedPace,
+        now: Micros,
+        /// When the link has carried all that it was given.
+        free_at: Micros,
+        answers: VecDeque<(Micros, u64)>,
+        waits: u64,
+        sent: u64,
+        marks: u64,
+    }
+
+    impl Upload {
+        /// Lets a while pass; the program has `bytes` more at once, every so often.
+        fn run(&mut self, lasts: Micros, bytes: u64, every: Micros) {
+            let end = self.now + lasts;
+            let mut next = self.now;
+            while self.now < end {
+                if self.now >= next {
+                    self.waits += bytes;
+                    next = next + every;
+                }
+                while let Some(&(at, mark)) = self.answers.front()
+                    && at <= self.now
+                {
+                    self.answers.pop_front();
+                    self.pace.handle_reached(mark, self.now).unwrap();
+                }
+                self.write();
+                self.now = self.now + Micros(1000);
+            }
+        }
+
+        fn write(&mut self) {
+            while self.waits > 0 {
+                let room = self.pace.room_bytes(self.now) as u64;
+                let bytes = room.min(self.waits);
+                self.pace.on_written(bytes as usize);
+                self.waits -= bytes;
+                self.sent += bytes;
+                let takes = Micros(bytes * Micros::PER_SECOND / LINK);
+                self.free_at = self.free_at.max(self.now) + takes;
+                if let Some(mark) = self.pace.poll_mark(self.waits > 0, self.now) {
+                    self.marks += 1;
+                    self.answers.push_back((self.free_at + ROUND_TRIP, mark));
+                }
+                if bytes == 0 {
+                    return;
+                }
+            }
+            self.pace.rest();
+        }
+    }
+
+    #[test]
+    fn who_does_not_fill_the_link_marks_seldom_and_fills_it_at_once_when_there_is_more() {
+        let second = Micros::from_millis(1000);
+        let mut upload = Upload::default();
+        upload.run(second, LINK, second);
+        let full = (upload.sent, upload.marks);
+        assert!(full.0 > LINK * 7 / 10 && full.1 > 100, "{full:?}");
+        upload.run(second, 0, second);
+
+        (upload.sent, upload.marks) = (0, 0);
+        upload.run(second, LINK / 200, Micros::from_millis(50));
+        assert_eq!((upload.sent, upload.waits), (LINK / 10, 0));
+        assert!((1..=20).contains(&upload.marks), "{}", upload.marks);
+
+        upload.sent = 0;
+        let tenth = Micros::from_millis(100);
+        upload.run(tenth, LINK, second);
+        assert!(upload.sent > LINK / 10 * 9 / 10, "{}", upload.sent);
     }
 }

@@ -477,6 +477,16 @@ impl Pace {
         }
     }
 
+    /// Of what may be under way, the part of which nobody need say that it has arrived. Each answer is a message,
+    /// and of a sender that does not fill its link it says nothing; but it is missing when more is written. In the
+    /// start every answer counts.
+    pub(crate) fn unconfirmed_bytes_max(&self) -> u64 {
+        match (&self.phase, self.last) {
+            (Phase::Settled { .. }, Some((_, sample))) => self.target_bytes(sample) / 4,
+            _ => 0,
+        }
+    }
+
     const fn in_span(&self, span: Micros) -> u64 {
         in_span(self.rate.bytes_per_second(), span)
     }
