@@ -256,7 +256,11 @@ fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream,
         JsValue::UNDEFINED
     });
     let sink = object(&[("write", write), ("close", close), ("abort", abort)]);
-    WritableStream::new_with_underlying_sink(sink.unchecked_ref())
+    // With room for one chunk only, a page that waits for each write makes the browser change its mind, and make
+    // a promise for it, with every chunk.
+    let strategy = QueuingStrategy::new();
+    strategy.set_high_water_mark(2.0);
+    WritableStream::new_with_underlying_sink_and_strategy(sink.unchecked_ref(), &strategy)
 }
 
 /// Gives the page what the mux has, and the mux what the page wrote, as far as either takes it.
