@@ -19,6 +19,9 @@ use crate::{
     process::{End, Held},
 };
 
+/// What its end is called.
+pub(crate) const END: &str = "page";
+
 const PAGE: &str = include_str!("../../flow/page.js");
 
 /// Longer than a page takes to start, on a machine that does much else.
@@ -83,7 +86,7 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     };
     Ok(vec![
         row("server", server, String::new()),
-        row("page", renderer, notes),
+        row(END, renderer, notes),
     ])
 }
 
