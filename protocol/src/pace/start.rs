@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use super::{INITIAL_BYTES, ROUNDS_BELIEVED, SEGMENT_BYTES, Sample, under_way};
+use super::{INITIAL_BYTES, PACED, ROUNDS_BELIEVED, SEGMENT_BYTES, Sample, in_span, under_way};
 use crate::{limits::TRAIN_TURNS_MAX, time::Micros};
 
 /// What has to be seen of a train: its time, its packets, and how much later its end arrives than it was sent.
@@ -55,9 +55,10 @@ impl Start {
         let arrived = sample.delivered.saturating_sub(before.delivered);
         let rate = self.train.note(arrived, sample, now);
         let used = under_way(before).saturating_add(2 * SEGMENT_BYTES);
-        // A kernel that paces has not let all of it go yet.
+        // A kernel that paces has not let go yet what it gets for a turn.
+        let paced = in_span(sample.pacing_bytes_per_second, PACED);
         let is_paced = sample.pacing_bytes_per_second < u64::MAX;
-        let used = used.saturating_add(if is_paced { used / 4 } else { 0 });
+        let used = used.saturating_add(if is_paced { paced } else { 0 });
         let more = if self.train.is_long(sample) {
             arrived / 4 * 3
         } else {
