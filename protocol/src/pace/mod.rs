@@ -281,7 +281,7 @@ impl Pace {
 
     /// Lets more go, until the link's rate is seen.
     fn go_on_starting(&mut self, before: Sample, sample: Sample, now: Micros) {
-        let most = self.in_span(Micros(sample.rtt_min.0 * 5 / 2));
+        let most = self.in_span(Micros(sample.rtt_min.0 * 9 / 4));
         if let Phase::Start(start) = &mut self.phase
             && let Some(rate) = start.go_on(before, sample, most, now)
         {
