@@ -15,7 +15,7 @@ use std::{
     process::Command,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -43,6 +43,7 @@ pub(crate) struct Shape {
 pub(crate) struct Link {
     namespaces: [String; 2],
     stop: Arc<AtomicBool>,
+    late_micros: Arc<AtomicU64>,
     forwarder: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -65,7 +66,8 @@ impl Link {
         }
         let mut link = Self {
             namespaces,
-            stop: Arc::new(AtomicBool::new(false)),
+            stop: Arc::default(),
+            late_micros: Arc::default(),
             forwarder: None,
         };
         let mut ends = Vec::with_capacity(2);
@@ -90,13 +92,24 @@ impl Link {
         let ends: [File; 2] = ends
             .try_into()
             .expect("one device was opened for each of two ends");
-        let forwarder = Forwarder::new(ends, shape, link.stop.clone());
+        let forwarder = Forwarder {
+            ends,
+            directions: [Direction::new(shape, 1), Direction::new(shape, 2)],
+            stop: link.stop.clone(),
+            late_micros: link.late_micros.clone(),
+        };
         link.forwarder = Some(
             std::thread::Builder::new()
                 .name("link".into())
                 .spawn(|| forwarder.run())?,
         );
         Ok(link)
+    }
+
+    /// How much later than it should the link has delivered a packet at most: a thread of ours on a machine that does
+    /// more than this.
+    pub(crate) fn late_micros(&self) -> u64 {
+        self.late_micros.load(Ordering::Relaxed)
     }
 
     /// A command that will run at end `index`.
@@ -209,17 +222,10 @@ struct Forwarder {
     ends: [File; 2],
     directions: [Direction; 2],
     stop: Arc<AtomicBool>,
+    late_micros: Arc<AtomicU64>,
 }
 
 impl Forwarder {
-    fn new(ends: [File; 2], shape: Shape, stop: Arc<AtomicBool>) -> Self {
-        Self {
-            ends,
-            directions: [Direction::new(shape, 1), Direction::new(shape, 2)],
-            stop,
-        }
-    }
-
     fn run(mut self) -> io::Result<()> {
         let mut packet = [0; PACKET_BYTES_MAX];
         while !self.stop.load(Ordering::Relaxed) {
@@ -266,6 +272,8 @@ impl Forwarder {
             if *at > now {
                 break;
             }
+            let late = now.duration_since(*at).as_micros() as u64;
+            self.late_micros.fetch_max(late, Ordering::Relaxed);
             none_when_blocked(self.ends[1 - from].write(packet))?;
             self.directions[from].travelling.pop_front();
         }

@@ -168,6 +168,9 @@ struct Seen {
     /// One-way delay of each snapshot while the asset came, in micros, with its time since the asset began.
     delays: Vec<(u64, u64)>,
     bulk_mbit_s: f64,
+    /// How late the link itself was at most.
+    #[serde(default)]
+    link_late_micros: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -194,6 +197,7 @@ struct Row {
     link_delay_ms: f64,
     bulk_mbit_s: f64,
     link_mbit_s: f64,
+    link_late_ms: f64,
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -309,7 +313,7 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
     let _allowed = Allowed::every(&known)?;
     let mut rows = Vec::new();
     println!(
-        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}",
+        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}{:>9}",
         "link",
         "",
         "",
@@ -320,7 +324,8 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
         "> 2 s",
         "link ms",
         "Mbit/s",
-        "share"
+        "share",
+        "late ms"
     );
     for case in cases() {
         let name = case.name();
@@ -418,9 +423,10 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         link_delay_ms: case.rtt_ms as f64 / 2.0 + 400.0 * 8.0 / (case.mbit as f64 * 1000.0),
         bulk_mbit_s: seen.bulk_mbit_s,
         link_mbit_s: alone,
+        link_late_ms: seen.link_late_micros as f64 / 1000.0,
     };
     println!(
-        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %",
+        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %{:>9.1}",
         row.case,
         row.direction,
         row.congestion,
@@ -432,6 +438,7 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         row.link_delay_ms,
         row.bulk_mbit_s,
         row.bulk_mbit_s / row.link_mbit_s * 100.0,
+        row.link_late_ms,
     );
     Ok(row)
 }
@@ -484,7 +491,12 @@ fn run(case: &Case, system: System) -> io::Result<Seen> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let said = player.0.stdout.take().map(io::read_to_string).transpose()?;
-    serde_json::from_str(&said.unwrap_or_default()).map_err(io::Error::other)
+    let said = said.unwrap_or_default();
+    let seen: Seen = serde_json::from_str(&said).map_err(io::Error::other)?;
+    Ok(Seen {
+        link_late_micros: link.late_micros(),
+        ..seen
+    })
 }
 
 /// The clock that both ends read.

@@ -60,6 +60,7 @@ static NOTES: Mutex<Notes> = Mutex::new(Notes {
     seen: Seen {
         delays: Vec::new(),
         bulk_mbit_s: 0.0,
+        link_late_micros: 0,
     },
 });
 
