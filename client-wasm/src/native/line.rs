@@ -30,12 +30,10 @@ impl Line {
 
     /// Begins bulk, if there was none, and asks what the kernel knows of the link; `None` where nobody says.
     pub(super) fn bulk_state(&mut self) -> Option<TcpState> {
-        let Self::Tcp { stream, kernel } = self else {
-            return None;
-        };
-        let socket = SockRef::from(&*stream);
-        kernel.begin_bulk(&socket);
-        kernel.state(&socket)
+        match self {
+            Self::Tcp { stream, kernel } => kernel.bulk_state(&SockRef::from(&*stream)),
+            Self::Other(_) => None,
+        }
     }
 
     /// Keeps the kernel from holding much more unsent than `meant_bytes`.

@@ -47,8 +47,13 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// Prepares it for bulk, if there was none.
-    pub fn begin_bulk(&mut self, socket: &SockRef<'_>) {
+    /// Begins bulk, if there was none, and says what it knows of the link; `None` where it does not say.
+    pub fn bulk_state(&mut self, socket: &SockRef<'_>) -> Option<TcpState> {
+        self.begin_bulk(socket);
+        state::read(socket, self.is_paced)
+    }
+
+    fn begin_bulk(&mut self, socket: &SockRef<'_>) {
         if self.has_bulk {
             return;
         }
@@ -64,12 +69,6 @@ impl Kernel {
     /// Bulk is over: what is written from now on stands alone.
     pub const fn end_bulk(&mut self) {
         self.has_bulk = false;
-    }
-
-    /// What it knows of the link; `None` where it does not say.
-    #[must_use]
-    pub fn state(&self, socket: &SockRef<'_>) -> Option<TcpState> {
-        state::read(socket, self.is_paced)
     }
 
     /// Keeps it from queueing seconds of bulk in front of what is urgent: twice what is meant to wait unsent, so

@@ -25,8 +25,8 @@ fn the_kernel_says_what_is_under_way() {
     peer.write_all(b"seen").unwrap();
     stream.read_exact(&mut [0; 4]).unwrap();
     let socket = SockRef::from(&stream);
-    let kernel = Kernel::prepare(&socket).unwrap();
-    let state = kernel.state(&socket).unwrap();
+    let mut kernel = Kernel::prepare(&socket).unwrap();
+    let state = kernel.bulk_state(&socket).unwrap();
     let sample = state.sample;
     assert!(state.segment_bytes >= 500, "{state:?}");
     // Who opened the connection had its first packet acknowledged too.

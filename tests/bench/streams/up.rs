@@ -160,10 +160,10 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
     };
     unread.drain(..frames_at);
     stream.set_nonblocking(true)?;
-    let kernel = Kernel::prepare(&SockRef::from(&stream))?;
+    let kernel = asks_the_kernel.then(|| Kernel::prepare(&SockRef::from(&stream)));
     let mut player = Player {
+        kernel: kernel.transpose()?,
         stream,
-        kernel: asks_the_kernel.then_some(kernel),
         sampled: Micros(0),
         session: ClientSession::new(Hello::default(), 1, Micros(0)),
         writer: websocket::Writer::client(42),
@@ -298,9 +298,8 @@ impl Player {
         let is_due = self.session.has_bulk() && now.since(self.sampled) >= SAMPLE_PERIOD;
         if let Some(kernel) = self.kernel.as_mut().filter(|_| is_due) {
             let socket = SockRef::from(&self.stream);
-            kernel.begin_bulk(&socket);
             kernel.bound_unsent(&socket, meant);
-            if let Some(mut state) = kernel.state(&socket) {
+            if let Some(mut state) = kernel.bulk_state(&socket) {
                 state.sample.unsent += self.pending.len() as u64;
                 self.session
                     .handle_link(state.sample, state.segment_bytes, now);

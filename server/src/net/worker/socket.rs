@@ -89,11 +89,7 @@ impl Socket {
     /// Begins bulk, if there was none, and asks what the kernel knows of the link; `None` where it does not say.
     pub(super) fn bulk_state(&mut self) -> Option<TcpState> {
         match self {
-            Self::Tcp(Tcp { stream, kernel }) => {
-                let socket = SockRef::from(&*stream);
-                kernel.begin_bulk(&socket);
-                kernel.state(&socket)
-            }
+            Self::Tcp(Tcp { stream, kernel }) => kernel.bulk_state(&SockRef::from(&*stream)),
             #[cfg(unix)]
             Self::Pair(_) => None,
         }
