@@ -10,6 +10,8 @@ use tickwire_protocol::{
     packing::Unpacker,
 };
 
+use crate::limits::ASSET_BYTES_MAX;
+
 /// Where a content stands; see the diagram of the module above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -34,6 +36,11 @@ impl State {
     /// Whether its bytes are asked for and no stream brings them now.
     pub(super) const fn waits(self) -> bool {
         self.is_pending() && !matches!(self, Self::Fetching)
+    }
+
+    /// Whether it is decided what has become of it.
+    pub(super) const fn is_settled(self) -> bool {
+        matches!(self, Self::Ready | Self::Failed)
     }
 
     /// Whether it is here, or is to be.
@@ -70,6 +77,17 @@ impl Content {
             hasher: blake3::Hasher::new(),
             unpacker: None,
         }
+    }
+
+    /// Whether it is more than a client takes.
+    pub(super) const fn is_too_large(&self) -> bool {
+        self.bytes > ASSET_BYTES_MAX
+    }
+
+    /// The bytes that progress counts. None of what never comes, so that no claims of a server add up to
+    /// more than a number holds.
+    pub(super) const fn bytes_counted(&self) -> u64 {
+        if self.is_too_large() { 0 } else { self.bytes }
     }
 
     /// What to ask the server for: all that is missing.

@@ -6,7 +6,7 @@ use tickwire_protocol::{asset::Manifest, error::DecodeError, id::StreamId, limit
 
 use super::content::{Content, State};
 use super::{AssetEvent, AssetState, AssetStatus, Assets, Target, UnknownAsset};
-use crate::{client::AssetPolicy, limits::ASSET_BYTES_MAX};
+use crate::client::AssetPolicy;
 
 impl Assets {
     /// Takes a manifest, the first one or a further one; a name that it has again stands for the new
@@ -53,6 +53,9 @@ impl Assets {
             self.contents[index].assets.push(place);
             if self.contents[index].state != State::Idle {
                 self.progress.assets_total += 1;
+            }
+            if self.contents[index].state.is_settled() {
+                self.progress.assets += 1;
             }
             let before = self.places.insert(asset.name.clone(), place);
             self.manifest.assets.push(asset);
@@ -158,12 +161,12 @@ impl Assets {
             match content.state {
                 State::Idle => {
                     self.progress.assets_total += assets;
-                    self.progress.bytes_total += content.bytes;
+                    self.progress.bytes_total += content.bytes_counted();
                 }
                 // What it depends on was here too, then; only it is fetched again.
                 State::Ready | State::Failed => {
                     self.progress.assets -= assets;
-                    self.progress.bytes -= content.bytes;
+                    self.progress.bytes -= content.bytes_counted();
                 }
                 State::Listed | State::LookedUp | State::Wanted | State::Fetching => continue,
             }
@@ -174,7 +177,7 @@ impl Assets {
             };
             self.may_preempt = true;
             places.extend(&asset.depends);
-            if content.bytes > ASSET_BYTES_MAX {
+            if content.is_too_large() {
                 self.finish(index, Err("it is too large".to_owned()));
             }
         }

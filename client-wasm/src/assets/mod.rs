@@ -107,7 +107,8 @@ pub struct AssetStatus<'a> {
 pub struct AssetProgress {
     /// Bytes that are here and count.
     pub bytes: u64,
-    /// Bytes of everything that was asked for; 0 until the manifest is here.
+    /// Bytes of everything that was asked for, but for what is too large to come; 0 until the manifest is
+    /// here.
     pub bytes_total: u64,
     /// Assets that are ready or failed.
     pub assets: u32,
@@ -404,7 +405,7 @@ impl Assets {
             State::Failed
         };
         content.forget();
-        self.progress.bytes += content.bytes;
+        self.progress.bytes += content.bytes_counted();
         for &place in &content.assets {
             let asset = &self.manifest.assets[place as usize];
             let name = asset.name.clone();

@@ -432,3 +432,56 @@ fn packed_content_that_is_none_or_unpacks_to_more_fails_and_makes_no_more() {
         ]
     );
 }
+
+/// The server pushes these on a stream.
+fn push(assets: &mut Assets, list: &[Asset]) {
+    let manifest = Manifest {
+        assets: list.to_vec(),
+    };
+    assert!(assets.on_push(StreamId(9)));
+    assert!(assets.on_data(StreamId(9), &manifest.encode()));
+    assets.on_end(StreamId(9));
+}
+
+#[test]
+fn a_new_name_for_a_content_that_was_here_already_is_counted_and_told() {
+    let list = [asset("a", 1, b"same"), asset("b", 1, b"same")];
+    let mut assets = listed(AssetPolicy::Fetch, list[..1].to_vec());
+    open(&mut assets, 10);
+    assert!(assets.on_data(StreamId(10), b"same"));
+    assets.on_end(StreamId(10));
+    assert_eq!(names(&mut assets), ["ready a false", "complete"]);
+    push(&mut assets, &list[1..]);
+    let progress = assets.progress();
+    assert_eq!((progress.assets, progress.assets_total), (0, 2));
+    assert_eq!((progress.bytes, progress.bytes_total), (0, 4));
+    open(&mut assets, 12);
+    assert!(assets.on_data(StreamId(12), b"same"));
+    assets.on_end(StreamId(12));
+    assert_eq!(
+        names(&mut assets),
+        ["listed", "ready a false", "ready b false", "complete"]
+    );
+    assert_eq!((assets.progress().assets, assets.progress().bytes), (2, 4));
+}
+
+#[test]
+fn what_is_too_large_fails_and_however_large_it_claims_to_be_it_does_not_count() {
+    let mut list = vec![
+        asset("a", 1, b"a"),
+        asset("b", 1, b"b"),
+        asset("c", 1, b"c"),
+    ];
+    for asset in &mut list[..2] {
+        asset.bytes = u64::MAX;
+    }
+    let mut assets = listed(AssetPolicy::Fetch, list);
+    assert_eq!(
+        names(&mut assets)[..1],
+        ["failed a: it is too large".to_owned()]
+    );
+    assert_eq!(assets.want("b"), Ok(()));
+    let progress = assets.progress();
+    assert_eq!((progress.bytes, progress.bytes_total), (0, 1));
+    assert_eq!((progress.assets, progress.assets_total), (2, 3));
+}
