@@ -6,6 +6,7 @@
 //! and a client that keeps content under its hash never fetches the same bytes twice.
 
 use core::fmt;
+use std::collections::HashSet;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -144,7 +145,8 @@ impl Manifest {
     }
 
     /// Reads a manifest and checks what a client relies on: at most [`ASSETS_MAX`] assets, names that
-    /// stay below the directory, dependencies that exist and come earlier or later but never in a circle.
+    /// stay below the directory and are there once, dependencies that exist and come earlier or later but
+    /// never in a circle.
     ///
     /// # Errors
     /// [`DecodeError::OutOfRange`] beyond a bound, [`DecodeError::Invalid`] for the rest.
@@ -162,9 +164,13 @@ impl Manifest {
         if self.assets.len() > ASSETS_MAX {
             return Err(DecodeError::OutOfRange("the number of assets"));
         }
+        let mut names = HashSet::with_capacity(self.assets.len());
         for asset in &self.assets {
             if !is_safe_name(&asset.name) {
                 return Err(DecodeError::Invalid("an asset's name"));
+            }
+            if !names.insert(asset.name.as_str()) {
+                return Err(DecodeError::Invalid("a second asset of one name"));
             }
             if asset.packed_bytes > asset.bytes {
                 return Err(DecodeError::OutOfRange("an asset's packed size"));
@@ -324,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_strangers_and_names_that_climb_are_refused() {
+    fn circles_strangers_names_that_climb_and_names_that_are_there_twice_are_refused() {
         let refuse =
             |assets| Manifest::decode(&Manifest { assets }.encode()).expect_err("a bad manifest");
         assert_eq!(
@@ -334,6 +340,15 @@ mod tests {
         assert_eq!(
             refuse(vec![asset("a", 0, &[1])]),
             DecodeError::Invalid("an asset's dependency")
+        );
+        assert_eq!(
+            refuse(vec![
+                asset("a", 0, &[]),
+                asset("b", 0, &[0]),
+                asset("a", 0, &[1])
+            ]),
+            DecodeError::Invalid("a second asset of one name"),
+            "it would be a circle by name"
         );
         for name in ["../a", "/a", "a//b", "", ".", "a/..", "c:\\a", "a\nb"] {
             assert_eq!(

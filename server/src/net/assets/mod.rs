@@ -101,7 +101,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// The manifest of some assets and all that they depend on.
+    /// The manifest of some assets and all that they depend on, each once.
     fn part(&self, names: &[&str]) -> io::Result<Manifest> {
         let all = &self.manifest.assets;
         let place = |name: &&str| {
@@ -113,10 +113,13 @@ impl Contents {
                 )
             })
         };
-        let mut places = names
-            .iter()
-            .map(place)
-            .collect::<io::Result<Vec<usize>>>()?;
+        let mut places = vec![];
+        for name in names {
+            let place = place(name)?;
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
         let mut next = 0;
         while let Some(&place) = places.get(next) {
             for &needed in &all[place].depends {

@@ -179,6 +179,22 @@ fn text_is_offered_packed_and_a_packed_form_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn a_part_of_a_manifest_has_what_it_depends_on_and_nothing_twice() {
+    let folder = Folder::new("part");
+    for name in ["font", "other", "scene"] {
+        folder.write(name, name);
+    }
+    folder.write("assets.json", r#"{"scene": {"depends": ["font"]}}"#);
+    let library = Library::open(&folder.0).unwrap();
+    let part = library.contents().part(&["scene", "scene", "font"]);
+    let part = part.unwrap();
+    let names: Vec<&str> = part.assets.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["scene", "font"]);
+    assert_eq!(part.assets[0].depends, [1]);
+    assert_eq!(Manifest::decode(&part.encode()), Ok(part));
+}
+
+#[test]
 fn a_large_file_that_vanished_or_was_changed_says_so() {
     let folder = Folder::new("changed");
     folder.write("a.bin", large());
