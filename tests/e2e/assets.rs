@@ -16,7 +16,7 @@ use tickwire_protocol::{
 };
 use tickwire_server::net::{Server, assets::Library};
 use tokio::{
-    io::DuplexStream,
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::TcpStream,
     sync::{Notify, Semaphore},
 };
@@ -160,7 +160,7 @@ async fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else()
         .filter_map(|event| match event {
             AssetEvent::Ready { name, bytes, .. } => Some(format!("{name} {}", bytes.len())),
             AssetEvent::Failed { name, reason } => Some(format!("{name}: {reason}")),
-            AssetEvent::Listed | AssetEvent::Complete => None,
+            AssetEvent::Listed | AssetEvent::Replaced { .. } | AssetEvent::Complete => None,
         })
         .collect();
     came.sort();
@@ -261,6 +261,70 @@ async fn who_was_away_while_a_watched_directory_changed_fetches_the_new_content_
     assert_eq!(events.iter().filter(ready).count(), 1, "{events:?}");
     bob.leave().await;
     ann.leave().await;
+    server.stop();
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// A line to a server that carries 800 kB/s to the player at most.
+async fn open_slow(server: SocketAddr) -> io::Result<DuplexStream> {
+    let (mut from_server, mut to_server) = TcpStream::connect(server).await?.into_split();
+    let (ours, theirs) = tokio::io::duplex(4096);
+    let (mut from_player, mut to_player) = tokio::io::split(theirs);
+    tokio::spawn(async move { tokio::io::copy(&mut from_player, &mut to_server).await });
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok(bytes @ 1..) = from_server.read(&mut buffer).await {
+            if to_player.write_all(&buffer[..bytes]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    Ok(ours)
+}
+
+#[tokio::test]
+async fn a_file_that_is_changed_while_it_is_downloaded_is_given_up_for_the_new_one() {
+    let folder = std::env::temp_dir().join(format!("tickwire-replaced-{}", std::process::id()));
+    let assets = folder.join("assets");
+    fs::create_dir_all(&assets).expect("a folder");
+    let mut random = fastrand::Rng::with_seed(12);
+    let old: Vec<u8> = (0..4_000_000).map(|_| random.u8(..)).collect();
+    fs::write(assets.join("world.bin"), &old).expect("a file");
+    let library = Library::watch(&assets).expect("a library");
+    let mut server = Running::start_with(|server| server.assets(library));
+    let config = Config {
+        assets: AssetPolicy::Fetch,
+        seed: 1,
+        ..Config::default()
+    };
+    let address = server.address;
+    let player = Connection::connect_by("ws://test/play", config, move || open_slow(address));
+    let player = player.await.expect("the server listens");
+    let come = |client: &Client| client.asset_partial("world.bin").map_or(0, <[u8]>::len);
+    while player.with(|client, _| come(client)) < 100_000 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // In one step, so that nobody reads half of it.
+    fs::write(folder.join("new"), "new text").expect("a file");
+    fs::rename(folder.join("new"), assets.join("world.bin")).expect("it takes its place");
+    let events = until_ready(&player, b"new text").await;
+    let told: Vec<String> = events
+        .iter()
+        .filter_map(|event| match event {
+            ClientEvent::Asset(AssetEvent::Replaced { name }) => Some(format!("replaced {name}")),
+            ClientEvent::Asset(AssetEvent::Ready { name, .. }) => Some(format!("ready {name}")),
+            ClientEvent::Asset(AssetEvent::Failed { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["replaced world.bin", "ready world.bin"]);
+    let progress = player.with(|client, _| client.asset_progress());
+    assert_eq!((progress.bytes, progress.bytes_total), (8, 8));
+    assert_eq!((progress.assets, progress.assets_total), (1, 1));
+    assert!(progress.bytes_fetched < 4_000_000, "{progress:?}");
+    println!("{} bytes came in all", progress.bytes_fetched);
+    player.leave().await;
     server.stop();
     let _ = fs::remove_dir_all(&folder);
 }

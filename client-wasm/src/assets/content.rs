@@ -33,11 +33,6 @@ impl State {
         )
     }
 
-    /// Whether its bytes are asked for and no stream brings them now.
-    pub(super) const fn waits(self) -> bool {
-        self.is_pending() && !matches!(self, Self::Fetching)
-    }
-
     /// Whether it is decided what has become of it.
     pub(super) const fn is_settled(self) -> bool {
         matches!(self, Self::Ready | Self::Failed)

@@ -2,7 +2,12 @@
 //!
 //! In: a manifest, and later names with what the game wants of them. Out: contents in the order to fetch.
 
-use tickwire_protocol::{asset::Manifest, error::DecodeError, id::StreamId, limits::ASSETS_MAX};
+use tickwire_protocol::{
+    asset::{Asset, AssetHash, Manifest},
+    error::DecodeError,
+    id::StreamId,
+    limits::ASSETS_MAX,
+};
 
 use super::content::{Content, State};
 use super::{AssetEvent, AssetState, AssetStatus, Assets, Target, UnknownAsset};
@@ -10,21 +15,20 @@ use crate::client::AssetPolicy;
 
 impl Assets {
     /// Takes a manifest, the first one or a further one; a name that it has again stands for the new
-    /// content from now on. Of what is pushed all is wanted; else what the policy says of what was not
-    /// known, and what stands for something that was wanted.
+    /// content from now on, and what no name stands for any more is forgotten. Of what is pushed all is
+    /// wanted; else what the policy says of what was not known, and what stands for something that was
+    /// wanted.
     ///
     /// # Errors
-    /// [`DecodeError::OutOfRange`] when there would be more than [`ASSETS_MAX`] assets.
+    /// [`DecodeError::OutOfRange`] when there would be more than [`ASSETS_MAX`] names.
     pub(super) fn list(&mut self, manifest: Manifest, is_push: bool) -> Result<(), DecodeError> {
-        // What is known already keeps its place, so that a server may push a whole manifest again.
-        let known = self.manifest.assets.len() as u32;
-        let mut next = known;
+        // A name keeps its place, so that what depends on it depends on its newest content.
+        let mut next = self.manifest.assets.len() as u32;
         let places: Vec<u32> = manifest
             .assets
             .iter()
             .map(|asset| {
-                let same = |&&place: &&u32| self.manifest.assets[place as usize].hash == asset.hash;
-                let place = self.places.get(&asset.name).filter(same).copied();
+                let place = self.places.get(&asset.name).copied();
                 place.unwrap_or_else(|| {
                     next += 1;
                     next - 1
@@ -34,43 +38,43 @@ impl Assets {
         if next as usize > ASSETS_MAX {
             return Err(DecodeError::OutOfRange("the number of assets"));
         }
+        self.events.push_back(AssetEvent::Listed);
         let fetches_all = is_push || self.policy.fetches_all();
-        let (mut asked, mut replaced) = (vec![], vec![]);
+        let (mut asked, mut left) = (vec![], vec![]);
         for (mut asset, &place) in manifest.assets.into_iter().zip(&places) {
-            if place < known {
-                asked.extend(is_push.then_some(place));
-                continue;
-            }
             for needed in &mut asset.depends {
                 *needed = places[*needed as usize];
             }
-            let index = *self.by_hash.entry(asset.hash).or_insert_with(|| {
-                let is_packed = asset.packed_bytes > 0;
-                let content = Content::new(asset.hash, asset.bytes, is_packed);
-                self.contents.push(content);
-                self.contents.len() - 1
-            });
-            self.contents[index].assets.push(place);
-            if self.contents[index].state != State::Idle {
-                self.progress.assets_total += 1;
+            if let Some(&priority) = self.priorities.get(&place) {
+                asset.priority = priority;
             }
-            if self.contents[index].state.is_settled() {
-                self.progress.assets += 1;
+            let before = self.manifest.assets.get(place as usize);
+            let before = before.map(|before| before.hash);
+            let is_asked = if before == Some(asset.hash) {
+                is_push
+            } else {
+                let state = before.map(|hash| self.contents[self.by_hash[&hash]].state);
+                if state.is_some_and(State::is_pending) {
+                    let name = asset.name.clone();
+                    self.events.push_back(AssetEvent::Replaced { name });
+                }
+                left.extend(before);
+                self.name_content(&asset, place);
+                fetches_all || state.is_some_and(State::is_of_use)
+            };
+            asked.extend(is_asked.then_some(place));
+            match self.manifest.assets.get_mut(place as usize) {
+                Some(known) => *known = asset,
+                None => {
+                    self.places.insert(asset.name.clone(), place);
+                    self.manifest.assets.push(asset);
+                }
             }
-            let before = self.places.insert(asset.name.clone(), place);
-            self.manifest.assets.push(asset);
-            let before = before.map(|place| self.content_at(place));
-            let was_wanted = before.is_some_and(|it| self.contents[it].state.is_of_use());
-            asked.extend((fetches_all || was_wanted).then_some(place));
-            replaced.extend(before);
         }
+        self.forget_replaced(left);
         self.reorder();
-        self.events.push_back(AssetEvent::Listed);
         for place in asked {
             self.ask(place);
-        }
-        for index in replaced {
-            self.give_up_if_replaced(index);
         }
         if fetches_all && self.progress.assets == self.progress.assets_total {
             self.events.push_back(AssetEvent::Complete);
@@ -78,16 +82,67 @@ impl Assets {
         Ok(())
     }
 
-    /// Ends the waiting for a content that no name stands for any more: the server may not have it, and who
-    /// reads it as it comes must not go on with another one's bytes.
-    fn give_up_if_replaced(&mut self, index: usize) {
-        let content = &self.contents[index];
-        let is_newest = |&place: &u32| {
-            let name = &self.manifest.assets[place as usize].name;
-            self.places.get(name) == Some(&place)
-        };
-        if content.state.waits() && !content.assets.iter().any(is_newest) {
-            self.finish(index, Err("it has changed".to_owned()));
+    /// A name stands for a content from now on.
+    fn name_content(&mut self, asset: &Asset, place: u32) {
+        let index = *self.by_hash.entry(asset.hash).or_insert_with(|| {
+            let is_packed = asset.packed_bytes > 0;
+            let content = Content::new(asset.hash, asset.bytes, is_packed);
+            self.contents.push(content);
+            self.contents.len() - 1
+        });
+        let content = &mut self.contents[index];
+        content.assets.push(place);
+        if content.state != State::Idle {
+            self.progress.assets_total += 1;
+        }
+        if content.state.is_settled() {
+            self.progress.assets += 1;
+        }
+    }
+
+    /// Takes names from contents that they do not stand for any more. A content without a name is forgotten.
+    fn forget_replaced(&mut self, mut left: Vec<AssetHash>) {
+        left.sort_unstable();
+        left.dedup();
+        for hash in left {
+            let index = self.by_hash[&hash];
+            let content = &mut self.contents[index];
+            let names = content.assets.len();
+            let stays = |&place: &u32| self.manifest.assets[place as usize].hash == hash;
+            content.assets.retain(stays);
+            let names_gone = (names - content.assets.len()) as u32;
+            if content.state != State::Idle {
+                self.progress.assets_total -= names_gone;
+            }
+            if content.state.is_settled() {
+                self.progress.assets -= names_gone;
+            }
+            if content.assets.is_empty() {
+                self.forget(index);
+            }
+        }
+    }
+
+    /// Forgets a content. The last one takes its place, and [`reorder`](Self::reorder) is to follow.
+    fn forget(&mut self, index: usize) {
+        let content = self.contents.swap_remove(index);
+        self.by_hash.remove(&content.hash);
+        let moved_from = self.contents.len();
+        if let Some(moved) = self.contents.get(index) {
+            self.by_hash.insert(moved.hash, index);
+        }
+        for target in self.streams.values_mut() {
+            *target = match *target {
+                Target::Content(it) if it == index => Target::Replaced,
+                Target::Content(it) if it == moved_from => Target::Content(index),
+                other => other,
+            };
+        }
+        if content.state != State::Idle {
+            self.progress.bytes_total -= content.bytes_counted();
+        }
+        if content.state.is_settled() {
+            self.progress.bytes -= content.bytes_counted();
         }
     }
 
@@ -98,9 +153,11 @@ impl Assets {
         Ok(())
     }
 
-    /// Moves an asset forward or back. What is under way and less urgent makes room.
+    /// Moves an asset forward or back, whatever its name will stand for. What is under way and less urgent
+    /// makes room.
     pub(crate) fn prioritise(&mut self, name: &str, priority: u8) -> Result<(), UnknownAsset> {
         let place = self.place(name)?;
+        self.priorities.insert(place, priority);
         self.manifest.assets[place as usize].priority = priority;
         self.reorder();
         Ok(())
@@ -124,12 +181,7 @@ impl Assets {
 
     /// Every asset that is known, in the manifest's order.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = AssetStatus<'_>> {
-        let newest = |&(place, _): &(u32, _)| -> bool {
-            let name = &self.manifest.assets[place as usize].name;
-            self.places.get(name) == Some(&place)
-        };
-        let assets = (0..).zip(&self.manifest.assets).filter(newest);
-        assets.map(|(_, asset)| {
+        self.manifest.assets.iter().map(|asset| {
             let content = &self.contents[self.by_hash[&asset.hash]];
             let (state, bytes) = match content.state {
                 State::Idle => (AssetState::Idle, 0),
@@ -185,7 +237,8 @@ impl Assets {
 
     /// The order to fetch in, after the manifest or a priority has changed.
     fn reorder(&mut self) {
-        // A manifest without circles has an order; one with them was refused.
+        // One manifest with circles was refused. Nor have all together any: what one of them lists depends
+        // on nothing but what it lists, so it is no part of a circle with what it does not.
         let order = self.manifest.fetch_order().unwrap_or_default();
         let urgency = self.manifest.urgencies();
         self.order.clear();

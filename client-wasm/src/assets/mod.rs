@@ -11,8 +11,12 @@
 //!  Idle ──────► Listed ───────────────► Looked up ─────────────► Wanted ───────────► Fetching ──► Ready
 //!     (without a cache: straight to Wanted)                        ▲                    │  └────► Failed
 //!                                                                  └── on_disconnected ─┤          ▲
-//!                                                                  └── poll_preempted ──┘   cancel ┘
+//!                                                                  └── poll_reset ──────┘   cancel ┘
 //! ```
+//!
+//! A name may come to stand for another content at any time. The new one is wanted if the old one was, and
+//! the old one, unless another name stands for it, is forgotten in whatever state it is: its bytes, its part
+//! of the progress, and the stream that brings it, which is reset.
 //!
 //! The decision to question: a download that a more urgent one displaces is given up and asked for again
 //! from the byte it had come to. What was on its way then comes twice; to leave it unread instead would
@@ -41,6 +45,12 @@ use content::{Content, State};
 pub enum AssetEvent {
     /// The manifest is here, or a newer one, or the server pushed more: names can be asked for.
     Listed,
+    /// It was waited for, and its name stands for another content now, which comes in its place. What had
+    /// come of the old one is gone: who used it as it came begins anew.
+    Replaced {
+        /// Its name in the manifest.
+        name: String,
+    },
     /// It is here and its hash was checked.
     Ready {
         /// Its name in the manifest.
@@ -102,7 +112,7 @@ pub struct AssetStatus<'a> {
     pub state: AssetState,
 }
 
-/// How far the fetching is.
+/// How far the fetching is. Of a name only its newest content counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AssetProgress {
     /// Bytes that are here and count.
@@ -136,6 +146,8 @@ enum Target {
     Manifest,
     Push,
     Content(usize),
+    /// What nobody waits for any more. It is to be reset.
+    Replaced,
 }
 
 /// A request for the client core to open a stream with.
@@ -152,10 +164,12 @@ pub(crate) struct Assets {
     manifest_wanted: bool,
     /// What the server's manifest hashed to when it came last.
     manifest_hash: Option<AssetHash>,
+    /// What each name that was ever listed stands for now.
     manifest: Manifest,
-    /// The newest place of each name.
     places: HashMap<String, u32>,
-    /// Distinct contents; each knows its assets.
+    /// What the game said of the priority of the asset at a place.
+    priorities: HashMap<u32, u8>,
+    /// Distinct contents that some name stands for; each knows its assets.
     contents: Vec<Content>,
     by_hash: HashMap<AssetHash, usize>,
     /// The contents in the order to fetch, and how urgent each is.
@@ -221,8 +235,20 @@ impl Assets {
         })
     }
 
-    /// A stream to reset, because something more urgent waits for its place. What it brought is kept.
-    pub(crate) fn poll_preempted(&mut self) -> Option<StreamId> {
+    /// A stream to reset, and the reason to give: nobody waits for what it brings any more, or something more
+    /// urgent waits for its place, and what it brought is kept.
+    pub(crate) fn poll_reset(&mut self) -> Option<(StreamId, &'static str)> {
+        let streams = self.streams.iter();
+        let replaced = streams.filter(|&(_, &target)| target == Target::Replaced);
+        if let Some(id) = replaced.map(|(&id, _)| id).min() {
+            self.streams.remove(&id);
+            return Some((id, "its content was replaced"));
+        }
+        let id = self.preempt()?;
+        Some((id, "something else is more urgent"))
+    }
+
+    fn preempt(&mut self) -> Option<StreamId> {
         if !self.may_preempt || self.streams.len() < DOWNLOADS_MAX {
             return None;
         }
@@ -231,7 +257,7 @@ impl Assets {
             .iter()
             .filter_map(|(&id, &target)| match target {
                 Target::Content(index) => Some((self.urgency[index], id, index)),
-                Target::Manifest | Target::Push => None,
+                Target::Manifest | Target::Push | Target::Replaced => None,
             });
         let least = under_way.max();
         let waits = self.first_wanted().map(|index| self.urgency[index]);
@@ -271,7 +297,7 @@ impl Assets {
     pub(crate) fn put_back(&mut self, wanted: Wanted) {
         match wanted.target {
             Target::Manifest => self.manifest_wanted = true,
-            Target::Push => {}
+            Target::Push | Target::Replaced => {}
             Target::Content(index) => self.contents[index].state = State::Wanted,
         }
     }
@@ -323,6 +349,10 @@ impl Assets {
                 self.progress.bytes_fetched += bytes.len() as u64;
                 self.contents[index].push(bytes)
             }
+            Some(Target::Replaced) => {
+                self.progress.bytes_fetched += bytes.len() as u64;
+                Ok(())
+            }
         };
         if let Err(reason) = &taken {
             self.on_failed(stream, reason);
@@ -333,7 +363,7 @@ impl Assets {
     /// One of our streams ended well: what it brought is checked now.
     pub(crate) fn on_end(&mut self, stream: StreamId) {
         match self.streams.remove(&stream) {
-            None => {}
+            None | Some(Target::Replaced) => {}
             Some(target @ (Target::Manifest | Target::Push)) => {
                 let bytes = self.lists.remove(&stream).unwrap_or_default();
                 let is_push = target == Target::Push;
@@ -362,7 +392,7 @@ impl Assets {
     /// One of our streams was refused or reset.
     pub(crate) fn on_failed(&mut self, stream: StreamId, reason: &str) {
         match self.streams.remove(&stream) {
-            None => {}
+            None | Some(Target::Replaced) => {}
             Some(Target::Manifest | Target::Push) => {
                 self.lists.remove(&stream);
                 self.fail_manifest(reason);

@@ -1,5 +1,7 @@
 //! Assets against a made-up server: order, progress, resumption, and content that is not what it should be.
 
+mod replaced;
+
 use super::*;
 use tickwire_protocol::asset::Asset;
 
@@ -60,6 +62,7 @@ fn names(assets: &mut Assets) -> Vec<String> {
             AssetEvent::Failed { name, reason } => format!("failed {name}: {reason}"),
             AssetEvent::Complete => "complete".to_owned(),
             AssetEvent::Listed => "listed".to_owned(),
+            AssetEvent::Replaced { name } => format!("replaced {name}"),
         })
         .collect()
 }
@@ -142,10 +145,7 @@ fn who_comes_back_learns_the_newest_manifest_and_wants_what_it_wanted() {
     };
     assert!(assets.on_data(StreamId(8), &manifest.encode()));
     assets.on_end(StreamId(8));
-    assert_eq!(
-        names(&mut assets),
-        ["listed", "failed waiting: it has changed"]
-    );
+    assert_eq!(names(&mut assets), ["listed", "replaced waiting"]);
     assert_eq!(assets.poll_lookup(), Some(new[0].hash));
     assert_eq!(assets.poll_lookup(), Some(new[1].hash));
     assert_eq!(assets.poll_lookup(), None);
@@ -267,12 +267,15 @@ fn what_becomes_urgent_takes_the_place_of_the_least_urgent_which_goes_on_later()
     let mut assets = listed(AssetPolicy::Fetch, list);
     assert_eq!(open(&mut assets, 10).len(), DOWNLOADS_MAX);
     assert!(assets.on_data(StreamId(16), &[3; 4]));
-    assert_eq!(assets.poll_preempted(), None);
+    assert_eq!(assets.poll_reset(), None);
     assert_eq!(assets.prioritise("asset 5", 0), Ok(()));
-    assert_eq!(assets.poll_preempted(), Some(StreamId(16)));
-    assert_eq!(assets.poll_preempted(), None);
+    assert_eq!(
+        assets.poll_reset(),
+        Some((StreamId(16), "something else is more urgent"))
+    );
+    assert_eq!(assets.poll_reset(), None);
     assert_eq!(open(&mut assets, 20), [(StreamId(20), content(urgent, 0))]);
-    assert_eq!(assets.poll_preempted(), None, "nothing else is as urgent");
+    assert_eq!(assets.poll_reset(), None, "nothing else is as urgent");
     assert!(assets.on_data(StreamId(20), &[5; 10]));
     assets.on_end(StreamId(20));
     let next = open(&mut assets, 22);
@@ -353,7 +356,7 @@ fn what_the_server_pushes_is_fetched_and_a_name_stands_for_its_newest_content() 
         .statuses()
         .map(|it| (it.name, it.bytes_total))
         .collect();
-    assert_eq!(sizes, [("b", 4), ("a", 5)]);
+    assert_eq!(sizes, [("a", 5), ("b", 4)]);
 }
 
 #[test]

@@ -291,7 +291,9 @@ impl Client {
         self.assets.progress()
     }
 
-    /// The bytes of an asset so far, while it arrives.
+    /// The bytes of an asset so far, while it arrives. They begin anew after [`AssetEvent::Replaced`].
+    ///
+    /// [`AssetEvent::Replaced`]: crate::assets::AssetEvent::Replaced
     #[must_use]
     pub fn asset_partial(&self, name: &str) -> Option<&[u8]> {
         self.assets.partial(name)
@@ -315,7 +317,8 @@ impl Client {
         self.assets.want(name)
     }
 
-    /// Gives an asset another priority than the manifest's: lower comes first. When as many downloads
+    /// Gives an asset another priority than the manifest's: lower comes first. It stays with the name when that
+    /// comes to stand for another content. When as many downloads
     /// are under way as may be, the least urgent one makes room for a more urgent one and goes on later
     /// from the byte it had come to.
     ///

@@ -19,10 +19,10 @@ pub(super) fn open_wanted(assets: &mut Assets, session: &mut ClientSession, now:
     if !session.is_open() {
         return;
     }
-    while let Some(id) = assets.poll_preempted() {
+    while let Some((id, reason)) = assets.poll_reset() {
         if let Ok(streams) = session.streams() {
             // It may have ended this moment, and then there is nothing to reset.
-            drop(streams.reset(id, RESET_UNWANTED, "something else is more urgent"));
+            drop(streams.reset(id, RESET_UNWANTED, reason));
         }
     }
     while let Some(wanted) = assets.poll_wanted() {

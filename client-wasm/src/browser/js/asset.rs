@@ -26,6 +26,7 @@ use super::{
 use crate::{
     assets::{AssetState, AssetStatus},
     browser::devices::Listener,
+    client::Client,
 };
 
 /// A call of `fetch` that waits for the manifest.
@@ -43,6 +44,8 @@ pub(super) struct Body {
     pull: Option<Pending>,
     /// All of it, once it is here and checked.
     whole: Option<Bytes>,
+    /// Of the response that it is the body of.
+    headers: Option<Headers>,
     on_abort: Option<Listener>,
 }
 
@@ -96,6 +99,31 @@ pub(super) fn on_ready(page: &Rc<RefCell<Page>>, name: &str, bytes: &Bytes) {
     }
 }
 
+/// An asset has another content now. Who has bytes of the old one cannot go on with the new; who has none yet
+/// gets the new one, and headers that tell of it.
+pub(super) fn on_replaced(page: &Rc<RefCell<Page>>, name: &str) {
+    let replaced: Vec<SharedBody> = {
+        let mut page = page.borrow_mut();
+        let Page { driver, bodies, .. } = &mut *page;
+        let is_cut = |body: &mut SharedBody| {
+            let body = body.borrow();
+            if body.name != name || body.whole.is_some() {
+                return false;
+            }
+            if body.offset == 0
+                && let Some(headers) = &body.headers
+            {
+                // They were set before.
+                drop(describe(&driver.client, name, headers));
+            }
+            body.offset > 0
+        };
+        bodies.extract_if(.., is_cut).collect()
+    };
+    let error = js_sys::Error::new("its content was replaced").into();
+    replaced.iter().for_each(|body| fail(body, &error));
+}
+
 /// An asset cannot be had.
 pub(super) fn on_failed(page: &Rc<RefCell<Page>>, name: &str, reason: &str) {
     let error = js_sys::Error::new(reason).into();
@@ -132,6 +160,7 @@ pub(super) fn serve(page: &Rc<RefCell<Page>>) {
                 drop(controller.close());
             }
             body.on_abort = None;
+            body.headers = None;
         }
         if chunk.is_some() || is_over {
             settled.extend(body.pull.take());
@@ -189,10 +218,7 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
             asked.map_err(unknown)?;
         }
         client.want_asset(&name).map_err(unknown)?;
-        if let Some(asset) = client.assets().find(|asset| asset.name == name) {
-            headers.set("content-type", asset.mime)?;
-            headers.set("content-length", &asset.bytes_total.to_string())?;
-        }
+        describe(client, &name, &headers)?;
     }
     let body = Rc::new(RefCell::new(Body {
         name,
@@ -200,6 +226,7 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
         controller: None,
         pull: None,
         whole: None,
+        headers: None,
         on_abort: None,
     }));
     let stream = source(&Rc::downgrade(page), &body)?;
@@ -212,14 +239,24 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
         })?;
         body.borrow_mut().on_abort = Some(on_abort);
     }
-    page.borrow_mut().bodies.push(body);
+    page.borrow_mut().bodies.push(Rc::clone(&body));
     let init = ResponseInit::new();
     init.set_headers(&headers);
     let response = Response::new_with_opt_readable_stream_and_init(Some(&stream), &init)?;
+    body.borrow_mut().headers = Some(response.headers());
     // The request goes out now and not with the next frame.
     let page = Rc::clone(page);
     wasm_bindgen_futures::spawn_local(async move { pump(&page, super::now()) });
     Ok(response.into())
+}
+
+/// Sets the headers that tell what an asset is.
+fn describe(client: &Client, name: &str, headers: &Headers) -> Result<(), JsValue> {
+    if let Some(asset) = client.assets().find(|asset| asset.name == name) {
+        headers.set("content-type", asset.mime)?;
+        headers.set("content-length", &asset.bytes_total.to_string())?;
+    }
+    Ok(())
 }
 
 fn source(page: &Weak<RefCell<Page>>, body: &SharedBody) -> Result<ReadableStream, JsValue> {

@@ -73,6 +73,7 @@ fn on_asset_event(page: &Rc<RefCell<Page>>, event: &AssetEvent) {
     match event {
         AssetEvent::Listed => asset::on_listed(page),
         AssetEvent::Ready { name, bytes, .. } => asset::on_ready(page, name, bytes),
+        AssetEvent::Replaced { name } => asset::on_replaced(page, name),
         AssetEvent::Failed { name, reason } if name == "manifest" => asset::on_lost(page, reason),
         AssetEvent::Failed { name, reason } => asset::on_failed(page, name, reason),
         AssetEvent::Complete => {}
@@ -154,6 +155,7 @@ const fn name_of(event: &ClientEvent) -> &'static str {
         ClientEvent::Event(_) => "event",
         ClientEvent::Asset(AssetEvent::Ready { .. }) => "asset",
         ClientEvent::Asset(AssetEvent::Failed { .. }) => "assetfailed",
+        ClientEvent::Asset(AssetEvent::Replaced { .. }) => "assetreplaced",
         ClientEvent::Asset(AssetEvent::Listed) => "manifest",
         ClientEvent::Asset(AssetEvent::Complete) => "assets",
         ClientEvent::Stream(_) => "stream",
@@ -192,6 +194,7 @@ fn describe(event: &ClientEvent) -> JsValue {
         ClientEvent::Asset(AssetEvent::Failed { name, reason }) => {
             object(&[("name", name.into()), ("reason", reason.into())])
         }
+        ClientEvent::Asset(AssetEvent::Replaced { name }) => object(&[("name", name.into())]),
         ClientEvent::Asset(AssetEvent::Listed | AssetEvent::Complete) | ClientEvent::Stream(_) => {
             JsValue::UNDEFINED
         }

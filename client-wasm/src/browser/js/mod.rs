@@ -328,7 +328,9 @@ impl Tickwire {
 
     /// An asset, as `window.fetch` would give it: the body comes as the bytes do, from the cache or over
     /// the connection, goes on after a reconnect, and errors at its end if the content is not what the
-    /// manifest promised. Waits for the manifest. Cancelling the body or the signal cancels the download.
+    /// manifest promised. If the name comes to stand for another content meanwhile, a body that has given out
+    /// no byte yet gives out the new one, and any other errors. Waits for the manifest. Cancelling the body or
+    /// the signal cancels the download.
     ///
     /// # Errors
     /// The promise is rejected for a name that the manifest does not have.

@@ -35,6 +35,11 @@ export interface TickwireEvents {
   manifest: undefined;
   /** An asset is here, whole and checked. */
   asset: { name: string; mime: string; bytes: Uint8Array };
+  /**
+   * An asset that was waited for has another content now, which comes in its place. A body of it that has given
+   * out bytes errors; others give out the new ones.
+   */
+  assetreplaced: { name: string };
   /** An asset cannot be had. */
   assetfailed: { name: string; reason: string };
   /** All assets that were asked for are here or failed. */
