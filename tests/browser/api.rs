@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    driver::{Browser, Driver, Screen},
+    driver::{Browser, Driver, Screen, scratch},
     server::{Server, dist},
     slow_line::SlowLine,
 };
@@ -150,7 +150,7 @@ fn an_upload_does_not_stand_in_front_of_what_is_written_beside_it() -> Result<()
     // 8 Mbit/s, and a queue without an end in front of it.
     const BYTES_PER_SECOND: usize = 1_000_000;
     let server = Server::start(0)?;
-    let line = SlowLine::start(server.port()?, BYTES_PER_SECOND)?;
+    let line = SlowLine::upward(server.port()?, BYTES_PER_SECOND)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
     let told = run(
@@ -245,6 +245,52 @@ fn assets_are_asked_for_cancelled_moved_and_listed() -> Result<()> {
     ensure!(told["film"] == json!(["failed", 3]), "{told}");
     ensure!(told["again"] == bytes("film.webm")?, "{told}");
     ensure!(told["coast"] == "ready" && told["idle"] == "idle", "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_replaced_asset_errors_bodies_that_gave_out_bytes_and_others_give_out_the_new() -> Result<()> {
+    let folder = scratch().join(format!("replaced-{}", std::process::id()));
+    let assets = folder.join("assets");
+    fs::create_dir_all(&assets)?;
+    // Noise, which no packing makes small.
+    let mut random = fastrand::Rng::with_seed(13);
+    let old: Vec<u8> = (0..4_000_000).map(|_| random.u8(..)).collect();
+    fs::write(assets.join("world.bin"), old)?;
+    let server = Server::start_with_assets(0, &assets)?;
+    let line = SlowLine::downward(server.port()?, 500_000)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    run(
+        &browser,
+        &format!(
+            "const url = 'ws://127.0.0.1:{}/play';
+             window.game = new Tickwire({{ url, assets: 'asked' }});
+             setInterval(() => game.frame(), 20);
+             window.replaced = new Promise((resolve) => game.on('assetreplaced', resolve));
+             window.waits = await game.fetch('world.bin');
+             window.reader = (await game.fetch('world.bin')).body.getReader();
+             await reader.read();",
+            line.port
+        ),
+    )?;
+    // In one step, so that nobody reads half of it.
+    fs::write(folder.join("new"), "new text")?;
+    fs::rename(folder.join("new"), assets.join("world.bin"))?;
+    let told = run(
+        &browser,
+        "const { name } = await replaced;
+         let error = null;
+         while (!error) await reader.read().catch(({ message }) => { error = message });
+         const text = await waits.text();
+         return { name, error, text, bytes: waits.headers.get('content-length'), progress: game.progress };",
+    )?;
+    ensure!(told["name"] == "world.bin", "{told}");
+    ensure!(told["error"] == "its content was replaced", "{told}");
+    ensure!(told["text"] == "new text" && told["bytes"] == "8", "{told}");
+    ensure!(told["progress"]["bytesTotal"] == 8.0, "{told}");
+    let _ = fs::remove_dir_all(&folder);
     browser.expect_no_errors()
 }
 

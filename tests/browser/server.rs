@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
 };
@@ -21,6 +21,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on `port`, or on a free one when it is 0, and waits until it serves.
     pub(crate) fn start(port: u16) -> Result<Self> {
+        Self::start_with_assets(port, &repository().join("assets"))
+    }
+
+    /// The same, with other assets than the demo's.
+    pub(crate) fn start_with_assets(port: u16, assets: &Path) -> Result<Self> {
         let target = target_dir()?;
         let program = target.join(format!("tickwire-demo{}", std::env::consts::EXE_SUFFIX));
         let dist = dist()?;
@@ -28,7 +33,6 @@ impl Server {
             program.exists() && dist.exists(),
             "the demo is not built: `cargo xtask test` builds it"
         );
-        let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
         let log = File::create(scratch().join(format!("server-{}.txt", std::process::id())))?;
         let mut process = Command::new(&program)
             .arg("--port")
@@ -36,9 +40,9 @@ impl Server {
             .arg("--dist")
             .arg(dist)
             .arg("--assets")
-            .arg(repository.join("assets"))
+            .arg(assets)
             .arg("--media")
-            .arg(repository.join("demo-game/media"))
+            .arg(repository().join("demo-game/media"))
             // Nobody shoots at the players, and they see each other.
             .args(["--opponents", "0", "--gather"])
             .stdin(Stdio::null())
@@ -93,6 +97,10 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// What the WASM build has written.

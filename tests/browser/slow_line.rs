@@ -1,7 +1,7 @@
-//! A line to the server that is slow upward and takes all it is given: what a page sends faster than the
-//! line carries stands in a queue, as in a router with a large buffer.
+//! A line to the server that is slow in one direction. Upward it takes all it is given: what a page sends faster
+//! than the line carries stands in a queue, as in a router with a large buffer.
 //!
-//! In: a port of the server's. Out: a port, and how long the queue was at most. Downward nothing is slow.
+//! In: a port of the server's. Out: a port, and how long the queue was at most.
 
 use std::{
     collections::VecDeque,
@@ -26,8 +26,18 @@ pub(crate) struct SlowLine {
 }
 
 impl SlowLine {
+    /// A line that is slow upward.
+    pub(crate) fn upward(server_port: u16, bytes_per_second: usize) -> Result<Self> {
+        Self::start(server_port, bytes_per_second, usize::MAX)
+    }
+
+    /// A line that is slow downward.
+    pub(crate) fn downward(server_port: u16, bytes_per_second: usize) -> Result<Self> {
+        Self::start(server_port, usize::MAX, bytes_per_second)
+    }
+
     /// Takes connections as long as the test lives.
-    pub(crate) fn start(server_port: u16, bytes_per_second: usize) -> Result<Self> {
+    fn start(server_port: u16, up_per_second: usize, down_per_second: usize) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let queued_max = Arc::new(AtomicUsize::new(0));
@@ -35,7 +45,7 @@ impl SlowLine {
         thread::spawn(move || {
             for page in listener.incoming().flatten() {
                 // A connection that fails is one that the page sees fail.
-                let _ = carry(&page, server_port, bytes_per_second, &most);
+                let _ = carry(&page, server_port, up_per_second, down_per_second, &most);
             }
         });
         Ok(Self { port, queued_max })
@@ -57,7 +67,8 @@ struct Queue {
 fn carry(
     page: &TcpStream,
     server_port: u16,
-    bytes_per_second: usize,
+    up_per_second: usize,
+    down_per_second: usize,
     most: &Arc<AtomicUsize>,
 ) -> Result<()> {
     let server = TcpStream::connect(("127.0.0.1", server_port))?;
@@ -65,8 +76,14 @@ fn carry(
     server.set_nodelay(true)?;
     let (mut down_from, mut down_to) = (server.try_clone()?, page.try_clone()?);
     thread::spawn(move || {
+        let mut buffer = [0; 4 * PIECE_BYTES];
         // Ends with either end.
-        let _ = std::io::copy(&mut down_from, &mut down_to);
+        while let Ok(read @ 1..) = down_from.read(&mut buffer) {
+            if down_to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+            thread::sleep(time_for(read, down_per_second));
+        }
         let _ = down_to.shutdown(std::net::Shutdown::Both);
     });
     let queue = Arc::new(Queue::default());
@@ -86,8 +103,12 @@ fn carry(
             }
         }
     });
-    thread::spawn(move || drain(&queue, server, bytes_per_second));
+    thread::spawn(move || drain(&queue, server, up_per_second));
     Ok(())
+}
+
+fn time_for(bytes: usize, bytes_per_second: usize) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / bytes_per_second as f64)
 }
 
 fn drain(queue: &Queue, mut server: TcpStream, bytes_per_second: usize) {
@@ -107,8 +128,7 @@ fn drain(queue: &Queue, mut server: TcpStream, bytes_per_second: usize) {
         let length = state.0.len().min(PIECE_BYTES);
         let piece: Vec<u8> = state.0.drain(..length).collect();
         drop(state);
-        let takes = Duration::from_secs_f64(length as f64 / bytes_per_second as f64);
-        free = free.max(Instant::now()) + takes;
+        free = free.max(Instant::now()) + time_for(length, bytes_per_second);
         thread::sleep(free.saturating_duration_since(Instant::now()));
         if server.write_all(&piece).is_err() {
             return;

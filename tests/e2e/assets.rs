@@ -11,6 +11,7 @@ use tickwire_protocol::{
     frame::{Frame, FrameKind},
     id::StreamId,
     limits::{CHUNK_BYTES_MAX, SERVER_MESSAGE_BYTES_MAX},
+    mux::StreamEvent,
     time::Micros,
     websocket::{Item, Reader, Role},
 };
@@ -319,6 +320,13 @@ async fn a_file_that_is_changed_while_it_is_downloaded_is_given_up_for_the_new_o
         })
         .collect();
     assert_eq!(told, ["replaced world.bin", "ready world.bin"]);
+    let is_unowned = |it: &ClientEvent| {
+        matches!(
+            it,
+            ClientEvent::Stream(StreamEvent::Readable(_) | StreamEvent::Ended(_))
+        )
+    };
+    assert!(!events.iter().any(is_unowned), "{events:?}");
     let progress = player.with(|client, _| client.asset_progress());
     assert_eq!((progress.bytes, progress.bytes_total), (8, 8));
     assert_eq!((progress.assets, progress.assets_total), (1, 1));
