@@ -22,7 +22,7 @@ impl Assets {
     /// # Errors
     /// [`DecodeError::OutOfRange`] when there would be more than [`ASSETS_MAX`] names.
     pub(super) fn list(&mut self, manifest: Manifest, is_push: bool) -> Result<(), DecodeError> {
-        // A name keeps its place, so that what depends on it depends on its newest content.
+        // A name, which is in a manifest once, keeps its place: what depends on it depends on its newest content.
         let mut next = self.manifest.assets.len() as u32;
         let places: Vec<u32> = manifest
             .assets
