@@ -63,6 +63,7 @@
 //! The modules stand in reading order.
 
 pub mod limits;
+pub mod threads;
 
 pub mod game;
 pub mod room;

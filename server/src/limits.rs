@@ -92,6 +92,10 @@ pub const HELPED_TICK_PERCENT: u64 = 30;
 /// the time that writing them does.
 pub const HELPERS_MAX: usize = 4;
 
+/// With fewer entities a heavy room's capture and encoding are not divided: 4096 of them take a millisecond,
+/// some ten times what starting and joining the threads does.
+pub const HELPED_ENTITIES_MIN: usize = 4096;
+
 /// Batches of a heavy room's messages that may wait for each helper, 40 KiB each. When there are more, the
 /// room's own worker writes.
 pub const HELPED_BATCHES_WAITING_MAX: usize = 4;

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use tickwire_protocol::{id::PlayerId, replicate::Replicate, time::Tick};
-use tickwire_server::replication::*;
+use tickwire_server::{replication::*, threads::Alone};
 
 #[path = "../../tests/support/reference_world.rs"]
 #[expect(
@@ -112,8 +112,9 @@ fn allocations(players: u32, settings: Settings) -> u64 {
             }
         }
         let before = ALLOCATIONS.load(Ordering::Relaxed);
-        replication.capture(&mut world, Tick(tick));
+        replication.capture(&mut world, Tick(tick), &Alone);
         replication.choose(&world);
+        replication.encode(&Alone);
         for number in 0..players {
             out.clear();
             assert!(replication.encode_snapshot(

@@ -207,6 +207,19 @@ impl Encoder {
         out.extend_from_slice(&self.blobs);
     }
 
+    /// Makes this encoder go on where `first` will be `sections` sections from now.
+    ///
+    /// Encoders that share a tick's sections so count those for learning that one alone would have counted.
+    pub const fn go_on_after(&mut self, first: &Self, sections: u32) {
+        self.sections = first.sections.wrapping_add(sections);
+    }
+
+    /// Takes over what `next` has counted for learning, which went on where this one stopped.
+    pub fn absorb(&mut self, next: &mut Self) {
+        self.tally.absorb(&mut next.tally);
+        self.sections = next.sections;
+    }
+
     /// A better codebook from what was coded lately; `None` while it would not save what it costs to send.
     ///
     /// Call it every second or two and send the result before the first snapshot coded with it. Cost: some

@@ -358,6 +358,17 @@ impl Tally {
         self.counts.resize(book.tables.len(), [0; SYMBOLS]);
     }
 
+    /// Takes over the counts of another.
+    pub(crate) fn absorb(&mut self, other: &mut Self) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), [0; SYMBOLS]);
+        }
+        let counts = self.counts.iter_mut().flatten();
+        for (count, other) in counts.zip(other.counts.iter_mut().flatten()) {
+            *count += core::mem::take(other);
+        }
+    }
+
     /// Counts one.
     #[inline]
     pub(crate) fn count(&mut self, table: usize, symbol: usize) {

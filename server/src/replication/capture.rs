@@ -13,6 +13,7 @@ use super::{
     registry::{Source, Span},
     rows::Rows,
 };
+use crate::threads::{Threads, share};
 use bevy_ecs::{
     change_detection::{DetectChanges, Tick},
     component::ComponentId as EcsId,
@@ -45,7 +46,6 @@ pub(super) struct Capture {
     cell_units: f32,
     /// Slots to be placed anew.
     unplaced: Vec<u32>,
-    changed: Vec<u32>,
 }
 
 impl Capture {
@@ -70,7 +70,6 @@ impl Capture {
             positions,
             cell_units,
             unplaced: Vec::new(),
-            changed: Vec::new(),
         }
     }
 
@@ -165,6 +164,7 @@ impl Capture {
         entities: &mut Entities,
         rows: &mut [Rows],
         groups: &mut Groups,
+        threads: &dyn Threads,
     ) {
         for rows in rows.iter_mut() {
             rows.begin(entities.slots_len());
@@ -175,19 +175,17 @@ impl Capture {
         for &(slot, before) in &entities.remade {
             self.find_new(world, slot, before, span, entities, rows);
         }
-        for (place, source) in self.sources.iter_mut().enumerate() {
-            let rows = &mut rows[place];
-            self.changed.clear();
-            if is_due(self.sends[place], span.frame) {
-                let span = Span {
-                    since: self.captured[place],
-                    ..span
-                };
-                self.captured[place] = span.now;
-                source.update(world, span, entities, rows, &mut self.changed);
+        let columns = self.sources.iter_mut().zip(&mut *rows);
+        let columns = columns.zip(self.sends.iter().zip(&mut self.captured));
+        share(threads, columns, |((source, rows), (&send, captured))| {
+            if is_due(send, span.frame) {
+                let since = core::mem::replace(captured, span.now);
+                source.update(world, Span { since, ..span }, entities, rows);
             }
-            rows.settle_rest(span.frame, |slot| self.changed.push(slot));
-            for &slot in &self.changed {
+            rows.settle_rest(span.frame);
+        });
+        for rows in rows {
+            for &slot in &rows.changed {
                 let known = entities.slot_mut(slot);
                 known.changed = span.frame;
                 let bit = 1u128 << rows.component().0;

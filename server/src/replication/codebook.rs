@@ -3,7 +3,7 @@
 //! In: frames that go by, and the encoder's counts. Out: now and then a better codebook. Every player must get
 //! it before the next section, so it is learnt often while the room is young and seldom later.
 
-use super::group::Sections;
+use super::sections::Sections;
 use crate::limits::{CODEBOOK_FRAMES_FIRST, CODEBOOK_FRAMES_MAX};
 use tickwire_protocol::schema::Schema;
 
@@ -32,7 +32,7 @@ impl Learning {
         }
         self.interval = (self.interval * 2).min(CODEBOOK_FRAMES_MAX);
         self.due = sections.frame + self.interval;
-        if let Some(codebook) = sections.encoder.learn(schema, &sections.codebook) {
+        if let Some(codebook) = sections.learn(schema) {
             self.bytes.clear();
             codebook.encode(&mut self.bytes);
             sections.codebook = codebook;

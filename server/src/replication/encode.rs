@@ -5,13 +5,13 @@
 //! because a snapshot is only encoded when it will be written, and what is written arrives.
 
 use super::{
-    group::{Group, GroupKey, Sections},
+    group::{Group, GroupKey},
     groups::Groups,
+    sections::{SectionAt, Sections},
     settings::Grid,
     viewer::{Held, PlayerView, Subscription},
 };
 use crate::limits::{PROMPT_ADVANTAGE, URGENT_FRAMES};
-use core::ops::Range;
 use tickwire_protocol::{
     id::NetworkId,
     schema::Schema,
@@ -38,7 +38,7 @@ pub(super) struct Encoding<'a> {
     pub(super) codebook_bytes: &'a [u8],
     pub(super) grid: Option<&'a Grid>,
     /// Scratch memory: the sections that were picked.
-    pub(super) picked: &'a mut Vec<Range<usize>>,
+    pub(super) picked: &'a mut Vec<SectionAt>,
     /// Scratch memory: what waits, most urgent first.
     pub(super) waiting: &'a mut Vec<(f32, u32)>,
 }
@@ -188,8 +188,8 @@ impl Encoding<'_> {
         };
         preamble.encode(tick, out);
         encode_dropped(&view.dropped, out);
-        for section in self.picked.iter() {
-            out.extend_from_slice(&self.sections.bytes[section.clone()]);
+        for &section in self.picked.iter() {
+            out.extend_from_slice(self.sections.bytes(section));
         }
         self.sections.written += self.picked.len() as u64;
         view.dropped.clear();

@@ -5,15 +5,18 @@
 //! same baseline. The decision to question: a state is named by a version that grows only when something
 //! changed. A group at rest stays at its version, so players who hold it need nothing, however long it lasts.
 
-use super::{region::Cell, rows::Rows, viewer::Held};
+use super::{
+    region::Cell,
+    rows::Rows,
+    sections::{Coding, Scribe, SectionAt, Sections},
+    viewer::Held,
+};
 use crate::limits::{BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX};
-use core::ops::Range;
 use tickwire_protocol::{
-    delta::{Baseline, Encoder, GroupState},
-    entropy::Codebook,
+    delta::{Baseline, GroupState},
     id::{NetworkId, PlayerId},
     schema::Schema,
-    snapshot::{GroupId, encode_section_front, group_checksum},
+    snapshot::{GroupId, group_checksum},
 };
 
 /// Which part of a room a group is of.
@@ -81,31 +84,11 @@ struct Older {
     encoded: Encoded,
 }
 
-/// Where in the frame's bytes a section is, if it was encoded at that frame.
-#[derive(Clone, Debug, Default)]
+/// Where a section is, if it was encoded at that frame.
+#[derive(Clone, Copy, Debug, Default)]
 struct Encoded {
     frame: u32,
-    range: Range<usize>,
-}
-
-/// What all groups share while sections are encoded.
-#[derive(Debug)]
-pub(super) struct Sections {
-    /// The encoder that the room's codebook is learnt from.
-    pub(super) encoder: Encoder,
-    /// Encodes, without learning, what only a slow or new player needs: it must not even change what a symbol
-    /// costs others.
-    pub(super) catch_up: Encoder,
-    /// Whether late and new groups are usual, because of views or a budget, and so to be learnt from too.
-    pub(super) learns_from_all: bool,
-    pub(super) codebook: Codebook,
-    /// The sections of this frame, one after the other.
-    pub(super) bytes: Vec<u8>,
-    pub(super) frame: u32,
-    /// Sections encoded since the room began.
-    pub(super) encoded: u64,
-    /// Sections written since the room began; what goes beyond `encoded` cost a copy only.
-    pub(super) written: u64,
+    at: SectionAt,
 }
 
 /// One group.
@@ -278,14 +261,34 @@ impl Group {
             .is_some_and(|last| held == Held::Version(last.version) && last.last_frame + 1 == frame)
     }
 
-    /// The section that brings a player from what it holds to this frame: in the frame's bytes, encoded when
-    /// it is the first to ask.
+    /// Whether a player holds the state of the frame before.
+    pub(super) fn has_prompt(&self, frame: u32) -> bool {
+        self.older
+            .last()
+            .is_some_and(|last| last.holders > 0 && last.last_frame + 1 == frame)
+    }
+
+    /// Encodes what brings a player here from the frame before.
+    pub(super) fn encode_prompt(&mut self, to: Coding<'_>, scribe: &mut Scribe) {
+        if let Some(last) = self.older.last_mut() {
+            let baseline = Baseline {
+                state: &last.state,
+                ticks_since: to.frame - last.last_frame,
+            };
+            last.encoded = Encoded {
+                frame: to.frame,
+                at: scribe.section(self.id, to, Some(baseline), &self.state),
+            };
+        }
+    }
+
+    /// The section that brings a player from what it holds to this frame: encoded when it is the first to ask.
     pub(super) fn section(
         &mut self,
         held: Held,
         schema: &Schema,
         sections: &mut Sections,
-    ) -> Range<usize> {
+    ) -> SectionAt {
         let frame = sections.frame;
         let older = match held {
             Held::Nothing => None,
@@ -306,32 +309,15 @@ impl Group {
             None => (&mut self.keyframe, None),
         };
         if encoded.frame != frame {
-            let start = sections.bytes.len();
-            encode_section_front(
-                self.id,
-                baseline.map(|baseline| baseline.ticks_since),
-                &mut sections.bytes,
-            );
             let is_prompt = baseline.is_some_and(|baseline| baseline.ticks_since == 1);
-            let encoder = if is_prompt || sections.learns_from_all {
-                &mut sections.encoder
-            } else {
-                &mut sections.catch_up
-            };
-            encoder.encode(
-                schema,
-                &sections.codebook,
-                baseline,
-                &self.state,
-                &mut sections.bytes,
-            );
+            let (to, scribe) = sections.scribe(schema, is_prompt);
             *encoded = Encoded {
                 frame,
-                range: start..sections.bytes.len(),
+                at: scribe.section(self.id, to, baseline, &self.state),
             };
             sections.encoded += 1;
         }
-        encoded.range.clone()
+        encoded.at
     }
 
     /// Notes that a player who held `held` now holds this frame's state, which is returned.

@@ -1,10 +1,14 @@
 //! All groups of a room: found by what they show, numbered for the wire.
 
 use super::{
-    group::{Group, GroupKey, Sections, Space},
+    group::{Group, GroupKey, Space},
     rows::Rows,
+    sections::Sections,
 };
-use crate::limits::RETIRED_GROUPS_MAX;
+use crate::{
+    limits::RETIRED_GROUPS_MAX,
+    threads::{Threads, share},
+};
 use std::collections::HashMap;
 use tickwire_protocol::{schema::Schema, snapshot::GroupId};
 
@@ -24,6 +28,8 @@ pub(super) struct Groups {
     has_teams: bool,
     has_candidates: bool,
     stale: Vec<GroupId>,
+    /// Groups whose state is one of this frame.
+    rebuilt: Vec<GroupId>,
     /// Groups with older states, and groups that may have become useless.
     to_finish: Vec<GroupId>,
 }
@@ -114,15 +120,47 @@ impl Groups {
     }
 
     /// Brings every group that is not up to date to this frame.
-    pub(super) fn rebuild_stale(&mut self, schema: &Schema, rows: &[Rows], frame: u32) {
-        let mut stale = core::mem::take(&mut self.stale);
-        for id in stale.drain(..) {
-            if let Some(group) = self.group_mut(id) {
-                group.rebuild(schema, rows, frame);
-                self.to_finish.push(id);
-            }
-        }
-        self.stale = stale;
+    pub(super) fn rebuild_stale(
+        &mut self,
+        schema: &Schema,
+        rows: &[Rows],
+        frame: u32,
+        threads: &dyn Threads,
+    ) {
+        self.stale.sort_unstable();
+        let len = share_len(self.stale.len(), threads);
+        share(
+            threads,
+            shares(&mut self.groups, &self.stale, len),
+            |share| share.for_each(|group| group.rebuild(schema, rows, frame)),
+        );
+        self.to_finish.extend(&self.stale);
+        self.rebuilt.append(&mut self.stale);
+    }
+
+    /// Encodes, once for all of them, what those players need who hold the state of the frame before.
+    pub(super) fn encode_prompt(
+        &mut self,
+        schema: &Schema,
+        sections: &mut Sections,
+        threads: &dyn Threads,
+    ) {
+        let mut prompt = core::mem::take(&mut self.rebuilt);
+        let has_prompt = |group: &Group| group.has_prompt(sections.frame);
+        prompt.retain(|&id| self.group(id).is_some_and(has_prompt));
+        prompt.sort_unstable();
+        prompt.dedup();
+        let len = share_len(prompt.len(), threads);
+        let count = prompt.len().div_ceil(len);
+        let (to, scribes) = sections.hand_out(schema, count, len);
+        share(
+            threads,
+            shares(&mut self.groups, &prompt, len).zip(scribes),
+            |(share, scribe)| share.for_each(|group| group.encode_prompt(to, scribe)),
+        );
+        sections.gather(count, prompt.len());
+        prompt.clear();
+        self.rebuilt = prompt;
     }
 
     /// Notes that a player sees a group.
@@ -142,6 +180,7 @@ impl Groups {
 
     /// Forgets what nobody needs any more: older states, and groups without members and players.
     pub(super) fn finish(&mut self, sections: &Sections) {
+        self.rebuilt.clear();
         let mut pending = core::mem::take(&mut self.to_finish);
         pending.sort_unstable();
         pending.dedup();
@@ -182,4 +221,48 @@ impl Groups {
     pub(super) fn older_len(&self) -> usize {
         self.groups.iter().flatten().map(Group::older_len).sum()
     }
+}
+
+/// Some groups to be worked on, out of a stretch of all.
+struct Share<'a> {
+    ids: &'a [GroupId],
+    /// The number of the stretch's first.
+    first: usize,
+    stretch: &'a mut [Option<Group>],
+}
+
+impl Share<'_> {
+    fn for_each(self, mut work: impl FnMut(&mut Group)) {
+        for id in self.ids {
+            if let Some(group) = &mut self.stretch[id.0 as usize - self.first] {
+                work(group);
+            }
+        }
+    }
+}
+
+/// How many of so many groups are one thread's.
+fn share_len(groups: usize, threads: &dyn Threads) -> usize {
+    groups.div_ceil(threads.count() + 1).max(1)
+}
+
+/// The groups of these numbers, which ascend, in shares of `len`.
+fn shares<'a>(
+    mut groups: &'a mut [Option<Group>],
+    ids: &'a [GroupId],
+    len: usize,
+) -> impl Iterator<Item = Share<'a>> + Send {
+    let mut first = 0;
+    ids.chunks(len).map(move |ids| {
+        let end = ids.last().map_or(first, |last| last.0 as usize + 1);
+        let (stretch, rest) = core::mem::take(&mut groups).split_at_mut(end - first);
+        groups = rest;
+        let share = Share {
+            ids,
+            first,
+            stretch,
+        };
+        first = end;
+        share
+    })
 }

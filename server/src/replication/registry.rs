@@ -91,15 +91,8 @@ pub(super) trait Source: Send + Sync {
     /// Takes the first value of an entity that newly has the component.
     fn find(&self, world: &World, slot: u32, entities: &Entities, rows: &mut Rows, frame: u32);
 
-    /// Takes every value that was written after `since`, and appends the slots whose value is another.
-    fn update(
-        &mut self,
-        world: &World,
-        span: Span,
-        entities: &Entities,
-        rows: &mut Rows,
-        changed: &mut Vec<u32>,
-    );
+    /// Takes every value that was written after `since`.
+    fn update(&mut self, world: &World, span: Span, entities: &Entities, rows: &mut Rows);
 }
 
 /// The time between two captures, as the world counts it, and the frame it ends.
@@ -135,14 +128,7 @@ impl<T: Component + Replicate> Source for ComponentSource<T> {
         }
     }
 
-    fn update(
-        &mut self,
-        world: &World,
-        span: Span,
-        entities: &Entities,
-        rows: &mut Rows,
-        changed: &mut Vec<u32>,
-    ) {
+    fn update(&mut self, world: &World, span: Span, entities: &Entities, rows: &mut Rows) {
         for (entity, value) in self.query.iter(world) {
             if !value.last_changed().is_newer_than(span.since, span.now) {
                 continue;
@@ -151,9 +137,7 @@ impl<T: Component + Replicate> Source for ComponentSource<T> {
             let Some(slot) = entities.find(entity) else {
                 continue;
             };
-            if rows.update(slot, &*value, entities, span.frame) {
-                changed.push(slot);
-            }
+            rows.update(slot, &*value, entities, span.frame);
         }
     }
 }

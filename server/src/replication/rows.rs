@@ -1,6 +1,6 @@
 //! The newest quantised value of one component of every entity, and how it moves.
 //!
-//! In: values of a game's component, one entity at a time, when they may have changed. Out: for each, whether
+//! In: values of a game's component, one entity at a time, when they may have changed. Out: the slots at which
 //! anything a player could see is different, and columns from which groups gather their rows. The decision to
 //! question: values are kept once per entity here and copied to groups, so that a component that nobody wrote
 //! is never quantised again and an entity that changes groups takes its motion along.
@@ -27,6 +27,8 @@ pub(super) struct Rows {
     moving_before: Vec<u32>,
     /// By slot, the frame at which it was brought up to date last.
     settled: Vec<u32>,
+    /// Slots whose value is another than at the frame before.
+    pub(super) changed: Vec<u32>,
     pub(super) notes: Notes,
 }
 
@@ -42,6 +44,7 @@ impl Rows {
             moving: Vec::new(),
             moving_before: Vec::new(),
             settled: Vec::new(),
+            changed: Vec::new(),
             notes: Notes::default(),
         }
     }
@@ -58,6 +61,7 @@ impl Rows {
     pub(super) fn begin(&mut self, slots: usize) {
         core::mem::swap(&mut self.moving, &mut self.moving_before);
         self.moving.clear();
+        self.changed.clear();
         if self.settled.len() < slots {
             self.settled.resize(slots, 0);
             self.table.set_rows((0..slots as u32).map(NetworkId));
@@ -84,7 +88,7 @@ impl Rows {
         self.settled[row] = frame;
     }
 
-    /// Takes the value of a slot that may be another than before, and says whether it is.
+    /// Takes the value of a slot that may be another than before.
     #[inline]
     pub(super) fn update<T: Replicate>(
         &mut self,
@@ -92,10 +96,10 @@ impl Rows {
         value: &T,
         entities: &Entities,
         frame: u32,
-    ) -> bool {
+    ) {
         let row = slot as usize;
         if self.settled[row] == frame {
-            return false;
+            return;
         }
         self.quantise(value, entities);
         self.settled[row] = frame;
@@ -114,12 +118,13 @@ impl Rows {
         if moves {
             self.moving.push(slot);
         }
-        self.take_blobs(row) | is_other
+        if self.take_blobs(row) | is_other {
+            self.changed.push(slot);
+        }
     }
 
-    /// Brings the motion of slots up to date that moved before and were not written since; `then` is called
-    /// for each.
-    pub(super) fn settle_rest(&mut self, frame: u32, mut then: impl FnMut(u32)) {
+    /// Brings the motion of slots up to date that moved before and were not written since.
+    pub(super) fn settle_rest(&mut self, frame: u32) {
         for &slot in &self.moving_before {
             let row = slot as usize;
             if self.settled[row] == frame {
@@ -141,7 +146,7 @@ impl Rows {
             if moves {
                 self.moving.push(slot);
             }
-            then(slot);
+            self.changed.push(slot);
         }
     }
 

@@ -9,29 +9,36 @@ use super::{
     Pace, Room,
     seat::{Seat, SeatIndex},
 };
-use crate::game::{Outbox, Recipient, TickClock};
+use crate::{
+    game::{Outbox, Recipient, TickClock},
+    threads::Threads,
+};
 
 impl Room {
     /// Advances the world by one tick.
     ///
-    /// The snapshots of this tick are encoded by [`poll_transmit`](Self::poll_transmit), each when its
+    /// The snapshots of this tick are put together by [`poll_transmit`](Self::poll_transmit), each when its
     /// socket takes it; what they leave behind is finished at the next capture.
-    pub fn tick(&mut self, now: Micros) -> Pace {
+    ///
+    /// Threads that help change nothing but how long it takes.
+    pub fn tick(&mut self, now: Micros, threads: &dyn Threads) -> Pace {
         let pace = self.pacer.begin(now);
         self.apply_inputs(pace, now);
         self.step();
         self.send_events(now);
         if !pace.skips_snapshots {
-            self.capture(pace);
+            self.capture(pace, threads);
             self.choose();
+            self.replication.encode(threads);
         }
         pace
     }
 
     /// Forgets what no player holds of earlier ticks, and takes the state of this one.
-    fn capture(&mut self, pace: Pace) {
+    fn capture(&mut self, pace: Pace, threads: &dyn Threads) {
         self.replication.finish();
-        self.replication.capture(&mut self.world, pace.tick);
+        self.replication
+            .capture(&mut self.world, pace.tick, threads);
         self.captured = Some(pace.tick);
     }
 

@@ -10,7 +10,7 @@ use crate::{
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use tickwire_protocol::{id::PlayerId, schema::Audience, snapshot::Replica, time::Tick};
-use tickwire_server::replication::*;
+use tickwire_server::{replication::*, threads::Alone};
 
 /// The most entities a model world holds: small worlds meet more coincidences per second.
 const ENTITIES_MAX: usize = 14;
@@ -318,8 +318,9 @@ impl Model {
 
     fn end_tick(&mut self) -> Result<(), String> {
         self.tick = self.tick.next();
-        self.replication.capture(&mut self.world, self.tick);
+        self.replication.capture(&mut self.world, self.tick, &Alone);
         self.replication.choose(&self.world);
+        self.replication.encode(&Alone);
         self.shadow.capture(&self.world, &self.entities);
         let has_grid = self.settings.grid.is_some();
         for place in 0..self.players.len() {

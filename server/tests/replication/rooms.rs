@@ -3,7 +3,10 @@
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use tickwire_protocol::{id::PlayerId, replicate::Replicate, snapshot::Replica, time::Tick};
-use tickwire_server::replication::*;
+use tickwire_server::{
+    replication::*,
+    threads::{Alone, Threads},
+};
 
 #[path = "../../../tests/support/reference_world.rs"]
 #[expect(
@@ -80,11 +83,17 @@ impl Room {
 
     /// Moves the world by a tick and captures it.
     pub(crate) fn step(&mut self) {
+        self.step_with(&Alone);
+    }
+
+    pub(crate) fn step_with(&mut self, threads: &dyn Threads) {
         self.reference.step();
         self.write();
         self.tick = self.tick.next();
-        self.replication.capture(&mut self.world, self.tick);
+        self.replication
+            .capture(&mut self.world, self.tick, threads);
         self.replication.choose(&self.world);
+        self.replication.encode(threads);
     }
 
     pub(crate) fn join(&mut self, number: u32) -> (PlayerId, Replica) {
@@ -94,6 +103,15 @@ impl Room {
             PlayerId(number),
             Replica::new(Arc::clone(self.replication.schema())),
         )
+    }
+
+    /// A player who sees so far around one of the entities.
+    pub(crate) fn join_at(&mut self, number: u32, entity: usize, units: f32) -> PlayerId {
+        let entity = self.entities[entity];
+        let mut own = self.world.entity_mut(entity);
+        own.insert(View::rectangle(units, units));
+        self.replication.add_player(PlayerId(number), entity);
+        PlayerId(number)
     }
 
     /// A player's snapshot of this tick.
@@ -194,8 +212,9 @@ fn a_world_at_rest_costs_a_few_bytes_and_no_encoding() {
     let (player, mut replica) = room.join(0);
     for tick in 0..60 {
         room.tick = room.tick.next();
-        room.replication.capture(&mut room.world, room.tick);
+        room.replication.capture(&mut room.world, room.tick, &Alone);
         room.replication.choose(&room.world);
+        room.replication.encode(&Alone);
         let mut bytes = Vec::new();
         assert!(room.replication.encode_snapshot(
             player,

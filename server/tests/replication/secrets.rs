@@ -11,7 +11,7 @@ use tickwire_protocol::{
     snapshot::Replica,
     time::Tick,
 };
-use tickwire_server::replication::*;
+use tickwire_server::{replication::*, threads::Alone};
 
 const PLAYERS: u32 = 4;
 const TICKS: u32 = 400;
@@ -164,8 +164,9 @@ fn spy_on_a_room(seed: u64) {
                 };
             }
         }
-        replication.capture(&mut world, Tick(tick));
+        replication.capture(&mut world, Tick(tick), &Alone);
         replication.choose(&world);
+        replication.encode(&Alone);
         for spy in &mut spies {
             snapshot.clear();
             assert!(replication.encode_snapshot(

@@ -3,7 +3,10 @@
 use bevy_ecs::prelude::World;
 use rustix::time::{ClockId, clock_gettime};
 use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
-use tickwire_server::replication::{PlayerHeader, Replication, Settings};
+use tickwire_server::{
+    replication::{PlayerHeader, Replication, Settings},
+    threads::Alone,
+};
 
 use crate::{
     entropy::Residuals,
@@ -167,10 +170,11 @@ impl Room {
     /// The server's part of a tick; the first player's snapshot stays in `out`.
     fn serve(&mut self, sum: &mut Cost) {
         let start = cpu_ns();
-        self.replication.capture(&mut self.world, self.tick);
+        self.replication.capture(&mut self.world, self.tick, &Alone);
         let captured = cpu_ns();
         self.replication.choose(&self.world);
         let chosen = cpu_ns();
+        self.replication.encode(&Alone);
         let header = PlayerHeader::default();
         self.out.clear();
         self.replication

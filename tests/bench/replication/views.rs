@@ -1,9 +1,14 @@
 //! Ten thousand entities, a thousand players who each see a part: what a tick costs with interest.
 
+use std::{thread, time::Instant};
+
 use bevy_ecs::prelude::World;
 use tests::{reference_components::Position, reference_world::Motion};
 use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
-use tickwire_server::replication::{Grid, PlayerHeader, Replication, Settings, View};
+use tickwire_server::{
+    replication::{Grid, PlayerHeader, Replication, Settings, View},
+    threads::{Alone, Threads},
+};
 
 use crate::{room::cpu_ns, scene::Scene};
 
@@ -16,17 +21,54 @@ const VIEW_UNITS: [f32; 2] = [1280.0 * SCALE, 720.0 * SCALE];
 const CELL_UNITS: f32 = 256.0 * SCALE;
 const WARM_UP_TICKS: u32 = 60;
 const TICKS: u32 = 60;
+const ROUNDS: usize = 3;
 
 /// What one tick cost.
 pub(crate) struct Views {
     capture_ms: f64,
     choose_ms: f64,
     encode_ms: f64,
+    /// Wall time of what threads take part in: capture, and the sections that players share.
+    shared_ms: f64,
     bytes_per_player: f64,
     entities_held: f64,
 }
 
-pub(crate) fn measure() -> Views {
+/// One thread besides the room's own.
+struct OneThread;
+
+impl Threads for OneThread {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn run(&self, work: &(dyn Fn() + Sync)) {
+        thread::scope(|scope| {
+            scope.spawn(work);
+            work();
+        });
+    }
+}
+
+/// The room by itself, and what it and a helper take for what they share, each the median of some rounds in
+/// turns.
+pub(crate) fn measure() -> (Views, [f64; 2]) {
+    let mut rounds: Vec<_> = (0..ROUNDS)
+        .map(|_| (round(&Alone), round(&OneThread)))
+        .collect();
+    let helped = median(&mut rounds, |(_, helped)| helped.shared_ms);
+    let alone = median(&mut rounds, |(alone, _)| alone.shared_ms);
+    let (alone_views, _) = rounds.swap_remove(ROUNDS / 2);
+    (alone_views, [alone, helped])
+}
+
+/// Sorts the rounds by a figure, and gives the middle one's.
+fn median<T>(rounds: &mut [T], figure: impl Fn(&T) -> f64) -> f64 {
+    rounds.sort_by(|one, other| figure(one).total_cmp(&figure(other)));
+    figure(&rounds[rounds.len() / 2])
+}
+
+fn round(threads: &dyn Threads) -> Views {
     let scene = Scene::Reference {
         entities: ENTITIES,
         motion: Motion::Straight,
@@ -53,6 +95,7 @@ pub(crate) fn measure() -> Views {
         capture_ms: 0.0,
         choose_ms: 0.0,
         encode_ms: 0.0,
+        shared_ms: 0.0,
         bytes_per_player: 0.0,
         entities_held: 0.0,
     };
@@ -60,10 +103,15 @@ pub(crate) fn measure() -> Views {
     for tick in 0..WARM_UP_TICKS + TICKS {
         play.step(&mut world);
         let times = [cpu_ns()];
-        replication.capture(&mut world, Tick(tick));
+        let begun = Instant::now();
+        replication.capture(&mut world, Tick(tick), threads);
+        let mut shared = begun.elapsed();
         let times = [times[0], cpu_ns()];
         replication.choose(&world);
         let times = [times[0], times[1], cpu_ns()];
+        let begun = Instant::now();
+        replication.encode(threads);
+        shared += begun.elapsed();
         let mut bytes = 0;
         for player in 0..PLAYERS {
             out.clear();
@@ -87,6 +135,7 @@ pub(crate) fn measure() -> Views {
             sum.capture_ms += (times[1] - times[0]) / 1e6 / ticks;
             sum.choose_ms += (times[2] - times[1]) / 1e6 / ticks;
             sum.encode_ms += (end - times[2]) / 1e6 / ticks;
+            sum.shared_ms += shared.as_secs_f64() * 1e3 / ticks;
             sum.bytes_per_player += bytes as f64 / PLAYERS as f64 / ticks;
             sum.entities_held += replica.entities().count() as f64 / ticks;
         }
@@ -94,7 +143,7 @@ pub(crate) fn measure() -> Views {
     sum
 }
 
-pub(crate) fn print(views: &Views) {
+pub(crate) fn print((views, [alone, helped]): &(Views, [f64; 2])) {
     println!(
         "\n{ENTITIES} entities, {PLAYERS} players with a view each: capture {:.2} ms, choose {:.2} ms, encode {:.2} ms, \
          together {:.2} ms a tick; {:.0} bytes per player and tick; player 0 holds {:.0} entities",
@@ -104,5 +153,10 @@ pub(crate) fn print(views: &Views) {
         views.capture_ms + views.choose_ms + views.encode_ms,
         views.bytes_per_player,
         views.entities_held,
+    );
+    println!(
+        "of it capture and the sections that players share, by the clock: {alone:.2} ms alone, {helped:.2} ms with a \
+         helper ({:.2} of it)",
+        helped / alone,
     );
 }

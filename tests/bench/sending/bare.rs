@@ -14,6 +14,7 @@ use tickwire_protocol::{
 use tickwire_server::{
     game::Game,
     room::{Room, SeatIndex},
+    threads::Alone,
 };
 
 /// Ticks before anything counts: tables are learned, buffers have grown, everyone has the keyframe.
@@ -38,7 +39,7 @@ impl Bare {
 
     fn tick(&mut self, out: &mut Vec<u8>) -> usize {
         let now = self.room.next_due();
-        self.room.tick(now);
+        self.room.tick(now, &Alone);
         out.clear();
         for &seat in &self.seats {
             self.room.poll_transmit(seat, now, out);

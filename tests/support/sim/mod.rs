@@ -21,6 +21,7 @@ use tickwire_protocol::{
 use tickwire_server::{
     limits::{BASELINES_PER_GROUP_MAX, BUDGET_BURST_FRAMES, SNAPSHOT_BYTES_PER_SECOND_MAX},
     room::{Room, RoomEvent, SeatIndex},
+    threads::Alone,
 };
 
 use self::{
@@ -298,7 +299,7 @@ impl Simulation {
 
     /// One tick of the room, and a message to everybody whose socket takes one.
     fn tick(&mut self) {
-        let pace = self.room.tick(self.now);
+        let pace = self.room.tick(self.now, &Alone);
         let is_next = self.last_tick.is_none_or(|last| pace.tick == last.next());
         assert!(is_next, "tick {} after {:?}", pace.tick, self.last_tick);
         self.last_tick = Some(pace.tick);

@@ -1,7 +1,7 @@
 //! Hands that other cores lend to a room whose tick takes long.
 //!
-//! In: the reads or the messages of one tick. Out: the same bytes from and to the same sockets, by several
-//! threads. The choice to question: no pool. A thread that is started for the tick and joined in it costs
+//! In: the reads, the capture, the sections or the messages of one tick. Out: the same bytes from and to the same
+//! sockets, by several threads. The choice to question: no pool. A thread that is started for the tick and joined in it costs
 //! 50 µs and needs nobody to keep, park and end it; a tick that borrows takes a hundred times that. Nothing
 //! is shared but the queue of batches: each socket belongs to one thread at a time, and the room stays where
 //! it is, so its bytes are the same whoever helps.
@@ -26,7 +26,10 @@ use super::{
     send::{BATCH_WRITE_BYTES, Delivered, make_message},
     tick::Stepped,
 };
-use crate::limits::{HELPED_BATCHES_WAITING_MAX, HELPED_TICK_PERCENT, HELPERS_MAX};
+use crate::{
+    limits::{HELPED_BATCHES_WAITING_MAX, HELPED_TICK_PERCENT, HELPERS_MAX},
+    threads::{Threads, share},
+};
 
 /// Messages that are made and wait for somebody to write them.
 struct Batch<'a> {
@@ -115,25 +118,33 @@ impl Worker {
             .map(|&key| connections.get_mut(key).and_then(Option::take))
             .collect();
         reads.extend(sockets.iter().map(|_| Ok(None)));
-        let share = sockets.len().div_ceil(helpers + 1).max(1);
+        let len = sockets.len().div_ceil(helpers + 1).max(1);
         let pieces = sockets
-            .chunks_mut(share)
-            .zip(reads.chunks_mut(share))
-            .zip(buffer.chunks_mut(share * BATCH_READ_BYTES));
-        let pieces = Mutex::new(pieces);
-        let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || {
-            while let Some(((sockets, reads), buffer)) = next() {
-                let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
-                for ((connection, read), place) in sockets.iter_mut().zip(reads).zip(places) {
-                    if let Some(connection) = connection {
-                        *read = connection.socket.try_read(place);
-                    }
+            .chunks_mut(len)
+            .zip(reads.chunks_mut(len))
+            .zip(buffer.chunks_mut(len * BATCH_READ_BYTES));
+        share(&Lent(helpers), pieces, |((sockets, reads), buffer)| {
+            let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
+            for ((connection, read), place) in sockets.iter_mut().zip(reads).zip(places) {
+                if let Some(connection) = connection {
+                    *read = connection.socket.try_read(place);
                 }
             }
-        };
+        });
+    }
+}
+
+/// So many threads, lent for as long as one piece of work takes.
+pub(super) struct Lent(pub(super) usize);
+
+impl Threads for Lent {
+    fn count(&self) -> usize {
+        self.0
+    }
+
+    fn run(&self, work: &(dyn Fn() + Sync)) {
         thread::scope(|scope| {
-            let helpers = start(scope, helpers, work);
+            let helpers = start(scope, self.0, work);
             work();
             helpers.into_iter().for_each(join);
         });

@@ -7,7 +7,7 @@
 
 use tickwire_protocol::time::Micros;
 
-use super::{Phase, Worker, guarded, rooms::RoomSlot, send::Delivered};
+use super::{Phase, Worker, guarded, lend::Lent, rooms::RoomSlot, send::Delivered};
 use crate::limits::{ROOMS_TOGETHER_MAX, TOGETHER_MICROS_MAX};
 
 /// A room that has stepped.
@@ -48,7 +48,7 @@ impl Worker {
         let mut started = begun;
         let mut ticked = 0;
         for &room in rooms {
-            let ended = self.step_room(room, started, &mut stepped);
+            let ended = self.step_room(room, helpers, started, &mut stepped);
             self.note_turn(room);
             ticked += 1;
             started = ended;
@@ -88,12 +88,18 @@ impl Worker {
     }
 
     /// Steps a room, and says when that was done.
-    fn step_room(&mut self, key: usize, started: Micros, stepped: &mut Vec<Stepped>) -> Micros {
+    fn step_room(
+        &mut self,
+        key: usize,
+        helpers: usize,
+        started: Micros,
+        stepped: &mut Vec<Stepped>,
+    ) -> Micros {
         // One that ticked before it may have ended it.
         let Some(slot) = self.rooms.get_mut(key) else {
             return started;
         };
-        let Some(pace) = guarded(|| slot.room.tick(started)) else {
+        let Some(pace) = guarded(|| slot.room.tick(started, &Lent(helpers))) else {
             self.on_room_panicked(key, started);
             return self.now();
         };

@@ -23,7 +23,7 @@ use tickwire_protocol::{
 
 use super::*;
 use crate::{
-    limits::HELPERS_MAX,
+    limits::{HELPED_ENTITIES_MIN, HELPERS_MAX},
     net::{
         clock::Clock,
         descriptors,
@@ -76,13 +76,26 @@ fn push(mut pucks: Query<'_, '_, (&CurrentInput<Push>, &mut Place, &mut Steps)>)
     }
 }
 
+/// Entities that are nobody's, and so many that capture and encoding are divided too.
+fn drift(mut crowd: Query<'_, '_, &mut Place, Without<Steps>>) {
+    for mut place in &mut crowd {
+        place.x = (place.x + 1.0) % 4000.0;
+    }
+}
+
 fn game() -> Game {
     Game::new("heavy")
         .players_max(PLAYERS)
         .replicate::<Place>()
         .replicate::<Steps>()
         .input::<Push>()
-        .add_systems(push)
+        .add_systems((push, drift))
+        .on_start(|world| {
+            for number in 0..HELPED_ENTITIES_MIN {
+                let x = (number % 4000) as f32;
+                world.spawn((Replicated, Place { x }));
+            }
+        })
         .on_join(|world, _| {
             let x = world.resource_mut::<RoomRandom>().range(0.0, 4000.0);
             world.spawn((Replicated, Place { x }, Steps(0))).id()
@@ -231,7 +244,7 @@ impl Run {
         let helpers = worker.helpers_for(self.room);
         worker.read_rooms(&[self.room], helpers, now);
         let mut stepped = Vec::new();
-        worker.step_room(self.room, now, &mut stepped);
+        worker.step_room(self.room, helpers, now, &mut stepped);
         worker.deliver(&mut stepped, helpers, now);
         for (number, end) in self.ends.iter_mut().enumerate() {
             if !number.is_multiple_of(SLOW) || tick.is_multiple_of(SLOW as u32) {
