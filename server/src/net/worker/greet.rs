@@ -47,8 +47,7 @@ impl Worker {
             tracing::warn!(%error, "a socket cannot be watched");
             return None;
         }
-        connection.readiness.is_busy = true;
-        connection.readiness.is_queued = false;
+        connection.readiness.begin_anew();
         entry.insert(connection);
         self.busy.push(key);
         self.attend_pipes(key);
