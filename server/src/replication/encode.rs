@@ -5,6 +5,7 @@
 //! because a snapshot is only encoded when it will be written, and what is written arrives.
 
 use super::{
+    fronts::News,
     group::{Group, GroupKey},
     groups::Groups,
     sections::{SectionAt, Sections},
@@ -47,13 +48,26 @@ impl Encoding<'_> {
     /// Picks every section the player needs.
     fn pick_all(&mut self, view: &mut PlayerView) {
         self.picked.clear();
+        let frame = self.sections.frame;
         for subscription in &mut view.subscriptions {
-            if let Some(group) = self.groups.group_mut(subscription.group)
-                && !group.is_known(subscription.held)
+            match self
+                .groups
+                .news(subscription.group, subscription.held, frame)
             {
-                let section = group.section(subscription.held, self.schema, self.sections);
-                subscription.held = group.hold(subscription.held);
-                self.picked.push(section);
+                News::None => {}
+                News::Ahead(section, held) => {
+                    subscription.held = held;
+                    self.picked.push(section);
+                }
+                News::Other => {
+                    if let Some(group) = self.groups.group_mut(subscription.group)
+                        && !group.is_known(subscription.held)
+                    {
+                        let section = group.section(subscription.held, self.schema, self.sections);
+                        subscription.held = group.hold(subscription.held);
+                        self.picked.push(section);
+                    }
+                }
             }
         }
     }

@@ -107,7 +107,7 @@ pub(super) struct Group {
     pub(super) restructured: u32,
     /// The highest priority of a member, as of the last time one came.
     pub(super) weight: f32,
-    version: u32,
+    pub(super) version: u32,
     state: GroupState,
     holders: u32,
     keyframe: Encoded,
@@ -266,6 +266,21 @@ impl Group {
         self.older
             .last()
             .is_some_and(|last| last.holders > 0 && last.last_frame + 1 == frame)
+    }
+
+    /// What was encoded ahead at that frame, and the version of who needs it.
+    pub(super) fn ahead(&self, frame: u32) -> Option<(u32, SectionAt)> {
+        let last = self.older.last()?;
+        (last.encoded.frame == frame).then_some((last.version, last.encoded.at))
+    }
+
+    /// Notes that so many players who held a version now hold this frame's state.
+    pub(super) fn hold_many(&mut self, before: u32, players: u32) {
+        let mut older = self.older.iter_mut().rev();
+        if let Some(older) = older.find(|older| older.version == before) {
+            older.holders -= players;
+            self.holders += players;
+        }
     }
 
     /// Encodes what brings a player here from the frame before.

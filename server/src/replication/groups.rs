@@ -1,9 +1,11 @@
 //! All groups of a room: found by what they show, numbered for the wire.
 
 use super::{
+    fronts::{Fronts, News},
     group::{Group, GroupKey, Space},
     rows::Rows,
     sections::Sections,
+    viewer::Held,
 };
 use crate::{
     limits::RETIRED_GROUPS_MAX,
@@ -30,6 +32,9 @@ pub(super) struct Groups {
     stale: Vec<GroupId>,
     /// Groups whose state is one of this frame.
     rebuilt: Vec<GroupId>,
+    fronts: Fronts,
+    /// Groups with sections that were encoded ahead at this frame, of which some may be taken.
+    ahead: Vec<GroupId>,
     /// Groups with older states, and groups that may have become useless.
     to_finish: Vec<GroupId>,
 }
@@ -81,6 +86,7 @@ impl Groups {
             Some(place) => *place = group,
             None => self.groups.push(group),
         }
+        self.fronts.show(id, 0, true);
         self.by_key.insert(key, id);
         self.note_kind(key, id);
         self.to_finish.push(id);
@@ -134,6 +140,11 @@ impl Groups {
             shares(&mut self.groups, &self.stale, len),
             |share| share.for_each(|group| group.rebuild(schema, rows, frame)),
         );
+        for &id in &self.stale {
+            if let Some(Some(group)) = self.groups.get(id.0 as usize) {
+                self.fronts.show(id, group.version, group.len == 0);
+            }
+        }
         self.to_finish.extend(&self.stale);
         self.rebuilt.append(&mut self.stale);
     }
@@ -145,9 +156,9 @@ impl Groups {
         sections: &mut Sections,
         threads: &dyn Threads,
     ) {
+        let frame = sections.frame;
         let mut prompt = core::mem::take(&mut self.rebuilt);
-        let has_prompt = |group: &Group| group.has_prompt(sections.frame);
-        prompt.retain(|&id| self.group(id).is_some_and(has_prompt));
+        prompt.retain(|&id| self.group(id).is_some_and(|group| group.has_prompt(frame)));
         prompt.sort_unstable();
         prompt.dedup();
         let len = share_len(prompt.len(), threads);
@@ -159,8 +170,31 @@ impl Groups {
             |(share, scribe)| share.for_each(|group| group.encode_prompt(to, scribe)),
         );
         sections.gather(count, prompt.len());
-        prompt.clear();
+        for &id in &prompt {
+            if let Some((before, section)) = self.group(id).and_then(|group| group.ahead(frame)) {
+                self.fronts.show_ahead(id, before, section, frame);
+            }
+        }
+        self.ahead.append(&mut prompt);
         self.rebuilt = prompt;
+    }
+
+    /// What a player who holds `held` of a group has to learn of it.
+    #[inline]
+    pub(super) fn news(&mut self, id: GroupId, held: Held, frame: u32) -> News {
+        self.fronts.take(id, held, frame)
+    }
+
+    /// Tells the groups who took what was encoded ahead. Needed before anybody stops to hold something.
+    pub(super) fn settle(&mut self) {
+        let mut ahead = core::mem::take(&mut self.ahead);
+        for id in ahead.drain(..) {
+            let (players, before) = self.fronts.settle(id);
+            if let Some(group) = self.group_mut(id) {
+                group.hold_many(before, players);
+            }
+        }
+        self.ahead = ahead;
     }
 
     /// Notes that a player sees a group.
@@ -180,6 +214,7 @@ impl Groups {
 
     /// Forgets what nobody needs any more: older states, and groups without members and players.
     pub(super) fn finish(&mut self, sections: &Sections) {
+        self.settle();
         self.rebuilt.clear();
         let mut pending = core::mem::take(&mut self.to_finish);
         pending.sort_unstable();

@@ -20,6 +20,7 @@ mod choose;
 mod codebook;
 mod encode;
 mod entities;
+mod fronts;
 mod group;
 mod groups;
 mod interest;
@@ -166,6 +167,7 @@ impl Replication {
     /// Forgets a player.
     pub fn remove_player(&mut self, player: PlayerId) {
         if let Some(mut view) = self.players.remove(&player) {
+            self.groups.settle();
             view.retain(&mut self.groups, |_| false);
         }
     }
@@ -177,6 +179,7 @@ impl Replication {
     /// Cost: a few ns for each replicated entity, and about 20 ns for each component that was written.
     pub fn capture(&mut self, world: &mut World, tick: Tick, threads: &dyn Threads) {
         self.tick = tick;
+        self.groups.settle();
         self.sections.begin();
         self.learning.begin(&self.schema, &mut self.sections);
         let now = world.increment_change_tick();

@@ -20,6 +20,13 @@ pub(super) struct SectionAt {
 }
 
 impl SectionAt {
+    /// No section.
+    pub(super) const NOWHERE: Self = Self {
+        scribe: 0,
+        start: 0,
+        end: 0,
+    };
+
     pub(super) const fn len(self) -> usize {
         (self.end - self.start) as usize
     }
