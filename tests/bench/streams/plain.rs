@@ -15,7 +15,7 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 
-use crate::{ASSET_BYTES, Direction, Seen, System, clock_micros, player::connect};
+use crate::{Direction, Seen, System, asset_bytes, clock_micros, player::connect};
 
 const SNAPSHOT_BYTES: usize = 308;
 
@@ -37,24 +37,22 @@ struct Manner {
 }
 
 impl Manner {
-    const SNAPSHOTS_FIRST: Self = Self {
-        asset_bytes: ASSET_BYTES,
-        chunk_bytes: 16 * 1024,
-        queued_chunks: 0,
-        has_snapshots: true,
-        send_buffer_bytes: None,
-        unsent_bytes: None,
-    };
-
-    const fn of(system: System) -> Self {
-        let first = Self::SNAPSHOTS_FIRST;
+    fn of(system: System) -> Self {
+        let first = Self {
+            asset_bytes: asset_bytes(),
+            chunk_bytes: 16 * 1024,
+            queued_chunks: 0,
+            has_snapshots: true,
+            send_buffer_bytes: None,
+            unsent_bytes: None,
+        };
         match system {
             System::NoAsset | System::SecondConnection => Self {
                 asset_bytes: 0,
                 ..first
             },
             System::OneMessage => Self {
-                chunk_bytes: ASSET_BYTES,
+                chunk_bytes: asset_bytes(),
                 queued_chunks: 1,
                 ..first
             },
@@ -257,14 +255,14 @@ fn receive(stream: &mut TcpStream, ends: Ends<'_>) -> io::Result<Seen> {
         Ends::When(_) => Some(Instant::now()),
         _ => None,
     };
-    let mut left = ASSET_BYTES;
+    let mut left = asset_bytes();
     let mut ended = None;
     let mut frame = Vec::new();
     loop {
         let mut length = [0; 4];
         stream.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length) as usize;
-        if length > ASSET_BYTES {
+        if length > asset_bytes() {
             return Err(ErrorKind::InvalidData.into());
         }
         if length != SNAPSHOT_BYTES {
@@ -291,7 +289,7 @@ fn receive(stream: &mut TcpStream, ends: Ends<'_>) -> io::Result<Seen> {
             left = left.saturating_sub(length);
             if left == 0 {
                 let seconds = begun.map_or(f64::NAN, |begun| begun.elapsed().as_secs_f64());
-                seen.bulk_mbit_s = ASSET_BYTES as f64 * 8.0 / seconds / 1e6;
+                seen.bulk_mbit_s = asset_bytes() as f64 * 8.0 / seconds / 1e6;
                 ended = Some(clock_micros());
                 if let Ends::WithTheAsset = ends {
                     return Ok(seen);

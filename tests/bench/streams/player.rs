@@ -18,7 +18,7 @@ use tickwire_protocol::{
     websocket::{Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
 };
 
-use crate::{ASSET_BYTES, Seen, clock_micros, server::Stamp};
+use crate::{Seen, asset_bytes, clock_micros, server::Stamp};
 
 struct Player {
     stream: TcpStream,
@@ -63,7 +63,7 @@ pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
         bytes: 0,
     };
     let mut reader = Reader::new(Role::Client, SERVER_MESSAGE_BYTES_MAX);
-    while player.bytes < ASSET_BYTES {
+    while player.bytes < asset_bytes() {
         player.transmit()?;
         let mut input = &mut unread[..];
         while let Some(item) = reader.read(&mut input).map_err(io::Error::other)? {
@@ -149,7 +149,7 @@ impl Player {
                     self.bytes += chunk.bytes.len();
                 }
                 let begun = *self.begun.get_or_insert_with(Instant::now);
-                if self.bytes == ASSET_BYTES {
+                if self.bytes == asset_bytes() {
                     let seconds = begun.elapsed().as_secs_f64();
                     self.seen.bulk_mbit_s = self.bytes as f64 * 8.0 / seconds / 1e6;
                 }

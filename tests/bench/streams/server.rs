@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use tickwire_server::prelude::*;
 
-use crate::{ASSET_BYTES, SNAPSHOT_HZ, clock_micros};
+use crate::{SNAPSHOT_HZ, asset_bytes, clock_micros};
 
 /// When the tick was, on the clock of both ends.
 #[derive(Component, Replicate, Clone, Copy)]
@@ -46,7 +46,7 @@ fn game() -> Game {
 }
 
 pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
-    let asset = Bytes::from(vec![7; ASSET_BYTES]);
+    let asset = Bytes::from(vec![7; asset_bytes()]);
     let server = Server::new(game).workers(1).on_player(move |peer: Peer| {
         let asset = asset.clone();
         async move {

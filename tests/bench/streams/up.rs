@@ -26,7 +26,7 @@ use tickwire_protocol::{
 };
 use tickwire_server::prelude::*;
 
-use crate::{ASSET_BYTES, INPUT_HZ, Seen, clock_micros, player::connect};
+use crate::{INPUT_HZ, Seen, asset_bytes, clock_micros, player::connect};
 
 /// Inputs that one input repeats.
 const REPEATED: usize = 8;
@@ -170,7 +170,7 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
         pending: Vec::new(),
         start: Instant::now(),
         upload: None,
-        left: ASSET_BYTES,
+        left: asset_bytes(),
         made: [0; REPEATED],
         last_tick: Tick(0),
         said: Vec::new(),
