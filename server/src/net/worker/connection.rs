@@ -8,7 +8,6 @@
 
 use std::io;
 
-use mio::{Interest, Registry, Token};
 use slab::Slab;
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
@@ -28,11 +27,6 @@ use crate::{
     net::gate::Permit,
     room::SeatIndex,
 };
-
-/// Ticks in which a player sent before its socket is read without asking the poll.
-pub(super) const REGULAR: u8 = 8;
-/// What one tick without a word counts against them. A read of nothing costs about what a report costs.
-pub(super) const SILENCE: u8 = 4;
 
 /// What an emptied queue of unsent bytes may keep.
 const PENDING_BYTES_KEPT: usize = 1024;
@@ -96,23 +90,6 @@ pub(super) struct Readiness {
     /// The connection stands in its room's list of those read with the next tick. Once: what two reads
     /// of one socket gave must not change places.
     pub(super) is_queued: bool,
-    /// How regularly the player sends, as of late: grows with a tick that finds something to read, and falls
-    /// fourfold with one that does not.
-    regularity: u8,
-    /// The poll does not say whether there is something to read: every tick looks.
-    pub(super) is_unwatched: bool,
-}
-
-impl Readiness {
-    /// Under another poll, which watches both directions and has reported nothing yet.
-    pub(super) fn begin_anew(&mut self) {
-        *self = Self {
-            readable: self.readable,
-            read_closed: self.read_closed,
-            is_busy: true,
-            ..Self::default()
-        };
-    }
 }
 
 impl Connection {
@@ -155,43 +132,6 @@ impl Connection {
             self.readiness.is_queued = true;
             rooms[room].readable.push(key);
         }
-    }
-
-    /// Notes whether a tick found something to read. Who sends with every tick is read with every one: to wake the
-    /// poll, to have it look and to take its report costs a third of the read, and says what was known.
-    pub(super) fn note_read(
-        &mut self,
-        found: bool,
-        key: usize,
-        registry: &Registry,
-    ) -> io::Result<()> {
-        let readiness = &mut self.readiness;
-        readiness.regularity = if found {
-            (readiness.regularity + 1).min(REGULAR)
-        } else {
-            readiness.regularity.saturating_sub(SILENCE)
-        };
-        if readiness.is_unwatched {
-            if readiness.regularity == 0 {
-                return self.watch(key, registry);
-            }
-            readiness.readable = true;
-        } else if readiness.regularity == REGULAR && !readiness.is_busy {
-            readiness.is_unwatched = true;
-            readiness.readable = true;
-            return self.socket.watch(registry, Token(key), Interest::WRITABLE);
-        }
-        Ok(())
-    }
-
-    /// Has the poll say when there is something to read, if it does not.
-    pub(super) fn watch(&mut self, key: usize, registry: &Registry) -> io::Result<()> {
-        if !core::mem::take(&mut self.readiness.is_unwatched) {
-            return Ok(());
-        }
-        self.readiness.regularity = 0;
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.socket.watch(registry, Token(key), both)
     }
 
     /// Whether nothing waits in front of a new message, after writing what does.

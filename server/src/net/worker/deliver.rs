@@ -91,29 +91,13 @@ impl Worker {
             let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
             for ((&key, read), place) in keys.iter().zip(reads.drain(..)).zip(places) {
                 // Who sends more than players do is read on alone.
-                let found = matches!(read, Ok(Some(_)));
                 if self.take_read(key, read, place, now) {
                     self.read(key, now);
                 }
-                self.note_read(key, found, now);
             }
         }
         self.batch_buffer = buffer;
         self.batch_reads = reads;
-    }
-
-    /// Notes what a tick found at a socket, and has it read with the next one if the player sends so regularly.
-    fn note_read(&mut self, key: usize, found: bool, now: Micros) {
-        let Some(connection) = self.connections.get_mut(key) else {
-            return;
-        };
-        if !matches!(connection.phase, Phase::Seated { .. }) {
-            return;
-        }
-        match connection.note_read(found, key, self.poll.registry()) {
-            Ok(()) => connection.queue_read(key, &mut self.rooms),
-            Err(_) => self.on_broken(key, now),
-        }
     }
 
     /// A connection that ended meanwhile has nothing to read; its place stays empty.

@@ -47,7 +47,8 @@ impl Worker {
             tracing::warn!(%error, "a socket cannot be watched");
             return None;
         }
-        connection.readiness.begin_anew();
+        connection.readiness.is_busy = true;
+        connection.readiness.is_queued = false;
         entry.insert(connection);
         self.busy.push(key);
         self.attend_pipes(key);

@@ -367,9 +367,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return false;
         };
-        // Between ticks only the poll knows who has something to say.
-        let watched = connection.watch(key, self.poll.registry());
-        if watched.is_err() || connection.flush(now).is_err() {
+        if connection.flush(now).is_err() {
             self.on_broken(key, now);
             return false;
         }

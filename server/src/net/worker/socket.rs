@@ -63,16 +63,6 @@ impl Socket {
         )
     }
 
-    /// Says anew which directions are watched. What is ready already is reported once more.
-    pub(super) fn watch(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        registry.reregister(self.source(), token, interest)
-    }
-
     pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         registry.deregister(self.source())
     }

@@ -1,5 +1,4 @@
-//! A heavy room on virtual time: twice, by its worker alone and with all the threads that it may be lent; and one
-//! whose players send with every tick and then no more.
+//! A heavy room twice on virtual time: by its worker alone, and with all the threads that it may be lent.
 //!
 //! In: a seed for the room and the players' inputs. Out: what each player's socket got. The decision to question:
 //! a worker without its loop. The loop reads the real clock, and no two runs of it are the same.
@@ -32,11 +31,7 @@ use crate::{
         gate::Gate,
         handlers::Handlers,
         metrics::{Counter, Metrics},
-        worker::{
-            Command, Connection, Newcomer, Shared, Socket,
-            connection::{REGULAR, SILENCE},
-            deliver::HELPED_READS,
-        },
+        worker::{Command, Connection, Newcomer, Shared, Socket, deliver::HELPED_READS},
     },
     prelude::*,
     room::Room,
@@ -243,11 +238,6 @@ impl Run {
             };
             end.press(Tick(tick), push);
         }
-        self.turn(tick)
-    }
-
-    /// One tick with what has come.
-    fn turn(&mut self, tick: u32) -> usize {
         let worker = &mut self.worker;
         let now = worker.rooms[self.room].room.next_due();
         worker.take_readiness();
@@ -308,48 +298,4 @@ fn a_room_that_is_lent_threads_writes_the_bytes_that_it_writes_alone() {
     different.sort_unstable();
     different.dedup();
     assert_eq!(different.len(), PLAYERS);
-}
-
-#[test]
-fn who_sends_with_every_tick_is_read_without_the_poll_until_it_falls_silent() {
-    let mut run = Run::new(1);
-    let mut inputs = fastrand::Rng::with_seed(SEED);
-    let unwatched = |run: &Run| {
-        let connections = run.worker.connections.iter();
-        connections
-            .filter(|(_, connection)| connection.readiness.is_unwatched)
-            .count()
-    };
-    // Newcomers are served between ticks at first.
-    run.worker.pump(Micros(Micros::PER_SECOND));
-    assert!(run.worker.busy.is_empty());
-    let regular = u32::from(REGULAR);
-    for tick in 1..=regular {
-        assert_eq!(unwatched(&run), 0, "after {} ticks", tick - 1);
-        run.tick(tick, &mut inputs);
-    }
-    assert_eq!(unwatched(&run), PLAYERS);
-    run.tick(regular + 1, &mut inputs);
-    let silent = u32::from(REGULAR / SILENCE);
-    for tick in 0..silent {
-        assert_eq!(unwatched(&run), PLAYERS, "after {tick} silent ticks");
-        run.turn(regular + 2 + tick);
-    }
-    assert_eq!(unwatched(&run), 0);
-
-    // The poll says again who speaks, and a peer that has gone is noticed either way.
-    let before = run.metrics.worker(0).messages_in.read();
-    assert_eq!(before, u64::from(regular + 1) * PLAYERS as u64);
-    let mut tick = regular + 2 + silent;
-    run.tick(tick, &mut inputs);
-    let heard = run.metrics.worker(0).messages_in.read();
-    assert_eq!(heard, before + PLAYERS as u64);
-    for _ in 0..regular {
-        tick += 1;
-        run.tick(tick, &mut inputs);
-    }
-    assert_eq!(unwatched(&run), PLAYERS);
-    drop(run.ends.pop());
-    run.turn(tick + 1);
-    assert_eq!(run.worker.connections.len(), PLAYERS - 1);
 }
