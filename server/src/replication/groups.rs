@@ -134,6 +134,7 @@ impl Groups {
         threads: &dyn Threads,
     ) {
         self.stale.sort_unstable();
+        self.stale.dedup();
         let len = share_len(self.stale.len(), threads);
         share(
             threads,

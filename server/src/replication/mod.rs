@@ -211,6 +211,7 @@ impl Replication {
 
     /// Works out what every player sees at this tick.
     pub fn choose(&mut self, world: &World) {
+        self.groups.settle();
         let grid = self.settings.grid.as_ref();
         for view in self.players.values_mut() {
             choose::look(view, world, self.capture.positions.as_deref());
