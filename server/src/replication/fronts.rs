@@ -9,10 +9,10 @@ use super::{sections::SectionAt, viewer::Held};
 use tickwire_protocol::snapshot::GroupId;
 
 /// What a group shows of itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Front {
-    pub(super) version: u32,
-    pub(super) is_empty: bool,
+#[derive(Clone, Copy, Debug, Default)]
+struct Front {
+    version: u32,
+    is_empty: bool,
     /// The frame of [`ahead`](Self::ahead); 0 before the first.
     frame: u32,
     /// The version that players hold who need the section.
@@ -39,24 +39,15 @@ pub(super) struct Fronts {
     fronts: Vec<Front>,
 }
 
-impl Front {
-    const fn new(version: u32, is_empty: bool) -> Self {
-        Self {
-            version,
-            is_empty,
-            frame: 0,
-            before: 0,
-            ahead: SectionAt::NOWHERE,
-            taken: 0,
-        }
-    }
-}
-
 impl Fronts {
     /// Shows a group as it is now.
     pub(super) fn show(&mut self, id: GroupId, version: u32, is_empty: bool) {
         let place = id.0 as usize;
-        let front = Front::new(version, is_empty);
+        let front = Front {
+            version,
+            is_empty,
+            ..Front::default()
+        };
         match self.fronts.get_mut(place) {
             Some(known) => *known = front,
             None => self.fronts.resize(place + 1, front),

@@ -254,18 +254,22 @@ impl Group {
         }
     }
 
-    /// Whether `held` is the state of the frame before: such a player is cheap to keep up to date.
-    pub(super) fn is_prompt(&self, held: Held, frame: u32) -> bool {
+    /// The state of the frame before, if it is another and was kept.
+    fn before(&self, frame: u32) -> Option<&Older> {
         self.older
             .last()
-            .is_some_and(|last| held == Held::Version(last.version) && last.last_frame + 1 == frame)
+            .filter(|last| last.last_frame + 1 == frame)
+    }
+
+    /// Whether `held` is the state of the frame before: such a player is cheap to keep up to date.
+    pub(super) fn is_prompt(&self, held: Held, frame: u32) -> bool {
+        self.before(frame)
+            .is_some_and(|last| held == Held::Version(last.version))
     }
 
     /// Whether a player holds the state of the frame before.
     pub(super) fn has_prompt(&self, frame: u32) -> bool {
-        self.older
-            .last()
-            .is_some_and(|last| last.holders > 0 && last.last_frame + 1 == frame)
+        self.before(frame).is_some_and(|last| last.holders > 0)
     }
 
     /// What was encoded ahead at that frame, and the version of who needs it.
@@ -276,8 +280,7 @@ impl Group {
 
     /// Notes that so many players who held a version now hold this frame's state.
     pub(super) fn hold_many(&mut self, before: u32, players: u32) {
-        let mut older = self.older.iter_mut().rev();
-        if let Some(older) = older.find(|older| older.version == before) {
+        if let Some(older) = find(&mut self.older, before) {
             older.holders -= players;
             self.holders += players;
         }
@@ -307,11 +310,7 @@ impl Group {
         let frame = sections.frame;
         let older = match held {
             Held::Nothing => None,
-            Held::Version(version) => self
-                .older
-                .iter_mut()
-                .rev()
-                .find(|older| older.version == version),
+            Held::Version(version) => find(&mut self.older, version),
         };
         let (encoded, baseline) = match older {
             Some(older) => (
@@ -349,12 +348,7 @@ impl Group {
         let Held::Version(version) = held else { return };
         if version == self.version {
             self.holders -= 1;
-        } else if let Some(older) = self
-            .older
-            .iter_mut()
-            .rev()
-            .find(|older| older.version == version)
-        {
+        } else if let Some(older) = find(&mut self.older, version) {
             older.holders -= 1;
         }
     }
@@ -384,6 +378,15 @@ impl Group {
     pub(super) fn older_len(&self) -> usize {
         self.older.len()
     }
+}
+
+/// The state of that version, if it was kept. Most players hold one of the last.
+#[inline]
+fn find(older: &mut [Older], version: u32) -> Option<&mut Older> {
+    older
+        .iter_mut()
+        .rev()
+        .find(|older| older.version == version)
 }
 
 /// Gathers the rows of one table.

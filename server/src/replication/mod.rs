@@ -365,7 +365,7 @@ impl fmt::Debug for Replication {
     }
 }
 
-/// Helpers, if there are so many entities that it takes longer to look at them than to ask for help.
+/// Those threads, if there are so many entities that it takes longer to look at them than to ask for help.
 fn worth_it<'a>(entities: &Entities, threads: &'a dyn Threads) -> &'a dyn Threads {
     if entities.len() < HELPED_ENTITIES_MIN {
         &Alone

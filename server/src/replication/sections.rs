@@ -20,13 +20,6 @@ pub(super) struct SectionAt {
 }
 
 impl SectionAt {
-    /// No section.
-    pub(super) const NOWHERE: Self = Self {
-        scribe: 0,
-        start: 0,
-        end: 0,
-    };
-
     pub(super) const fn len(self) -> usize {
         (self.end - self.start) as usize
     }
@@ -44,7 +37,7 @@ pub(super) struct Coding<'a> {
 #[derive(Debug)]
 pub(super) struct Scribe {
     number: u32,
-    pub(super) encoder: Encoder,
+    encoder: Encoder,
     bytes: Vec<u8>,
 }
 
@@ -129,20 +122,26 @@ impl Sections {
         &self.scribes[at.scribe as usize].bytes[at.start as usize..at.end as usize]
     }
 
+    /// What all who encode have in common, and who they are.
+    fn parts<'a>(&'a mut self, schema: &'a Schema) -> (Coding<'a>, &'a mut [Scribe]) {
+        let to = Coding {
+            schema,
+            codebook: &self.codebook,
+            frame: self.frame,
+        };
+        (to, &mut self.scribes)
+    }
+
     /// Who encodes a section that a player asks for.
     pub(super) fn scribe<'a>(
         &'a mut self,
         schema: &'a Schema,
         is_prompt: bool,
     ) -> (Coding<'a>, &'a mut Scribe) {
-        let to = Coding {
-            schema,
-            codebook: &self.codebook,
-            frame: self.frame,
-        };
         let learns = is_prompt || self.learns_from_all;
         let scribe = if learns { LEARNING } else { CATCHING_UP };
-        (to, &mut self.scribes[scribe])
+        let (to, scribes) = self.parts(schema);
+        (to, &mut scribes[scribe])
     }
 
     /// Scribes for so many shares of `share_len` sections each.
@@ -159,12 +158,8 @@ impl Sections {
         while self.scribes.len() < LENT + lent {
             self.scribes.push(Scribe::new(self.scribes.len() as u32));
         }
-        let to = Coding {
-            schema,
-            codebook: &self.codebook,
-            frame: self.frame,
-        };
-        let (own, others) = self.scribes.split_at_mut(LENT);
+        let (to, scribes) = self.parts(schema);
+        let (own, others) = scribes.split_at_mut(LENT);
         let first = &mut own[LEARNING];
         for (number, scribe) in others[..lent].iter_mut().enumerate() {
             let before = (number + 1) * share_len;
