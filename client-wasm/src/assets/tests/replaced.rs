@@ -164,18 +164,6 @@ fn a_name_that_is_replaced_more_often_than_there_may_be_assets_leaves_nothing_be
     }
 }
 
-/// Numbers that look random.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-}
-
 /// What an asset of this number holds.
 fn bytes_of(number: usize) -> Vec<u8> {
     vec![number as u8; 1 + number % 3]
@@ -190,14 +178,14 @@ fn bytes_with(hash: AssetHash) -> Vec<u8> {
 const CONTENTS: usize = 5;
 const NAMES: usize = 4;
 
-fn some_manifest(random: &mut Random) -> Vec<Asset> {
-    let names: Vec<usize> = (0..NAMES).filter(|_| random.below(2) == 0).collect();
+fn some_manifest(random: &mut fastrand::Rng) -> Vec<Asset> {
+    let names: Vec<usize> = (0..NAMES).filter(|_| random.usize(..2) == 0).collect();
     let mut list: Vec<Asset> = vec![];
     for name in names {
-        let content = bytes_of(random.below(CONTENTS));
-        let mut asset = asset(&format!("{name}"), random.below(4) as u8, &content);
+        let content = bytes_of(random.usize(..CONTENTS));
+        let mut asset = asset(&format!("{name}"), random.usize(..4) as u8, &content);
         let earlier = 0..list.len() as u32;
-        asset.depends = earlier.filter(|_| random.below(4) == 0).collect();
+        asset.depends = earlier.filter(|_| random.usize(..4) == 0).collect();
         list.push(asset);
     }
     list
@@ -271,7 +259,7 @@ fn take_events(assets: &mut Assets) -> Option<AssetEvent> {
 
 /// A server, a cache and a game that do anything that they may.
 struct Anything {
-    random: Random,
+    random: fastrand::Rng,
     assets: Assets,
     /// What is under way: the bytes that are to come.
     open: Vec<(StreamId, Vec<u8>)>,
@@ -313,15 +301,15 @@ impl Anything {
 
     fn look_up(&mut self) {
         while let Some(hash) = self.assets.poll_lookup() {
-            let found = (self.random.below(2) == 0).then(|| bytes_with(hash).into());
+            let found = (self.random.usize(..2) == 0).then(|| bytes_with(hash).into());
             self.assets.on_cached(hash, found);
         }
     }
 
     fn act(&mut self) {
-        let name = format!("{}", self.random.below(NAMES));
-        let stream = self.random.below(self.open.len().max(1));
-        match self.random.below(16) {
+        let name = format!("{}", self.random.usize(..NAMES));
+        let stream = self.random.usize(..self.open.len().max(1));
+        match self.random.usize(..16) {
             0 => {
                 let list = some_manifest(&mut self.random);
                 push(&mut self.assets, &list);
@@ -338,7 +326,7 @@ impl Anything {
                     self.open.retain(|(it, _)| *it != id);
                 }
             }
-            4 => drop(self.assets.prioritise(&name, self.random.below(9) as u8)),
+            4 => drop(self.assets.prioritise(&name, self.random.usize(..9) as u8)),
             5 => self.look_up(),
             6 if !self.open.is_empty() => {
                 let (id, _) = self.open.swap_remove(stream);
@@ -361,7 +349,7 @@ fn whatever_is_pushed_wanted_cut_and_cancelled_the_sums_are_those_of_what_is_hel
             AssetPolicy::LookUpWhenAsked,
         ];
         let mut world = Anything {
-            random: Random(seed),
+            random: fastrand::Rng::with_seed(seed),
             assets: Assets::new(policies[seed as usize % 3]),
             open: vec![],
             next: 8,
