@@ -14,7 +14,7 @@ use std::{
     },
     process::Command,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -22,6 +22,8 @@ use std::{
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{PORT, arrivals::Arrivals, clock_micros};
 
 /// The largest IP packet a TUN device of the usual MTU hands over.
 const PACKET_BYTES_MAX: usize = 1500;
@@ -44,6 +46,7 @@ pub(crate) struct Link {
     namespaces: [String; 2],
     stop: Arc<AtomicBool>,
     late_micros: Arc<AtomicU64>,
+    arrivals: Arc<Mutex<Arrivals>>,
     forwarder: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -68,6 +71,7 @@ impl Link {
             namespaces,
             stop: Arc::default(),
             late_micros: Arc::default(),
+            arrivals: Arc::new(Mutex::new(Arrivals::new(PORT))),
             forwarder: None,
         };
         let mut ends = Vec::with_capacity(2);
@@ -97,6 +101,7 @@ impl Link {
             directions: [Direction::new(shape, 1), Direction::new(shape, 2)],
             stop: link.stop.clone(),
             late_micros: link.late_micros.clone(),
+            arrivals: link.arrivals.clone(),
         };
         link.forwarder = Some(
             std::thread::Builder::new()
@@ -110,6 +115,12 @@ impl Link {
     /// more than this.
     pub(crate) fn late_micros(&self) -> u64 {
         self.late_micros.load(Ordering::Relaxed)
+    }
+
+    /// When the first `bytes` that a player sent to the server's port had arrived, by [`clock_micros`].
+    pub(crate) fn arrived_micros(&self, bytes: u64) -> Option<u64> {
+        let arrivals = self.arrivals.lock();
+        arrivals.unwrap_or_else(PoisonError::into_inner).when(bytes)
     }
 
     /// A command that will run at end `index`.
@@ -223,6 +234,7 @@ struct Forwarder {
     directions: [Direction; 2],
     stop: Arc<AtomicBool>,
     late_micros: Arc<AtomicU64>,
+    arrivals: Arc<Mutex<Arrivals>>,
 }
 
 impl Forwarder {
@@ -275,6 +287,9 @@ impl Forwarder {
             let late = now.duration_since(*at).as_micros() as u64;
             self.late_micros.fetch_max(late, Ordering::Relaxed);
             none_when_blocked(self.ends[1 - from].write(packet))?;
+            let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+            arrivals.note(packet, clock_micros());
+            drop(arrivals);
             self.directions[from].travelling.pop_front();
         }
         Ok(())

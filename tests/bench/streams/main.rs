@@ -10,6 +10,7 @@
 //! Run it by `cargo xtask bench streams [--json FILE]`, as root; it needs Debian's `iproute2` and
 //! `procps`. Ctrl-C or SIGTERM ends it and takes its namespaces away. Several may run at once.
 
+mod arrivals;
 mod link;
 mod plain;
 mod player;
@@ -175,12 +176,28 @@ impl System {
 /// What a player saw.
 #[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
 struct Seen {
-    /// One-way delay of each snapshot while the asset came, in micros, with its time since the asset began.
+    /// One-way delay of each snapshot or input while the asset came, in micros, with its time since the asset began.
     delays: Vec<(u64, u64)>,
+    /// Inputs instead, whose delays the link tells.
+    #[serde(default)]
+    inputs: Vec<Input>,
+    /// Delay of each input up to the tick that took it, in micros.
+    #[serde(default)]
+    to_ticks: Vec<u64>,
     bulk_mbit_s: f64,
     /// How late the link itself was at most.
     #[serde(default)]
     link_late_micros: u64,
+}
+
+/// An input made while a file went up.
+#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize)]
+struct Input {
+    /// Since the file began.
+    at_micros: u64,
+    made_micros: u64,
+    /// Where it ends among the bytes of the connection.
+    end: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -208,6 +225,8 @@ struct Row {
     bulk_mbit_s: f64,
     link_mbit_s: f64,
     link_late_ms: f64,
+    /// Of inputs: with the wait for the tick that took it.
+    to_tick_ms_p99: Option<f64>,
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -335,7 +354,7 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
     let _allowed = Allowed::every(&known)?;
     let mut rows = Vec::new();
     println!(
-        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}{:>9}",
+        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}{:>9}{:>9}",
         "link",
         "",
         "",
@@ -347,7 +366,8 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
         "link ms",
         "Mbit/s",
         "share",
-        "late ms"
+        "late ms",
+        "tick ms"
     );
     for case in cases() {
         let name = case.name();
@@ -446,9 +466,10 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         bulk_mbit_s: seen.bulk_mbit_s,
         link_mbit_s: alone,
         link_late_ms: seen.link_late_micros as f64 / 1000.0,
+        to_tick_ms_p99: (!seen.to_ticks.is_empty()).then(|| quantile(&seen.to_ticks, 0.99)),
     };
     println!(
-        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %{:>9.1}",
+        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %{:>9.1}{:>9}",
         row.case,
         row.direction,
         row.congestion,
@@ -461,6 +482,8 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         row.bulk_mbit_s,
         row.bulk_mbit_s / row.link_mbit_s * 100.0,
         row.link_late_ms,
+        row.to_tick_ms_p99
+            .map_or_else(String::new, |ms| format!("{ms:.1}")),
     );
     Ok(row)
 }
@@ -521,11 +544,16 @@ fn run(case: &Case, system: System) -> io::Result<Seen> {
     }
     let said = player.0.stdout.take().map(io::read_to_string).transpose()?;
     let said = said.unwrap_or_default();
-    let seen: Seen = serde_json::from_str(&said).map_err(io::Error::other)?;
-    Ok(Seen {
-        link_late_micros: link.late_micros(),
-        ..seen
-    })
+    let mut seen: Seen = serde_json::from_str(&said).map_err(io::Error::other)?;
+    seen.link_late_micros = link.late_micros();
+    for input in &seen.inputs {
+        let arrived = link.arrived_micros(input.end).ok_or_else(|| {
+            io::Error::other("an input never arrived: the link saw fewer bytes than were sent")
+        })?;
+        let delay = arrived.saturating_sub(input.made_micros);
+        seen.delays.push((input.at_micros, delay));
+    }
+    Ok(seen)
 }
 
 /// The clock that both ends read.

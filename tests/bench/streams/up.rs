@@ -1,8 +1,8 @@
 //! The other direction: what an upload costs the inputs beside it.
 //!
-//! Both ends read the same clock. An input carries when it was made, and the few before it, so that none is
-//! missed when two come in one tick. The room ticks at 240 Hz, because an input is taken by a tick and not
-//! by a clock: a delay measured here has up to 4.2 ms of waiting for it, as a player's would.
+//! Both ends read the same clock. The player notes when it made an input and where that ends among its bytes, and
+//! the link when they had arrived. A tick takes it later: an input carries when it was made too, and the few
+//! before it, so that none is missed when two come in one tick, and the room ticks at 240 Hz.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -26,7 +26,7 @@ use tickwire_protocol::{
 };
 use tickwire_server::prelude::*;
 
-use crate::{INPUT_HZ, Seen, asset_bytes, clock_micros, player::connect};
+use crate::{INPUT_HZ, Input, Seen, asset_bytes, clock_micros, player::connect};
 
 /// Inputs that one input repeats.
 const REPEATED: usize = 8;
@@ -59,6 +59,8 @@ static NOTES: Mutex<Notes> = Mutex::new(Notes {
     begun: None,
     seen: Seen {
         delays: Vec::new(),
+        inputs: Vec::new(),
+        to_ticks: Vec::new(),
         bulk_mbit_s: 0.0,
         link_late_micros: 0,
     },
@@ -77,9 +79,8 @@ fn note(inputs: Query<&CurrentInput<Made>>) {
                 continue;
             }
             notes.newest = made;
-            if let Some(begun) = notes.begun {
-                let at = begun.elapsed().as_micros() as u64;
-                notes.seen.delays.push((at, now.wrapping_sub(made).into()));
+            if notes.begun.is_some() {
+                notes.seen.to_ticks.push(now.wrapping_sub(made).into());
             }
         }
     }
@@ -131,12 +132,18 @@ struct Player {
     sampled: Micros,
     session: ClientSession,
     writer: websocket::Writer,
-    /// What the socket has not taken.
+    /// What the socket has not taken, and how much it has.
     pending: Vec<u8>,
+    sent: u64,
     start: Instant,
     upload: Option<StreamId>,
+    /// When its first byte was written, by the clock of both ends.
+    upload_begun: Option<u64>,
     left: usize,
     made: [u32; REPEATED],
+    /// Those made beside the upload, the last ones perhaps in no message yet.
+    inputs: Vec<Input>,
+    inputs_sent: usize,
     last_tick: Tick,
     /// What the server has seen, as it says, and whether it has said all.
     said: Vec<u8>,
@@ -168,10 +175,14 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
         session: ClientSession::new(Hello::default(), 1, Micros(0)),
         writer: websocket::Writer::client(42),
         pending: Vec::new(),
+        sent: request.len() as u64,
         start: Instant::now(),
         upload: None,
+        upload_begun: None,
         left: asset_bytes(),
         made: [0; REPEATED],
+        inputs: Vec::new(),
+        inputs_sent: 0,
         last_tick: Tick(0),
         said: Vec::new(),
         is_over: false,
@@ -206,7 +217,13 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
             Err(error) => return Err(error),
         }
     }
-    serde_json::from_slice(&player.said).map_err(io::Error::other)
+    let seen: Seen = serde_json::from_slice(&player.said).map_err(io::Error::other)?;
+    // The last ones may have gone into no message.
+    player.inputs.truncate(player.inputs_sent);
+    Ok(Seen {
+        inputs: player.inputs,
+        ..seen
+    })
 }
 
 impl Player {
@@ -234,7 +251,17 @@ impl Player {
             return Ok(());
         }
         self.made.rotate_right(1);
-        self.made[0] = clock_micros() as u32;
+        let made_micros = clock_micros();
+        self.made[0] = made_micros as u32;
+        if let Some(begun) = self.upload_begun
+            && (self.left > 0 || self.session.has_bulk())
+        {
+            self.inputs.push(Input {
+                at_micros: made_micros - begun,
+                made_micros,
+                end: 0,
+            });
+        }
         let mut input = Vec::new();
         encode_value(&Made { micros: self.made }, &mut input);
         let tick = self.session.clock().server_tick(self.now()).tick;
@@ -280,6 +307,7 @@ impl Player {
         let (Some(id), Ok(streams)) = (self.upload, self.session.streams()) else {
             return Ok(());
         };
+        self.upload_begun.get_or_insert_with(clock_micros);
         while self.left > 0 {
             let chunk = self.left.min(16 * 1024);
             let written = streams.write(id, Bytes::from(vec![7; chunk]), now);
@@ -326,6 +354,12 @@ impl Player {
             self.writer
                 .message(Opcode::Binary, &message, &mut self.pending);
             message.clear();
+            // What is urgent goes with the next message.
+            let end = self.sent + self.pending.len() as u64;
+            for input in &mut self.inputs[self.inputs_sent..] {
+                input.end = end;
+            }
+            self.inputs_sent = self.inputs.len();
         }
     }
 
@@ -335,7 +369,10 @@ impl Player {
             let kernel = self.kernel.as_ref();
             let sent = kernel.and_then(|it| it.send_beside_bulk(&socket, &self.pending));
             match sent.unwrap_or_else(|| (&self.stream).write(&self.pending)) {
-                Ok(bytes) => drop(self.pending.drain(..bytes)),
+                Ok(bytes) => {
+                    self.sent += bytes as u64;
+                    self.pending.drain(..bytes);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
