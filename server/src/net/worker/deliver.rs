@@ -11,7 +11,10 @@ use tickwire_protocol::{
 use super::{
     Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read, rates::SMALL_MESSAGE_BYTES,
 };
-use crate::room::{Room, SeatIndex};
+use crate::{
+    limits::BULK_READ_BYTES_MIN,
+    room::{Room, SeatIndex},
+};
 
 /// Sockets that are read before what came is looked at.
 const READS_IN_A_BATCH: usize = 64;
@@ -128,6 +131,10 @@ impl Worker {
                 // A short read means drained, unless the end stands behind the bytes.
                 let is_drained = bytes < buffer.len() && !connection.readiness.read_closed;
                 connection.readiness.readable = !is_drained;
+                if bytes >= BULK_READ_BYTES_MIN {
+                    // Without marks there is no other sign of an upload.
+                    connection.attend_bulk(now);
+                }
                 self.feed(key, &mut buffer[..bytes], now);
                 !is_drained
             }
