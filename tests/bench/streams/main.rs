@@ -181,9 +181,6 @@ struct Seen {
     /// Inputs instead, whose delays the link tells.
     #[serde(default)]
     inputs: Vec<Input>,
-    /// Delay of each input up to the tick that took it, in micros.
-    #[serde(default)]
-    to_ticks: Vec<u64>,
     bulk_mbit_s: f64,
     /// How late the link itself was at most.
     #[serde(default)]
@@ -225,8 +222,6 @@ struct Row {
     bulk_mbit_s: f64,
     link_mbit_s: f64,
     link_late_ms: f64,
-    /// Of inputs: with the wait for the tick that took it.
-    to_tick_ms_p99: Option<f64>,
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -354,7 +349,7 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
     let _allowed = Allowed::every(&known)?;
     let mut rows = Vec::new();
     println!(
-        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}{:>9}{:>9}",
+        "{:<28}{:<5}{:<8}{:>9}  {:<13}{:>9}{:>9}{:>9}{:>9}{:>11}{:>8}{:>9}",
         "link",
         "",
         "",
@@ -366,8 +361,7 @@ fn measure_all(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> 
         "link ms",
         "Mbit/s",
         "share",
-        "late ms",
-        "tick ms"
+        "late ms"
     );
     for case in cases() {
         let name = case.name();
@@ -466,10 +460,9 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         bulk_mbit_s: seen.bulk_mbit_s,
         link_mbit_s: alone,
         link_late_ms: seen.link_late_micros as f64 / 1000.0,
-        to_tick_ms_p99: (!seen.to_ticks.is_empty()).then(|| quantile(&seen.to_ticks, 0.99)),
     };
     println!(
-        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %{:>9.1}{:>9}",
+        "{:<28}{:<5}{:<8}{:>6} KB  {:<13}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{:>11.1}{:>6.0} %{:>9.1}",
         row.case,
         row.direction,
         row.congestion,
@@ -482,8 +475,6 @@ fn measure(case: &Case, system: System, run_number: u32, alone: f64) -> io::Resu
         row.bulk_mbit_s,
         row.bulk_mbit_s / row.link_mbit_s * 100.0,
         row.link_late_ms,
-        row.to_tick_ms_p99
-            .map_or_else(String::new, |ms| format!("{ms:.1}")),
     );
     Ok(row)
 }

@@ -1,13 +1,11 @@
 //! The other direction: what an upload costs the inputs beside it.
 //!
 //! Both ends read the same clock. The player notes when it made an input and where that ends among its bytes, and
-//! the link when they had arrived. A tick takes it later: an input carries when it was made too, and the few
-//! before it, so that none is missed when two come in one tick, and the room ticks at 240 Hz.
+//! the link when they had arrived: the tick that takes it comes when it comes.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,11 +26,8 @@ use tickwire_server::prelude::*;
 
 use crate::{INPUT_HZ, Input, Seen, asset_bytes, clock_micros, player::connect};
 
-/// Inputs that one input repeats.
-const REPEATED: usize = 8;
-
-/// The fastest a room may tick.
-const TICK_HZ: u32 = 240;
+/// A tick for each input, and one between.
+const TICK_HZ: u32 = 2 * INPUT_HZ;
 
 /// Bytes that may wait in front of the socket, as in the browser's shell and in the native one.
 const UNSENT_BYTES_MAX: usize = 32 * 1024;
@@ -41,79 +36,38 @@ const UNSENT_BYTES_MAX_NATIVE: u64 = 64 * 1024;
 /// How often the kernel is asked at most, as by the native shell.
 const SAMPLE_PERIOD: Micros = Micros::from_millis(1);
 
-/// When this input and those before it were made, the newest first.
+/// What a player presses.
 #[derive(Replicate, Clone, Copy, Default)]
-struct Made {
-    micros: [u32; REPEATED],
-}
-
-/// What the server's end has seen so far.
-struct Notes {
-    newest: u32,
-    begun: Option<Instant>,
-    seen: Seen,
-}
-
-static NOTES: Mutex<Notes> = Mutex::new(Notes {
-    newest: 0,
-    begun: None,
-    seen: Seen {
-        delays: Vec::new(),
-        inputs: Vec::new(),
-        to_ticks: Vec::new(),
-        bulk_mbit_s: 0.0,
-        link_late_micros: 0,
-    },
-});
-
-fn notes() -> std::sync::MutexGuard<'static, Notes> {
-    NOTES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn note(inputs: Query<&CurrentInput<Made>>) {
-    let now = clock_micros() as u32;
-    let mut notes = notes();
-    for input in &inputs {
-        for &made in input.micros.iter().rev() {
-            if made <= notes.newest {
-                continue;
-            }
-            notes.newest = made;
-            if notes.begun.is_some() {
-                notes.seen.to_ticks.push(now.wrapping_sub(made).into());
-            }
-        }
-    }
+struct Pressed {
+    number: u32,
 }
 
 fn game() -> Game {
     Game::new("inputs")
         .tick_rate_hz(TICK_HZ)
-        .input::<Made>()
-        .add_systems(note)
+        .input::<Pressed>()
         .on_join(|world, _| world.spawn_empty().id())
 }
 
-/// Takes uploads, and answers each with how old the inputs were that came meanwhile.
+/// Takes uploads, and answers each with how fast it came.
 pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::new(game)
         .workers(1)
         .on_stream(async |offer: Incoming| {
             let mut stream = offer.accept();
+            let mut begun = None;
             let mut bytes = 0;
             while let Ok(Some(chunk)) = stream.receive().await {
-                notes().begun.get_or_insert_with(Instant::now);
+                begun.get_or_insert_with(Instant::now);
                 bytes += chunk.len();
             }
-            let seen = {
-                let mut notes = notes();
-                let seconds = notes
-                    .begun
-                    .map_or(f64::NAN, |at| at.elapsed().as_secs_f64());
-                notes.seen.bulk_mbit_s = bytes as f64 * 8.0 / seconds / 1e6;
-                serde_json::to_vec(&notes.seen).unwrap_or_default()
+            let seconds = begun.map_or(f64::NAN, |at| at.elapsed().as_secs_f64());
+            let seen = Seen {
+                bulk_mbit_s: bytes as f64 * 8.0 / seconds / 1e6,
+                ..Seen::default()
             };
-            if stream.send(seen.into()).await.is_ok() {
+            let said = serde_json::to_vec(&seen).unwrap_or_default();
+            if stream.send(said.into()).await.is_ok() {
                 let _ = stream.finished().await;
             }
         });
@@ -140,7 +94,6 @@ struct Player {
     /// When its first byte was written, by the clock of both ends.
     upload_begun: Option<u64>,
     left: usize,
-    made: [u32; REPEATED],
     /// Those made beside the upload, the last ones perhaps in no message yet.
     inputs: Vec<Input>,
     inputs_sent: usize,
@@ -180,7 +133,6 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
         upload: None,
         upload_begun: None,
         left: asset_bytes(),
-        made: [0; REPEATED],
         inputs: Vec::new(),
         inputs_sent: 0,
         last_tick: Tick(0),
@@ -245,14 +197,20 @@ impl Player {
         Ok(())
     }
 
-    /// Stamps an input for a tick that is past when it comes, so that the next one takes it.
     fn make_input(&mut self) -> io::Result<()> {
         if !self.session.is_open() {
             return Ok(());
         }
-        self.made.rotate_right(1);
+        let tick = self.session.clock().server_tick(self.now()).tick;
+        if !tick.is_after(self.last_tick) {
+            return Ok(());
+        }
+        self.last_tick = tick;
         let made_micros = clock_micros();
-        self.made[0] = made_micros as u32;
+        let mut input = Vec::new();
+        encode_value(&Pressed { number: tick.0 }, &mut input);
+        let pushed = self.session.push_input(tick, &input);
+        pushed.map_err(io::Error::other)?;
         if let Some(begun) = self.upload_begun
             && (self.left > 0 || self.session.has_bulk())
         {
@@ -261,14 +219,6 @@ impl Player {
                 made_micros,
                 end: 0,
             });
-        }
-        let mut input = Vec::new();
-        encode_value(&Made { micros: self.made }, &mut input);
-        let tick = self.session.clock().server_tick(self.now()).tick;
-        if tick.is_after(self.last_tick) {
-            self.last_tick = tick;
-            let pushed = self.session.push_input(tick, &input);
-            pushed.map_err(io::Error::other)?;
         }
         Ok(())
     }
