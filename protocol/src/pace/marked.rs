@@ -14,8 +14,12 @@ use super::{
 };
 use crate::time::Micros;
 
-/// The least that is written at once: a packet. Less would be more messages than a player may send.
+/// The least that is written at once: what a packet holds on nearly every path. Less would be more messages than a
+/// player may send.
 pub(crate) const MESSAGE_BYTES_LEAST: usize = 1400;
+
+/// What stands around bulk in a message: the WebSocket's header and mask, and a mark.
+const FRAMING_BYTES: usize = 16;
 
 /// A mark stands behind what was written last, and no longer than this behind anything.
 const MARK_PERIOD: Micros = Micros::from_millis(2);
@@ -90,7 +94,8 @@ impl MarkedPace {
         Ok(())
     }
 
-    /// Bytes of bulk that may be written now, in one message: none, or a packet at least.
+    /// Bytes of bulk that may be written now, in one message: none, or as many packets as there is room for. One
+    /// packet and a half would cost the headers of two.
     pub(crate) fn room_bytes(&mut self, now: Micros) -> usize {
         if now.since(self.sampled) >= SAMPLE_PERIOD {
             self.sample(now);
@@ -112,7 +117,7 @@ impl MarkedPace {
             0
         } else {
             self.turn_due = None;
-            room
+            room - room % MESSAGE_BYTES_LEAST - FRAMING_BYTES
         }
     }
 
@@ -244,8 +249,9 @@ mod tests {
 
         fn write(&mut self) {
             while self.waits > 0 {
-                let room = self.pace.room_bytes(self.now) as u64;
-                let bytes = room.min(self.waits);
+                let room = self.pace.room_bytes(self.now);
+                assert!(room == 0 || (room + FRAMING_BYTES).is_multiple_of(MESSAGE_BYTES_LEAST));
+                let bytes = self.waits.min(room as u64);
                 self.pace.on_written(bytes as usize);
                 self.waits -= bytes;
                 self.sent += bytes;
