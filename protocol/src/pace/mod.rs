@@ -270,6 +270,8 @@ impl Pace {
         };
         let lower = if sample.unsent > 0 || self.excess(sample) > Micros(0) {
             Lower::Held
+        } else if is_full && self.queue(sample, self.standing(sample)) > self.ahead(sample) {
+            Lower::Queued
         } else if is_full {
             Lower::Allowed
         } else {

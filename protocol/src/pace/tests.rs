@@ -106,7 +106,7 @@ fn a_way_that_becomes_longer_is_not_taken_for_a_queue_for_long() {
         let then = link.run(&mut pace, Micros::from_millis(3000));
         let what = format!("{mbit} Mbit/s, {rtt} ms: {then:?}");
         assert!(then.share >= 0.97, "{what}");
-        assert!(then.wait_p99 <= Micros(25_000), "{what}");
+        assert!(then.wait_p99 <= Micros(26_000), "{what}");
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::time::Micros;
 
 /// What is looked ahead besides a turn. With less a busy machine leaves the link idle, with more every snapshot waits.
-const AHEAD: Micros = Micros(1500);
+const AHEAD: Micros = Micros(1250);
 
 /// The longest turn that is made up for. Making up for more would cost every snapshot that time, and gains
 /// the busiest simulated machine half a percent of the link.
