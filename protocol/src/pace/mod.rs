@@ -15,7 +15,8 @@
 //!   start: each byte delivered lets two go                   settled: rate × round trip + a few ms
 //! ```
 //!
-//! A link that shows no queue for three full round trips has become faster: the rate is raised by an eighth.
+//! A link that shows no queue for three full round trips has become faster: the rate is raised by an eighth, or by
+//! what would queue for some milliseconds if it had not.
 //!
 //! Who writes asks four doors in a circle, here on a link that delivers at once:
 //!
@@ -133,6 +134,9 @@ const PACED: Micros = Micros(2500);
 
 /// What is left of a kernel's window for what is urgent, which else waits for an acknowledgement.
 const WINDOW_LEFT_BYTES: u64 = SEGMENT_BYTES;
+
+/// The queue that a rate raised in vain makes at most.
+const RAISE_QUEUE: Micros = Micros::from_millis(4);
 
 /// Rounds that show the same before it is believed.
 const ROUNDS_BELIEVED: u32 = 3;
@@ -340,7 +344,9 @@ impl Pace {
                 *empty_rounds = if is_empty { *empty_rounds + 1 } else { 0 };
                 if *empty_rounds >= ROUNDS_BELIEVED {
                     *empty_rounds = 0;
-                    self.rate.raise(rate + rate / 8);
+                    let queued_at_most =
+                        rate.saturating_mul(RAISE_QUEUE.0) / sample.rtt_min.0.max(1);
+                    self.rate.raise(rate + queued_at_most.min(rate / 8));
                 } else if !is_queued {
                     *queued = None;
                 } else if queued
