@@ -447,7 +447,8 @@ fn bulk_waits_for_answers_and_what_is_urgent_does_not() {
     // Not all at once: it would queue by itself.
     let turns = (1..=20).map(|turn| later + Micros::from_millis(2 * turn));
     let more: u64 = turns.map(|now| upload(&mut pair, id, now)).sum();
-    assert!(more >= first, "{more}");
+    // As much again, but for the last packet's rest.
+    assert!(more + 1400 > first, "{more} after {first}");
 }
 
 #[test]
