@@ -4,16 +4,12 @@
 //! The choice to question: messages end where packets end. A message of three packets and a half costs four
 //! packets' headers, and with turns of 2 ms nearly every message would be one.
 
-use super::{Pace, Sample};
+use super::{HEADER_BYTES, MASK_BYTES, Pace, Sample, whole_packets};
 use crate::time::Micros;
 
 /// Segments larger than this (loopback, jumbo frames) may be larger than what may be written at once, and
 /// their headers are nothing beside them.
 const FILLED_SEGMENT_BYTES: usize = 1500;
-
-/// The header that the WebSocket puts in front of a message of some packets, and the mask of a client's.
-const HEADER_BYTES: usize = 4;
-const MASK_BYTES: usize = 4;
 
 /// One connection's pace.
 #[derive(Debug)]
@@ -82,7 +78,7 @@ impl KernelPace {
         if segment == 0 || segment > FILLED_SEGMENT_BYTES || piece < segment {
             return room;
         }
-        (room - room % segment).saturating_sub(self.framing_bytes)
+        whole_packets(room, segment, self.framing_bytes)
     }
 }
 

@@ -9,8 +9,9 @@
 //! empty, and sets a mark behind nothing (BBR's probing, made short: the queue is known).
 
 use super::{
-    INITIAL_BYTES, Pace, UNSENT,
+    HEADER_BYTES, INITIAL_BYTES, MASK_BYTES, Pace, UNSENT,
     marks::{Marks, UnknownMark},
+    whole_packets,
 };
 use crate::time::Micros;
 
@@ -18,8 +19,8 @@ use crate::time::Micros;
 /// player may send.
 pub(crate) const MESSAGE_BYTES_LEAST: usize = 1400;
 
-/// What stands around bulk in a message: the WebSocket's header and mask, and a mark.
-const FRAMING_BYTES: usize = 16;
+/// What stands around bulk in a message; of the mark at its end most are shorter.
+const FRAMING_BYTES: usize = HEADER_BYTES + MASK_BYTES + 8;
 
 /// A mark stands behind what was written last, and no longer than this behind anything.
 const MARK_PERIOD: Micros = Micros::from_millis(2);
@@ -94,8 +95,7 @@ impl MarkedPace {
         Ok(())
     }
 
-    /// Bytes of bulk that may be written now, in one message: none, or as many packets as there is room for. One
-    /// packet and a half would cost the headers of two.
+    /// Bytes of bulk that may be written now, in one message: none, or as many packets as there is room for.
     pub(crate) fn room_bytes(&mut self, now: Micros) -> usize {
         if now.since(self.sampled) >= SAMPLE_PERIOD {
             self.sample(now);
@@ -117,7 +117,7 @@ impl MarkedPace {
             0
         } else {
             self.turn_due = None;
-            room - room % MESSAGE_BYTES_LEAST - FRAMING_BYTES
+            whole_packets(room, MESSAGE_BYTES_LEAST, FRAMING_BYTES)
         }
     }
 

@@ -104,6 +104,10 @@ pub struct Sample {
 /// A full packet's payload on the usual path.
 const SEGMENT_BYTES: u64 = 1448;
 
+/// The header that the WebSocket puts in front of a message of some packets, and the mask of a client's.
+const HEADER_BYTES: usize = 4;
+const MASK_BYTES: usize = 4;
+
 /// What may be under way before anything is known: the kernel's own initial window.
 const INITIAL_BYTES: u64 = 10 * SEGMENT_BYTES;
 
@@ -272,14 +276,16 @@ impl Pace {
             // Acknowledgements come in bursts that look like a faster link.
             sample.rtt_min + sample.rtt_min
         };
-        let lower = if sample.unsent > 0 || self.excess(sample) > Micros(0) {
+        let queue = self.queue(sample, self.standing(sample));
+        let ahead = self.ahead(sample);
+        let lower = if sample.unsent > 0 || queue > ahead + JITTER {
             Lower::Held
-        } else if is_full && self.queue(sample, self.standing(sample)) > self.ahead(sample) {
-            Lower::Queued
-        } else if is_full {
-            Lower::Allowed
-        } else {
+        } else if !is_full {
             Lower::ForWantOfBytes
+        } else if queue > ahead {
+            Lower::Queued
+        } else {
+            Lower::Allowed
         };
         self.rate
             .measure(sample.delivered, now, over.max(SPAN_MIN), lower);
@@ -502,6 +508,12 @@ impl Pace {
 
 const fn in_span(bytes_per_second: u64, span: Micros) -> u64 {
     bytes_per_second.saturating_mul(span.0) / Micros::PER_SECOND
+}
+
+/// What of the room fills packets, less what stands around it: a message of a packet and a half costs two packets'
+/// headers.
+const fn whole_packets(room: usize, packet: usize, framing: usize) -> usize {
+    (room - room % packet).saturating_sub(framing)
 }
 
 const fn sent(sample: Sample) -> u64 {
