@@ -287,9 +287,9 @@ impl Forwarder {
             let late = now.duration_since(*at).as_micros() as u64;
             self.late_micros.fetch_max(late, Ordering::Relaxed);
             none_when_blocked(self.ends[1 - from].write(packet))?;
-            let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+            let arrivals = self.arrivals.lock();
+            let mut arrivals = arrivals.unwrap_or_else(PoisonError::into_inner);
             arrivals.note(packet, clock_micros());
-            drop(arrivals);
             self.directions[from].travelling.pop_front();
         }
         Ok(())

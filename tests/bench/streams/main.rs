@@ -179,11 +179,9 @@ struct Seen {
     /// One-way delay of each snapshot or input while the asset came, in micros, with its time since the asset began.
     delays: Vec<(u64, u64)>,
     /// Inputs instead, whose delays the link tells.
-    #[serde(default)]
     inputs: Vec<Input>,
     bulk_mbit_s: f64,
     /// How late the link itself was at most.
-    #[serde(default)]
     link_late_micros: u64,
 }
 

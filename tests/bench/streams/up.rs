@@ -94,9 +94,9 @@ struct Player {
     /// When its first byte was written, by the clock of both ends.
     upload_begun: Option<u64>,
     left: usize,
-    /// Those made beside the upload, the last ones perhaps in no message yet.
+    /// Those made beside the upload, in messages and in none yet.
     inputs: Vec<Input>,
-    inputs_sent: usize,
+    inputs_waiting: Vec<Input>,
     last_tick: Tick,
     /// What the server has seen, as it says, and whether it has said all.
     said: Vec<u8>,
@@ -134,7 +134,7 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
         upload_begun: None,
         left: asset_bytes(),
         inputs: Vec::new(),
-        inputs_sent: 0,
+        inputs_waiting: Vec::new(),
         last_tick: Tick(0),
         said: Vec::new(),
         is_over: false,
@@ -170,8 +170,6 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
         }
     }
     let seen: Seen = serde_json::from_slice(&player.said).map_err(io::Error::other)?;
-    // The last ones may have gone into no message.
-    player.inputs.truncate(player.inputs_sent);
     Ok(Seen {
         inputs: player.inputs,
         ..seen
@@ -214,7 +212,7 @@ impl Player {
         if let Some(begun) = self.upload_begun
             && (self.left > 0 || self.session.has_bulk())
         {
-            self.inputs.push(Input {
+            self.inputs_waiting.push(Input {
                 at_micros: made_micros - begun,
                 made_micros,
                 end: 0,
@@ -306,10 +304,8 @@ impl Player {
             message.clear();
             // What is urgent goes with the next message.
             let end = self.sent + self.pending.len() as u64;
-            for input in &mut self.inputs[self.inputs_sent..] {
-                input.end = end;
-            }
-            self.inputs_sent = self.inputs.len();
+            let gone = self.inputs_waiting.drain(..);
+            self.inputs.extend(gone.map(|input| Input { end, ..input }));
         }
     }
 
