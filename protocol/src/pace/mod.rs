@@ -94,8 +94,8 @@ pub struct Sample {
     pub rtt_min: Micros,
     /// Packets that the kernel lets be in flight; [`u64::MAX`] where that is not known.
     pub window_packets: u64,
-    /// The same in bytes while the kernel is in its own start, when it opens the window without being pressed
-    /// to; else [`u64::MAX`].
+    /// Bytes that it lets be in flight, if packets that are still to come are full ones, while it is in its own
+    /// start, when it opens the window without being pressed to; else [`u64::MAX`].
     pub window_bytes: u64,
     /// How fast the kernel lets packets go by itself; [`u64::MAX`] when as fast as it can, and where unknown.
     pub pacing_bytes_per_second: u64,

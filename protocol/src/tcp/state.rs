@@ -65,24 +65,27 @@ fn decode(answer: &[u8; ANSWER_BYTES], is_paced: bool) -> TcpState {
         u64::from_ne_bytes(bytes)
     };
     let segment = field(16);
-    let (sacked, lost, retransmitted) = (field(28), field(32), field(36));
+    let (unacked, sacked, lost, retransmitted) = (field(24), field(28), field(32), field(36));
     let (acked, sent, sent_again) = (long_field(120), long_field(200), long_field(208));
     let outstanding = sent.saturating_sub(sent_again + acked);
+    let in_flight =
+        (outstanding + retransmitted * segment).saturating_sub((sacked + lost) * segment);
+    let packets = (unacked + retransmitted).saturating_sub(sacked + lost);
     let rtt = field(68);
     let (threshold, window) = (field(76), field(80));
     let sample = Sample {
         // Bytes, and not `tcpi_delivered`, which counts packets: three and a half would be four. What came
         // behind a loss is acknowledged later, with a jump, and known as packets until then.
         delivered: acked + sacked * segment,
-        in_flight: (outstanding + retransmitted * segment)
-            .saturating_sub((sacked + lost) * segment),
+        in_flight,
         unsent: field(144),
         rtt: Micros(rtt),
         // All ones before the first measurement.
         rtt_min: Micros(field(148).min(rtt)),
         window_packets: window,
         window_bytes: if window < threshold {
-            window * segment
+            // It counts packets, and those of snapshots are not full ones.
+            in_flight + window.saturating_sub(packets) * segment
         } else {
             u64::MAX
         },
@@ -91,5 +94,30 @@ fn decode(answer: &[u8; ANSWER_BYTES], is_paced: bool) -> TcpState {
     TcpState {
         sample,
         segment_bytes: segment as usize,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_packet_takes_as_much_of_the_kernels_window_as_a_full_one() {
+        const SEGMENT: u32 = 1448;
+        let mut answer = [0; ANSWER_BYTES];
+        let sent = u64::from(5 * SEGMENT + 3 * 100);
+        answer[200..208].copy_from_slice(&sent.to_ne_bytes());
+        let mut set = |at: usize, value: u32| {
+            answer[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        };
+        let (segment, unacked, threshold, window) = (16, 24, 76, 80);
+        set(segment, SEGMENT);
+        set(unacked, 8);
+        set(threshold, u32::MAX);
+        set(window, 10);
+        let sample = decode(&answer, false).sample;
+        assert_eq!(sample.in_flight, sent);
+        assert_eq!(sample.window_bytes, sent + 2 * u64::from(SEGMENT));
     }
 }
