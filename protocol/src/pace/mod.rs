@@ -276,14 +276,10 @@ impl Pace {
             // Acknowledgements come in bursts that look like a faster link.
             sample.rtt_min + sample.rtt_min
         };
-        let queue = self.queue(sample, self.standing(sample));
-        let ahead = self.ahead(sample);
-        let lower = if sample.unsent > 0 || queue > ahead + JITTER {
+        let lower = if sample.unsent > 0 || self.excess(sample) > Micros(0) {
             Lower::Held
         } else if !is_full {
             Lower::ForWantOfBytes
-        } else if queue > ahead {
-            Lower::Queued
         } else {
             Lower::Allowed
         };
@@ -413,7 +409,7 @@ impl Pace {
         if sample.rtt_min < NEAR {
             AHEAD_NEAR
         } else {
-            self.turns.ahead()
+            self.turns.ahead(sample.rtt_min)
         }
     }
 

@@ -10,8 +10,6 @@ use crate::time::Micros;
 
 /// Time that the estimate takes to forget a rate the link no longer has.
 const FORGET: Micros = Micros::from_millis(16_000);
-/// The same while more queues than is meant: the estimate is too high.
-const FORGET_QUEUED: Micros = Micros::from_millis(3_000);
 /// The same while the link or the kernel, and not the program, holds the rate down.
 const FORGET_HELD: Micros = Micros::from_millis(500);
 
@@ -31,8 +29,6 @@ pub(super) enum Lower {
     ForWantOfBytes,
     /// All that was allowed was under way.
     Allowed,
-    /// And a little more than is meant stands in a queue.
-    Queued,
     /// Packets queue, or the kernel does not send what it has.
     Held,
 }
@@ -82,7 +78,6 @@ impl Rate {
             }
             Lower::ForWantOfBytes => return,
             Lower::Allowed => FORGET,
-            Lower::Queued => FORGET_QUEUED,
             Lower::Held => FORGET_HELD,
         };
         let since_last = since_last.0.min(forget.0);

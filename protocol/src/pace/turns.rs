@@ -6,8 +6,11 @@
 
 use crate::time::Micros;
 
-/// What is looked ahead besides a turn. With less a busy machine leaves the link idle, with more every snapshot waits.
-const AHEAD: Micros = Micros(1250);
+/// What is looked ahead besides a turn, within bounds: a part of the shortest round trip, for what the rate is wrong by
+/// is wrong for all of it. With less a busy machine leaves the link idle, with more every snapshot waits.
+const ROUND_TRIP_PARTS: u64 = 32;
+const AHEAD_LEAST: Micros = Micros(900);
+const AHEAD_MOST: Micros = Micros(1500);
 
 /// The longest turn that is made up for. Making up for more would cost every snapshot that time, and gains
 /// the busiest simulated machine half a percent of the link.
@@ -31,7 +34,8 @@ impl Turns {
     }
 
     /// The time that what is under way has to last beyond the link's own: the latest turn, and a little.
-    pub(super) const fn ahead(&self) -> Micros {
-        Micros(AHEAD.0 + self.longest)
+    pub(super) fn ahead(&self, rtt_min: Micros) -> Micros {
+        let little = Micros(rtt_min.0 / ROUND_TRIP_PARTS).clamp(AHEAD_LEAST, AHEAD_MOST);
+        little + Micros(self.longest)
     }
 }
