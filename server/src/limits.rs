@@ -71,10 +71,6 @@ pub const STREAM_OFFERS_WAITING_MAX: usize = 4096;
 /// for meanwhile stays unused, so it is short beside any link's delay.
 pub const PUMP_PERIOD_BULK: Micros = Micros::from_millis(2);
 
-/// A read that brought so much is bulk, which a kernel acknowledges in bursts when it is read in turns: its sender
-/// gets the short ones. What players send for a tick is less.
-pub const BULK_READ_BYTES_MIN: usize = 4096;
-
 /// How often time-outs are looked for and traffic is counted.
 pub const SWEEP_PERIOD: Micros = Micros::from_millis(1000);
 

@@ -104,12 +104,6 @@ impl Room {
         }
     }
 
-    /// Whether a player has set a mark behind its bulk that waits for the answer.
-    #[must_use]
-    pub fn is_marked(&self, index: SeatIndex) -> bool {
-        self.session(index).is_some_and(ServerSession::is_marked)
-    }
-
     /// Answers of a player to marks of ours.
     #[must_use]
     pub fn marks_answered(&self, index: SeatIndex) -> u64 {

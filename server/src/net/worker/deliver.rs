@@ -11,10 +11,7 @@ use tickwire_protocol::{
 use super::{
     Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read, rates::SMALL_MESSAGE_BYTES,
 };
-use crate::{
-    limits::BULK_READ_BYTES_MIN,
-    room::{Room, SeatIndex},
-};
+use crate::room::{Room, SeatIndex};
 
 /// Sockets that are read before what came is looked at.
 const READS_IN_A_BATCH: usize = 64;
@@ -29,8 +26,8 @@ pub(super) const BATCH_READ_BYTES: usize = 1024;
 enum Next {
     /// Read on.
     Item,
-    /// Read on, and serve the connection soon: it sends bulk, and wants to know how it fares.
-    Marked,
+    /// Read on, and serve the connection soon and often: it sends bulk, and goes by when it is read.
+    Uploaded,
     /// Everything was read.
     Done,
     /// The connection said hello; what is left of the bytes is its room's.
@@ -131,10 +128,6 @@ impl Worker {
                 // A short read means drained, unless the end stands behind the bytes.
                 let is_drained = bytes < buffer.len() && !connection.readiness.read_closed;
                 connection.readiness.readable = !is_drained;
-                if bytes >= BULK_READ_BYTES_MIN {
-                    // Without marks there is no other sign of an upload.
-                    connection.attend_bulk(now);
-                }
                 self.feed(key, &mut buffer[..bytes], now);
                 !is_drained
             }
@@ -147,7 +140,7 @@ impl Worker {
         loop {
             match self.take_item(key, &mut input, now) {
                 Next::Item => {}
-                Next::Marked => {
+                Next::Uploaded => {
                     self.connections[key].attend_bulk(now);
                     self.mark_busy(key);
                 }
@@ -220,8 +213,8 @@ impl Worker {
                 {
                     rates.refund_message(&self.shared.limits);
                 }
-                if bytes >= SMALL_MESSAGE_BYTES && room.is_marked(seat) {
-                    return Next::Marked;
+                if stream_bytes > 0 {
+                    return Next::Uploaded;
                 }
             }
             (Item::Binary(message), Phase::Greeting { session, .. }) => {
