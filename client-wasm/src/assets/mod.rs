@@ -25,7 +25,7 @@
 mod content;
 mod listing;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use tickwire_protocol::{
@@ -141,13 +141,20 @@ impl AssetProgress {
 }
 
 /// What a stream that was asked for is to bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Manifest,
     Push,
     Content(usize),
     /// What nobody waits for any more. It is to be reset.
     Replaced,
+}
+
+/// A manifest that comes, or has come and waits for an older one.
+#[derive(Debug, Default)]
+struct List {
+    bytes: Vec<u8>,
+    is_whole: bool,
 }
 
 /// A request for the client core to open a stream with.
@@ -178,8 +185,9 @@ pub(crate) struct Assets {
     /// Whether something may be wanted now that is more urgent than what is under way.
     may_preempt: bool,
     streams: HashMap<StreamId, Target>,
-    /// Bytes of manifests that are still coming.
-    lists: HashMap<StreamId, Vec<u8>>,
+    /// Manifests that are still coming, in the order they are to be taken in: the one that was asked for, and what
+    /// is pushed, each later than the one before.
+    lists: BTreeMap<(Target, StreamId), List>,
     progress: AssetProgress,
     events: VecDeque<AssetEvent>,
 }
@@ -280,14 +288,19 @@ impl Assets {
     }
 
     pub(crate) fn on_opened(&mut self, wanted: Wanted, stream: StreamId) {
+        if wanted.target == Target::Manifest {
+            let key = (Target::Manifest, stream);
+            self.lists.insert(key, List::default());
+        }
         self.streams.insert(stream, wanted.target);
     }
 
     /// The server pushes a manifest of further assets. `false` when it is to be refused.
     pub(crate) fn on_push(&mut self, stream: StreamId) -> bool {
-        let pushes = self.streams.values().filter(|&&it| it == Target::Push);
+        let pushes = self.lists.keys().filter(|(it, _)| *it == Target::Push);
         let takes = self.policy != AssetPolicy::None && pushes.count() < ASSET_PUSHES_MAX;
         if takes {
+            self.lists.insert((Target::Push, stream), List::default());
             self.streams.insert(stream, Target::Push);
         }
         takes
@@ -336,8 +349,8 @@ impl Assets {
     pub(crate) fn on_data(&mut self, stream: StreamId, bytes: &[u8]) -> bool {
         let taken = match self.streams.get(&stream) {
             None => return false,
-            Some(Target::Manifest | Target::Push) => {
-                let list = self.lists.entry(stream).or_default();
+            Some(&target @ (Target::Manifest | Target::Push)) => {
+                let list = &mut self.lists.entry((target, stream)).or_default().bytes;
                 if list.len() + bytes.len() <= MANIFEST_BYTES_MAX {
                     list.extend_from_slice(bytes);
                     Ok(())
@@ -365,22 +378,9 @@ impl Assets {
         match self.streams.remove(&stream) {
             None | Some(Target::Replaced) => {}
             Some(target @ (Target::Manifest | Target::Push)) => {
-                let bytes = self.lists.remove(&stream).unwrap_or_default();
-                let is_push = target == Target::Push;
-                if bytes.is_empty() && !is_push && self.manifest_hash.is_some() {
-                    // There is none that is newer.
-                    return;
-                }
-                let listed =
-                    Manifest::decode(&bytes).and_then(|manifest| self.list(manifest, is_push));
-                match listed {
-                    Ok(()) if is_push => {}
-                    Ok(()) => {
-                        let hash = AssetHash(*blake3::hash(&bytes).as_bytes());
-                        self.manifest_hash = Some(hash);
-                    }
-                    Err(error) => self.fail_manifest(&error.to_string()),
-                }
+                let list = self.lists.entry((target, stream));
+                list.or_default().is_whole = true;
+                self.take_lists();
             }
             Some(Target::Content(index)) => {
                 let whole = self.contents[index].take_whole();
@@ -393,11 +393,38 @@ impl Assets {
     pub(crate) fn on_failed(&mut self, stream: StreamId, reason: &str) {
         match self.streams.remove(&stream) {
             None | Some(Target::Replaced) => {}
-            Some(Target::Manifest | Target::Push) => {
-                self.lists.remove(&stream);
+            Some(target @ (Target::Manifest | Target::Push)) => {
+                self.lists.remove(&(target, stream));
                 self.fail_manifest(reason);
+                self.take_lists();
             }
             Some(Target::Content(index)) => self.finish(index, Err(reason.to_owned())),
+        }
+    }
+
+    /// Takes what has come of manifests, up to the first that has not: a small one may arrive before an older one.
+    fn take_lists(&mut self) {
+        while let Some(first) = self.lists.first_entry()
+            && first.get().is_whole
+        {
+            let ((target, _), list) = first.remove_entry();
+            self.take_list(&list.bytes, target == Target::Push);
+        }
+    }
+
+    fn take_list(&mut self, bytes: &[u8], is_push: bool) {
+        if bytes.is_empty() && !is_push && self.manifest_hash.is_some() {
+            // There is none that is newer.
+            return;
+        }
+        let listed = Manifest::decode(bytes).and_then(|manifest| self.list(manifest, is_push));
+        match listed {
+            Ok(()) if is_push => {}
+            Ok(()) => {
+                let hash = AssetHash(*blake3::hash(bytes).as_bytes());
+                self.manifest_hash = Some(hash);
+            }
+            Err(error) => self.fail_manifest(&error.to_string()),
         }
     }
 

@@ -441,9 +441,11 @@ fn push(assets: &mut Assets, list: &[Asset]) {
     let manifest = Manifest {
         assets: list.to_vec(),
     };
-    assert!(assets.on_push(StreamId(9)));
-    assert!(assets.on_data(StreamId(9), &manifest.encode()));
-    assets.on_end(StreamId(9));
+    let waiting = assets.lists.keys().filter(|(it, _)| *it == Target::Push);
+    let stream = StreamId(waiting.map(|(_, id)| id.0 + 2).max().unwrap_or(9));
+    assert!(assets.on_push(stream));
+    assert!(assets.on_data(stream, &manifest.encode()));
+    assets.on_end(stream);
 }
 
 #[test]

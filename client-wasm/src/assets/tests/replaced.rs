@@ -47,6 +47,46 @@ fn a_replaced_download_is_reset_and_the_new_content_comes_in_its_place() {
 }
 
 #[test]
+fn a_manifest_waits_for_the_older_ones_that_are_still_coming() {
+    let assets_of = |content: &[u8]| Manifest {
+        assets: vec![asset("a", 1, content)],
+    };
+    let mut assets = Assets::new(AssetPolicy::LookUpWhenAsked);
+    assets.request_manifest();
+    open(&mut assets, 8);
+    let lists = [(8, &b"asked"[..]), (9, b"older"), (11, b"newer")];
+    for (stream, _) in &lists[1..] {
+        assert!(assets.on_push(StreamId(*stream)));
+    }
+    // The newest arrives first, as when the others are long.
+    for (stream, content) in lists.into_iter().rev() {
+        assert_eq!(assets.poll_event(), None);
+        assert!(assets.on_data(StreamId(stream), &assets_of(content).encode()));
+        assets.on_end(StreamId(stream));
+    }
+    let newest = asset("a", 1, b"newer").hash;
+    assert_eq!(assets.manifest.assets[0].hash, newest);
+    let listed = names(&mut assets)
+        .iter()
+        .filter(|it| *it == "listed")
+        .count();
+    assert_eq!(listed, 3);
+
+    // One that fails is waited for no longer, and one that is cut off neither.
+    for stream in [13, 15] {
+        assert!(assets.on_push(StreamId(stream)));
+    }
+    assert!(assets.on_data(StreamId(15), &assets_of(b"last").encode()));
+    assets.on_end(StreamId(15));
+    assert_eq!(assets.manifest.assets[0].hash, newest);
+    assets.on_failed(StreamId(13), "it was reset");
+    assert_eq!(assets.manifest.assets[0].hash, asset("a", 1, b"last").hash);
+    assert!(assets.on_push(StreamId(17)));
+    assets.on_disconnected();
+    assert!(assets.lists.is_empty());
+}
+
+#[test]
 fn what_ends_or_fails_before_its_reset_is_told_to_nobody() {
     let old = vec![asset("a", 1, b"a"), asset("b", 2, b"b")];
     let mut assets = listed(AssetPolicy::Fetch, old);
@@ -238,23 +278,24 @@ fn check(assets: &Assets) {
 }
 
 /// Takes what happened, and gives the last of it that is not a list. An asset that is ready is what its name
-/// stands for.
+/// stands for, unless a manifest that had waited came right behind it.
 fn take_events(assets: &mut Assets) -> Option<AssetEvent> {
-    let mut last = None;
-    while let Some(event) = assets.poll_event() {
-        if let AssetEvent::Ready {
+    let events: Vec<AssetEvent> = core::iter::from_fn(|| assets.poll_event()).collect();
+    let newest_list = events.iter().rposition(|it| *it == AssetEvent::Listed);
+    for (at, event) in events.iter().enumerate() {
+        let AssetEvent::Ready {
             name, hash, bytes, ..
-        } = &event
-        {
+        } = event
+        else {
+            continue;
+        };
+        assert_eq!(bytes[..], bytes_with(*hash));
+        if newest_list.is_none_or(|list| at > list) {
             let place = assets.places[name];
             assert_eq!(assets.manifest.assets[place as usize].hash, *hash);
-            assert_eq!(bytes[..], bytes_with(*hash));
-        }
-        if event != AssetEvent::Listed {
-            last = Some(event);
         }
     }
-    last
+    events.into_iter().rfind(|it| *it != AssetEvent::Listed)
 }
 
 /// A server, a cache and a game that do anything that they may.
