@@ -288,11 +288,7 @@ impl Assets {
     }
 
     pub(crate) fn on_opened(&mut self, wanted: Wanted, stream: StreamId) {
-        if wanted.target == Target::Manifest {
-            let key = (Target::Manifest, stream);
-            self.lists.insert(key, List::default());
-        }
-        self.streams.insert(stream, wanted.target);
+        self.begin(wanted.target, stream);
     }
 
     /// The server pushes a manifest of further assets. `false` when it is to be refused.
@@ -300,10 +296,17 @@ impl Assets {
         let pushes = self.lists.keys().filter(|(it, _)| *it == Target::Push);
         let takes = self.policy != AssetPolicy::None && pushes.count() < ASSET_PUSHES_MAX;
         if takes {
-            self.lists.insert((Target::Push, stream), List::default());
-            self.streams.insert(stream, Target::Push);
+            self.begin(Target::Push, stream);
         }
         takes
+    }
+
+    /// A stream is to bring this from now on. A manifest is waited for before its first byte is here.
+    fn begin(&mut self, target: Target, stream: StreamId) {
+        if matches!(target, Target::Manifest | Target::Push) {
+            self.lists.insert((target, stream), List::default());
+        }
+        self.streams.insert(stream, target);
     }
 
     /// The stream could not be opened now.
