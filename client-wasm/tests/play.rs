@@ -471,10 +471,7 @@ fn assets_come_over_their_streams() {
         depends: vec![],
         packed_bytes: 0,
     };
-    let manifest = Manifest {
-        assets: vec![asset],
-    }
-    .encode();
+    let manifest = Manifest::from(vec![asset]).encode();
     let mut play = Play::new(
         Config {
             assets: AssetPolicy::Fetch,

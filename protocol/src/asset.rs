@@ -79,11 +79,22 @@ pub struct Asset {
     pub packed_bytes: u64,
 }
 
-/// Everything a game delivers.
+/// Everything a game delivers, or what of it is new.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Manifest {
     /// The assets; a client names one by its place here.
     pub assets: Vec<Asset>,
+    /// In a manifest that is pushed, names that the game does not deliver any more. Else empty: what the whole
+    /// manifest does not list is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+impl From<Vec<Asset>> for Manifest {
+    fn from(assets: Vec<Asset>) -> Self {
+        let removed = vec![];
+        Self { assets, removed }
+    }
 }
 
 /// What a client asks for, as the metadata of the stream it opens.
@@ -146,7 +157,7 @@ impl Manifest {
 
     /// Reads a manifest and checks what a client relies on: at most [`ASSETS_MAX`] assets, names that
     /// stay below the directory and are there once, dependencies that exist and come earlier or later but
-    /// never in a circle.
+    /// never in a circle, and as many names that are gone, none of which is listed.
     ///
     /// # Errors
     /// [`DecodeError::OutOfRange`] beyond a bound, [`DecodeError::Invalid`] for the rest.
@@ -161,7 +172,7 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), DecodeError> {
-        if self.assets.len() > ASSETS_MAX {
+        if self.assets.len().max(self.removed.len()) > ASSETS_MAX {
             return Err(DecodeError::OutOfRange("the number of assets"));
         }
         let mut names = HashSet::with_capacity(self.assets.len());
@@ -184,6 +195,14 @@ impl Manifest {
                 .any(|&index| index as usize >= self.assets.len())
             {
                 return Err(DecodeError::Invalid("an asset's dependency"));
+            }
+        }
+        for name in &self.removed {
+            if !is_safe_name(name) {
+                return Err(DecodeError::Invalid("the name of a removed asset"));
+            }
+            if !names.insert(name) {
+                return Err(DecodeError::Invalid("a removed asset that is named twice"));
             }
         }
         self.fetch_order()
@@ -277,9 +296,9 @@ mod tests {
 
     #[test]
     fn a_manifest_and_a_request_come_back_as_they_were() {
-        let manifest = Manifest {
-            assets: vec![asset("a.txt", 1, &[1]), asset("b/c.txt", 2, &[])],
-        };
+        let mut manifest = Manifest::from(vec![asset("a.txt", 1, &[1]), asset("b/c.txt", 2, &[])]);
+        assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest.clone()));
+        manifest.removed.push("b/d.txt".to_owned());
         assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
         let request = AssetRequest::Content {
             hash: AssetHash([7; 32]),
@@ -299,13 +318,11 @@ mod tests {
 
     #[test]
     fn an_urgent_asset_pulls_what_it_depends_on_forward() {
-        let manifest = Manifest {
-            assets: vec![
-                asset("late", 9, &[]),
-                asset("base", 200, &[]),
-                asset("now", 1, &[1]),
-            ],
-        };
+        let manifest = Manifest::from(vec![
+            asset("late", 9, &[]),
+            asset("base", 200, &[]),
+            asset("now", 1, &[1]),
+        ]);
         assert_eq!(manifest.fetch_order(), Some(vec![1, 2, 0]));
     }
 
@@ -317,10 +334,14 @@ mod tests {
             Err(DecodeError::OutOfRange("the size of the manifest"))
         );
         let assets = (0..=ASSETS_MAX).map(|_| asset("a", 0, &[])).collect();
-        assert_eq!(
-            Manifest { assets }.check(),
-            Err(DecodeError::OutOfRange("the number of assets"))
-        );
+        let removed = (0..=ASSETS_MAX).map(|number| number.to_string()).collect();
+        let lists: [(Vec<Asset>, Vec<String>); 2] = [(assets, vec![]), (vec![], removed)];
+        for (assets, removed) in lists {
+            assert_eq!(
+                Manifest { assets, removed }.check(),
+                Err(DecodeError::OutOfRange("the number of assets"))
+            );
+        }
         // A list that claims four billion entries and holds none.
         let claim = [0x91, 0xdd, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(
@@ -331,8 +352,12 @@ mod tests {
 
     #[test]
     fn circles_strangers_names_that_climb_and_names_that_are_there_twice_are_refused() {
-        let refuse =
-            |assets| Manifest::decode(&Manifest { assets }.encode()).expect_err("a bad manifest");
+        let refuse_all = |assets, removed: &[&str]| {
+            let removed = removed.iter().map(|&name| name.into()).collect();
+            let manifest = Manifest { assets, removed };
+            Manifest::decode(&manifest.encode()).expect_err("a bad manifest")
+        };
+        let refuse = |assets| refuse_all(assets, &[]);
         assert_eq!(
             refuse(vec![asset("a", 0, &[1]), asset("b", 0, &[0])]),
             DecodeError::Invalid("a circle of dependencies")
@@ -356,6 +381,14 @@ mod tests {
                 DecodeError::Invalid("an asset's name"),
                 "{name:?}"
             );
+            assert_eq!(
+                refuse_all(vec![], &[name]),
+                DecodeError::Invalid("the name of a removed asset"),
+                "{name:?}"
+            );
         }
+        let twice = DecodeError::Invalid("a removed asset that is named twice");
+        assert_eq!(refuse_all(vec![asset("a", 0, &[])], &["a"]), twice);
+        assert_eq!(refuse_all(vec![], &["a", "a"]), twice);
     }
 }

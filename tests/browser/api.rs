@@ -290,6 +290,20 @@ fn a_replaced_asset_errors_bodies_that_gave_out_bytes_and_others_give_out_the_ne
     ensure!(told["error"] == "its content was replaced", "{told}");
     ensure!(told["text"] == "new text" && told["bytes"] == "8", "{told}");
     ensure!(told["progress"]["bytesTotal"] == 8.0, "{told}");
+    run(
+        &browser,
+        "window.removed = new Promise((resolve) => game.on('assetremoved', resolve))",
+    )?;
+    fs::remove_file(assets.join("world.bin"))?;
+    let told = run(
+        &browser,
+        "const { name } = await removed;
+         const { message } = await game.fetch('world.bin').catch((error) => error);
+         return { name, message, assets: game.assets };",
+    )?;
+    ensure!(told["name"] == "world.bin", "{told}");
+    ensure!(told["message"] == "no asset is called world.bin", "{told}");
+    ensure!(told["assets"] == json!([]), "{told}");
     let _ = fs::remove_dir_all(&folder);
     browser.expect_no_errors()
 }

@@ -161,7 +161,10 @@ async fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else()
         .filter_map(|event| match event {
             AssetEvent::Ready { name, bytes, .. } => Some(format!("{name} {}", bytes.len())),
             AssetEvent::Failed { name, reason } => Some(format!("{name}: {reason}")),
-            AssetEvent::Listed | AssetEvent::Replaced { .. } | AssetEvent::Complete => None,
+            AssetEvent::Listed
+            | AssetEvent::Replaced { .. }
+            | AssetEvent::Removed { .. }
+            | AssetEvent::Complete => None,
         })
         .collect();
     came.sort();
@@ -360,5 +363,7 @@ fn content_of(events: &[AssetEvent], content: &[u8]) -> usize {
         packed_bytes: 0,
     };
     let assets = vec![asset];
-    tickwire_protocol::asset::Manifest { assets }.encode().len()
+    tickwire_protocol::asset::Manifest::from(assets)
+        .encode()
+        .len()
 }

@@ -2,6 +2,8 @@
 //!
 //! In: a manifest, and later names with what the game wants of them. Out: contents in the order to fetch.
 
+use std::collections::BTreeSet;
+
 use tickwire_protocol::{
     asset::{Asset, AssetHash, Manifest},
     error::DecodeError,
@@ -15,9 +17,9 @@ use crate::client::AssetPolicy;
 
 impl Assets {
     /// Takes a manifest, the first one or a further one; a name that it has again stands for the new
-    /// content from now on, and what no name stands for any more is forgotten. Of what is pushed all is
-    /// wanted; else what the policy says of what was not known, and what stands for something that was
-    /// wanted.
+    /// content from now on, one that it says is gone for nothing, and what no name stands for any more is
+    /// forgotten. Of what is pushed all is wanted; else what the policy says of what was not known, and what
+    /// stands for something that was wanted.
     ///
     /// # Errors
     /// [`DecodeError::OutOfRange`] when there would be more than [`ASSETS_MAX`] names.
@@ -35,12 +37,14 @@ impl Assets {
                 })
             })
             .collect();
-        if next as usize > ASSETS_MAX {
+        let gone = self.gone(&manifest, is_push);
+        if next as usize - gone.len() > ASSETS_MAX {
             return Err(DecodeError::OutOfRange("the number of assets"));
         }
         self.events.push_back(AssetEvent::Listed);
         let fetches_all = is_push || self.policy.fetches_all();
         let (mut asked, mut left) = (vec![], vec![]);
+        let mut may_be_complete = fetches_all;
         for (mut asset, &place) in manifest.assets.into_iter().zip(&places) {
             for needed in &mut asset.depends {
                 *needed = places[*needed as usize];
@@ -71,15 +75,71 @@ impl Assets {
                 }
             }
         }
-        self.forget_replaced(left);
+        for &place in &gone {
+            let Asset { name, hash, .. } = &self.manifest.assets[place as usize];
+            may_be_complete |= self.contents[self.by_hash[hash]].state.is_pending();
+            left.push(*hash);
+            let name = name.clone();
+            self.events.push_back(AssetEvent::Removed { name });
+        }
+        self.forget_replaced(left, &gone);
+        let places = self.close_gaps(&gone);
         self.reorder();
-        for place in asked {
+        for place in asked.into_iter().filter_map(|it| places[it as usize]) {
             self.ask(place);
         }
-        if fetches_all && self.progress.assets == self.progress.assets_total {
+        if may_be_complete && self.progress.assets == self.progress.assets_total {
             self.events.push_back(AssetEvent::Complete);
         }
         Ok(())
+    }
+
+    /// The places of names that a manifest says are gone.
+    fn gone(&self, manifest: &Manifest, is_push: bool) -> BTreeSet<u32> {
+        if is_push {
+            let removed = manifest.removed.iter();
+            return removed
+                .filter_map(|name| self.places.get(name).copied())
+                .collect();
+        }
+        let mut gone: BTreeSet<u32> = self.places.values().copied().collect();
+        for asset in &manifest.assets {
+            if let Some(place) = self.places.get(&asset.name) {
+                gone.remove(place);
+            }
+        }
+        gone
+    }
+
+    /// Takes places away that no content refers to any more. Says which one each other place has become.
+    fn close_gaps(&mut self, gone: &BTreeSet<u32>) -> Vec<Option<u32>> {
+        let mut next = 0;
+        let places = (0..self.manifest.assets.len() as u32).map(|place| {
+            let stays = !gone.contains(&place);
+            next += u32::from(stays);
+            stays.then(|| next - 1)
+        });
+        let places: Vec<Option<u32>> = places.collect();
+        if gone.is_empty() {
+            return places;
+        }
+        let moved = |place: u32| places[place as usize];
+        let mut place = 0;
+        self.manifest.assets.retain_mut(|asset| {
+            asset.depends = asset.depends.iter().filter_map(|&it| moved(it)).collect();
+            place += 1;
+            moved(place - 1).is_some()
+        });
+        let names = self.manifest.assets.iter().map(|asset| asset.name.clone());
+        self.places = names.zip(0..).collect();
+        let priorities = self.priorities.drain();
+        self.priorities = priorities
+            .filter_map(|(place, priority)| Some((moved(place)?, priority)))
+            .collect();
+        for content in &mut self.contents {
+            content.assets = content.assets.iter().filter_map(|&it| moved(it)).collect();
+        }
+        places
     }
 
     /// A name stands for a content from now on.
@@ -100,15 +160,18 @@ impl Assets {
         }
     }
 
-    /// Takes names from contents that they do not stand for any more. A content without a name is forgotten.
-    fn forget_replaced(&mut self, mut left: Vec<AssetHash>) {
+    /// Takes names from contents that they do not stand for any more, or that are gone. A content without a name
+    /// is forgotten.
+    fn forget_replaced(&mut self, mut left: Vec<AssetHash>, gone: &BTreeSet<u32>) {
         left.sort_unstable();
         left.dedup();
         for hash in left {
             let index = self.by_hash[&hash];
             let content = &mut self.contents[index];
             let names = content.assets.len();
-            let stays = |&place: &u32| self.manifest.assets[place as usize].hash == hash;
+            let stays = |&place: &u32| {
+                !gone.contains(&place) && self.manifest.assets[place as usize].hash == hash
+            };
             content.assets.retain(stays);
             let names_gone = (names - content.assets.len()) as u32;
             if content.state != State::Idle {

@@ -14,8 +14,8 @@
 //!                                                                  └── poll_reset ──────┘   cancel ┘
 //! ```
 //!
-//! A name may come to stand for another content at any time. The new one is wanted if the old one was, and
-//! the old one, unless another name stands for it, is forgotten in whatever state it is: its bytes, its part
+//! A name may come to stand for another content at any time, or for none. The new one is wanted if the old one was,
+//! and the old one, unless another name stands for it, is forgotten in whatever state it is: its bytes, its part
 //! of the progress, and the stream that brings it, which is reset.
 //!
 //! The decision to question: a download that a more urgent one displaces is given up and asked for again
@@ -51,6 +51,12 @@ pub enum AssetEvent {
         /// Its name in the manifest.
         name: String,
     },
+    /// The server delivers nothing of this name any more: it is not listed, and whoever waits for it waits in vain.
+    /// What was taken of it stays good.
+    Removed {
+        /// The name that it had.
+        name: String,
+    },
     /// It is here and its hash was checked.
     Ready {
         /// Its name in the manifest.
@@ -71,7 +77,7 @@ pub enum AssetEvent {
         /// Why, for a log.
         reason: String,
     },
-    /// Every asset that was asked for is ready or failed.
+    /// Every asset that was asked for is ready, failed, or gone from the server.
     Complete,
 }
 
@@ -171,7 +177,7 @@ pub(crate) struct Assets {
     manifest_wanted: bool,
     /// What the server's manifest hashed to when it came last.
     manifest_hash: Option<AssetHash>,
-    /// What each name that was ever listed stands for now.
+    /// What each name that was listed, and is not gone, stands for now.
     manifest: Manifest,
     places: HashMap<String, u32>,
     /// What the game said of the priority of the asset at a place.
@@ -250,7 +256,7 @@ impl Assets {
         let replaced = streams.filter(|&(_, &target)| target == Target::Replaced);
         if let Some(id) = replaced.map(|(&id, _)| id).min() {
             self.streams.remove(&id);
-            return Some((id, "its content was replaced"));
+            return Some((id, "no name stands for it any more"));
         }
         let id = self.preempt()?;
         Some((id, "something else is more urgent"))

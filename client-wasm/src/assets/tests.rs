@@ -1,5 +1,6 @@
 //! Assets against a made-up server: order, progress, resumption, and content that is not what it should be.
 
+mod removed;
 mod replaced;
 
 use super::*;
@@ -27,7 +28,7 @@ fn content(hash: AssetHash, offset: u64) -> AssetRequest {
 
 fn newer(known: &[Asset]) -> AssetRequest {
     let assets = known.to_vec();
-    let known = AssetHash(*blake3::hash(&Manifest { assets }.encode()).as_bytes());
+    let known = AssetHash(*blake3::hash(&Manifest::from(assets).encode()).as_bytes());
     AssetRequest::NewerManifest { known }
 }
 
@@ -47,7 +48,7 @@ fn listed(policy: AssetPolicy, list: Vec<Asset>) -> Assets {
     assets.request_manifest();
     let opened = open(&mut assets, 8);
     assert_eq!(opened, [(StreamId(8), AssetRequest::Manifest)]);
-    let bytes = Manifest { assets: list }.encode();
+    let bytes = Manifest::from(list).encode();
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     assert!(assets.on_data(StreamId(8), head) && assets.on_data(StreamId(8), tail));
     assets.on_end(StreamId(8));
@@ -63,6 +64,7 @@ fn names(assets: &mut Assets) -> Vec<String> {
             AssetEvent::Complete => "complete".to_owned(),
             AssetEvent::Listed => "listed".to_owned(),
             AssetEvent::Replaced { name } => format!("replaced {name}"),
+            AssetEvent::Removed { name } => format!("removed {name}"),
         })
         .collect()
 }
@@ -140,9 +142,7 @@ fn who_comes_back_learns_the_newest_manifest_and_wants_what_it_wanted() {
         asset("idle", 3, b"as idle"),
         asset("new", 4, b"new"),
     ];
-    let manifest = Manifest {
-        assets: new.clone(),
-    };
+    let manifest = Manifest::from(new.clone());
     assert!(assets.on_data(StreamId(8), &manifest.encode()));
     assets.on_end(StreamId(8));
     assert_eq!(names(&mut assets), ["listed", "replaced waiting"]);
@@ -341,7 +341,7 @@ fn what_the_server_pushes_is_fetched_and_a_name_stands_for_its_newest_content() 
     let mut pushed = vec![list[1].clone(), newer];
     pushed[1].depends = vec![0];
     assert!(assets.on_push(StreamId(9)));
-    assert!(assets.on_data(StreamId(9), &Manifest { assets: pushed }.encode()));
+    assert!(assets.on_data(StreamId(9), &Manifest::from(pushed).encode()));
     assets.on_end(StreamId(9));
     assert_eq!(names(&mut assets), ["listed"]);
     assert_eq!(assets.poll_lookup(), Some(list[1].hash));
@@ -438,9 +438,10 @@ fn packed_content_that_is_none_or_unpacks_to_more_fails_and_makes_no_more() {
 
 /// The server pushes these on a stream.
 fn push(assets: &mut Assets, list: &[Asset]) {
-    let manifest = Manifest {
-        assets: list.to_vec(),
-    };
+    push_manifest(assets, &Manifest::from(list.to_vec()));
+}
+
+fn push_manifest(assets: &mut Assets, manifest: &Manifest) {
     let waiting = assets.lists.keys().filter(|(it, _)| *it == Target::Push);
     let stream = StreamId(waiting.map(|(_, id)| id.0 + 2).max().unwrap_or(9));
     assert!(assets.on_push(stream));

@@ -213,4 +213,14 @@ fn what_changes_in_a_watched_directory_is_pushed_to_those_who_are_connected() {
         .collect();
     assert_eq!(names, ["comes.txt", "stays.txt"]);
     assert_eq!(manifest.assets[0].depends, [1]);
+    let path = |name: &str| scratch.0.join(name);
+    fs::rename(path("changes.txt"), path("moved.txt")).unwrap();
+    let manifest = pushed(&mut ann);
+    assert_eq!(manifest.assets.len(), 1, "{manifest:?}");
+    assert_eq!(manifest.assets[0].name, "moved.txt");
+    assert_eq!(manifest.removed, ["changes.txt"]);
+    fs::remove_file(path("moved.txt")).unwrap();
+    let manifest = pushed(&mut ann);
+    assert_eq!(manifest.assets, []);
+    assert_eq!(manifest.removed, ["moved.txt"]);
 }

@@ -226,6 +226,7 @@ fn asset_examples() -> Vec<Vec<u8>> {
             asset("b/c.png", &[]),
             asset("d", &[0, 1]),
         ],
+        removed: vec!["b/d.png".to_owned()],
     };
     vec![
         manifest.encode(),

@@ -27,7 +27,7 @@ fn a_replaced_download_is_reset_and_the_new_content_comes_in_its_place() {
     assert_eq!(assets.partial("a"), Some(&b""[..]));
     // What is on its way still finds its stream, and is dropped.
     assert!(assets.owns(StreamId(10)) && assets.on_data(StreamId(10), b" content"));
-    let reset = Some((StreamId(10), "its content was replaced"));
+    let reset = Some((StreamId(10), "no name stands for it any more"));
     assert_eq!(assets.poll_reset(), reset);
     assert_eq!(assets.poll_reset(), None);
     assert!(!assets.owns(StreamId(10)));
@@ -48,9 +48,7 @@ fn a_replaced_download_is_reset_and_the_new_content_comes_in_its_place() {
 
 #[test]
 fn a_manifest_waits_for_the_older_ones_that_are_still_coming() {
-    let assets_of = |content: &[u8]| Manifest {
-        assets: vec![asset("a", 1, content)],
-    };
+    let assets_of = |content: &[u8]| Manifest::from(vec![asset("a", 1, content)]);
     let mut assets = Assets::new(AssetPolicy::LookUpWhenAsked);
     assets.request_manifest();
     open(&mut assets, 8);
@@ -277,7 +275,7 @@ fn check(assets: &Assets) {
     assert_eq!(streams.collect::<HashSet<_>>(), fetching);
 }
 
-/// Takes what happened, and gives the last of it that is not a list. An asset that is ready is what its name
+/// Takes what happened, and gives the last of it that is not about lists. An asset that is ready is what its name
 /// stands for, unless a manifest that had waited came right behind it.
 fn take_events(assets: &mut Assets) -> Option<AssetEvent> {
     let events: Vec<AssetEvent> = core::iter::from_fn(|| assets.poll_event()).collect();
@@ -295,7 +293,8 @@ fn take_events(assets: &mut Assets) -> Option<AssetEvent> {
             assert_eq!(assets.manifest.assets[place as usize].hash, *hash);
         }
     }
-    events.into_iter().rfind(|it| *it != AssetEvent::Listed)
+    let of_lists = |it: &AssetEvent| matches!(it, AssetEvent::Listed | AssetEvent::Removed { .. });
+    events.into_iter().rfind(|it| !of_lists(it))
 }
 
 /// A server, a cache and a game that do anything that they may.
@@ -320,7 +319,7 @@ impl Anything {
                 }
                 AssetRequest::Manifest | AssetRequest::NewerManifest { .. } => {
                     let assets = some_manifest(&mut self.random);
-                    Manifest { assets }.encode()
+                    Manifest::from(assets).encode()
                 }
             };
             self.open.push((id, bytes));
@@ -352,8 +351,10 @@ impl Anything {
         let stream = self.random.usize(..self.open.len().max(1));
         match self.random.usize(..16) {
             0 => {
-                let list = some_manifest(&mut self.random);
-                push(&mut self.assets, &list);
+                let mut manifest = Manifest::from(some_manifest(&mut self.random));
+                let is_listed = manifest.assets.iter().any(|asset| asset.name == name);
+                manifest.removed.extend((!is_listed).then(|| name.clone()));
+                push_manifest(&mut self.assets, &manifest);
             }
             1 => {
                 self.assets.on_disconnected();

@@ -124,11 +124,14 @@ pub(super) fn on_replaced(page: &Rc<RefCell<Page>>, name: &str) {
     replaced.iter().for_each(|body| fail(body, &error));
 }
 
-/// An asset cannot be had.
+/// An asset cannot be had. Who has all of it already may read on.
 pub(super) fn on_failed(page: &Rc<RefCell<Page>>, name: &str, reason: &str) {
     let error = js_sys::Error::new(reason).into();
-    let is_it = |body: &mut SharedBody| body.borrow().name == name;
-    let failed: Vec<SharedBody> = page.borrow_mut().bodies.extract_if(.., is_it).collect();
+    let waits = |body: &mut SharedBody| {
+        let body = body.borrow();
+        body.name == name && body.whole.is_none()
+    };
+    let failed: Vec<SharedBody> = page.borrow_mut().bodies.extract_if(.., waits).collect();
     failed.iter().for_each(|body| fail(body, &error));
 }
 

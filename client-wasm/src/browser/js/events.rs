@@ -74,6 +74,7 @@ fn on_asset_event(page: &Rc<RefCell<Page>>, event: &AssetEvent) {
         AssetEvent::Listed => asset::on_listed(page),
         AssetEvent::Ready { name, bytes, .. } => asset::on_ready(page, name, bytes),
         AssetEvent::Replaced { name } => asset::on_replaced(page, name),
+        AssetEvent::Removed { name } => asset::on_failed(page, name, "it was removed"),
         AssetEvent::Failed { name, reason } if name == "manifest" => asset::on_lost(page, reason),
         AssetEvent::Failed { name, reason } => asset::on_failed(page, name, reason),
         AssetEvent::Complete => {}
@@ -156,6 +157,7 @@ const fn name_of(event: &ClientEvent) -> &'static str {
         ClientEvent::Asset(AssetEvent::Ready { .. }) => "asset",
         ClientEvent::Asset(AssetEvent::Failed { .. }) => "assetfailed",
         ClientEvent::Asset(AssetEvent::Replaced { .. }) => "assetreplaced",
+        ClientEvent::Asset(AssetEvent::Removed { .. }) => "assetremoved",
         ClientEvent::Asset(AssetEvent::Listed) => "manifest",
         ClientEvent::Asset(AssetEvent::Complete) => "assets",
         ClientEvent::Stream(_) => "stream",
@@ -194,7 +196,9 @@ fn describe(event: &ClientEvent) -> JsValue {
         ClientEvent::Asset(AssetEvent::Failed { name, reason }) => {
             object(&[("name", name.into()), ("reason", reason.into())])
         }
-        ClientEvent::Asset(AssetEvent::Replaced { name }) => object(&[("name", name.into())]),
+        ClientEvent::Asset(AssetEvent::Replaced { name } | AssetEvent::Removed { name }) => {
+            object(&[("name", name.into())])
+        }
         ClientEvent::Asset(AssetEvent::Listed | AssetEvent::Complete) | ClientEvent::Stream(_) => {
             JsValue::UNDEFINED
         }

@@ -40,9 +40,11 @@ export interface TickwireEvents {
    * out bytes errors; others give out the new ones.
    */
   assetreplaced: { name: string };
+  /** The server delivers nothing of this name any more. A body of it that is not whole errors. */
+  assetremoved: { name: string };
   /** An asset cannot be had. */
   assetfailed: { name: string; reason: string };
-  /** All assets that were asked for are here or failed. */
+  /** All assets that were asked for are here, failed, or were removed. */
   assets: undefined;
   /** The server opened a stream. `reset` it to decline. */
   stream: TickwireStream;

@@ -108,7 +108,7 @@ impl Arcade {
                 web_sys::console::warn_1(&format!("asset {name}: {reason}").into());
             }
             AssetEvent::Complete => self.moment.assets_done = true,
-            AssetEvent::Listed | AssetEvent::Replaced { .. } => {}
+            AssetEvent::Listed | AssetEvent::Replaced { .. } | AssetEvent::Removed { .. } => {}
         }
     }
 

@@ -1,12 +1,13 @@
 //! What is new in a watched directory, for those who are connected.
 //!
 //! In: the library, whenever somebody looks. Out: a manifest of what has changed since the last look, with
-//! what that depends on. The choice to question: looks, not messages. A look is a comparison of two
+//! what that depends on and the names of what is gone. The choice to question: looks, not messages. A look is a comparison of two
 //! pointers once a second, and a library that is never changed costs nothing more.
 
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use tickwire_protocol::limits::MANIFEST_BYTES_MAX;
 
 use super::{Content, Contents, Download, Library};
 
@@ -32,7 +33,7 @@ impl Changes {
             return None;
         }
         let before = core::mem::replace(&mut self.seen, now);
-        let hashes: HashMap<_, _> = before
+        let mut hashes: HashMap<_, _> = before
             .manifest
             .assets
             .iter()
@@ -40,15 +41,23 @@ impl Changes {
             .collect();
         let assets = self.seen.manifest.assets.iter();
         let changed: Vec<&str> = assets
-            .filter(|asset| hashes.get(asset.name.as_str()) != Some(&asset.hash))
+            .filter(|asset| hashes.remove(asset.name.as_str()) != Some(asset.hash))
             .map(|asset| asset.name.as_str())
             .collect();
-        if changed.is_empty() {
+        if changed.is_empty() && hashes.is_empty() {
             return None;
         }
         // The names are the manifest's own.
-        let part = self.seen.part(&changed).ok()?;
-        Some(part.encode().into())
+        let mut part = self.seen.part(&changed).ok()?;
+        part.removed = hashes.into_keys().map(str::to_owned).collect();
+        part.removed.sort_unstable();
+        let mut encoded = part.encode();
+        if encoded.len() > MANIFEST_BYTES_MAX {
+            // Nearly everything is new. What is gone they learn with the next whole manifest.
+            part.removed.clear();
+            encoded = part.encode();
+        }
+        Some(encoded.into())
     }
 
     /// A manifest on its way to a player.

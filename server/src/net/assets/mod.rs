@@ -141,9 +141,7 @@ impl Contents {
                 .collect();
             asset
         });
-        Ok(Manifest {
-            assets: assets.collect(),
-        })
+        Ok(Manifest::from(assets.collect::<Vec<_>>()))
     }
 }
 
@@ -173,8 +171,8 @@ impl Library {
     /// Like [`open`](Self::open), and then looks for changes once a second, for development.
     ///
     /// Players who are connected are told within two seconds and fetch what is new of it; who comes later, or
-    /// comes back, gets it with the manifest. A file that is gone stays with those who have it. A change that cannot be
-    /// read is logged and leaves the library as it was.
+    /// comes back, gets it with the manifest. A change that cannot be read is logged and leaves the library as it
+    /// was.
     ///
     /// # Errors
     /// As [`open`](Self::open).
