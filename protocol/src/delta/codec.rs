@@ -57,7 +57,7 @@ impl Writing<'_> {
             let tables = codebook.tables(first);
             let coded = numbers
                 .clone()
-                .map(|(table, number)| (&tables[table], number));
+                .map(|(table, number)| (&*tables[table], number));
             self.tokens.run(coded);
         } else {
             for (table, number) in numbers.clone() {

@@ -14,7 +14,10 @@ use crate::{
     error::DecodeError,
     schema::{Predict, Schema},
 };
-use std::sync::OnceLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 /// The contexts of one column. What is coded in one has statistics of its own.
 pub(crate) mod context {
@@ -252,11 +255,12 @@ impl Codes {
 ///
 /// The server learns it from what it has coded ([`Encoder::learn`](crate::delta::Encoder::learn)) and sends it
 /// ahead of the first snapshot that uses it. Version 0 is the one both ends start with, from the schema alone.
-/// Memory: about 7 KB per column, and where it is decoded with 2 KB more for each table in use.
+/// Memory: half a kilobyte for each table that was learned, and where it is decoded with 2 KB more for each in use. The
+/// others are shared by all codebooks of the process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Codebook {
     version: u32,
-    tables: Vec<Codes>,
+    tables: Vec<Arc<Codes>>,
 }
 
 impl Codebook {
@@ -289,7 +293,7 @@ impl Codebook {
 
     /// The tables from a place on.
     #[inline]
-    pub(crate) fn tables(&self, place: usize) -> &[Codes] {
+    pub(crate) fn tables(&self, place: usize) -> &[Arc<Codes>] {
         &self.tables[place..]
     }
 
@@ -314,36 +318,48 @@ impl Codebook {
         book.version = reader.varint_u32("a codebook's version")?;
         for table in &mut book.tables {
             if let Some(learned) = Codes::decode(reader)? {
-                *table = learned;
+                *table = Arc::new(learned);
             }
         }
         Ok(book)
     }
 }
 
-fn initial_shared(place: usize) -> Codes {
-    match place {
-        shared::ROWS | shared::TABLES => Codes::guess(32, 17),
-        shared::LEAVE | shared::BLOB_GAP | shared::MOTION_GAP => Codes::guess(192, 17),
-        shared::ENTER => Codes::guess(128, 32),
-        shared::BLOB_LEN => Codes::guess(240, 13),
-        shared::VELOCITY => Codes::guess(254, 24),
-        shared::FITTED => Codes::guess(200, 6),
-        shared::ACTIVITY => Codes::guess(200, 9),
-        shared::DENSE => Codes::guess(32, 1),
-        _ => Codes::guess(220, 6),
-    }
+fn initial_shared(place: usize) -> Arc<Codes> {
+    let (ratio, bits) = match place {
+        shared::ROWS | shared::TABLES => (32, 17),
+        shared::LEAVE | shared::BLOB_GAP | shared::MOTION_GAP => (192, 17),
+        shared::ENTER => (128, 32),
+        shared::BLOB_LEN => (240, 13),
+        shared::VELOCITY => (254, 24),
+        shared::FITTED => (200, 6),
+        shared::ACTIVITY => (200, 9),
+        shared::DENSE => (32, 1),
+        _ => (220, 6),
+    };
+    guess(ratio, bits)
 }
 
-fn initial_context(context: usize, bits: u32, predict: Predict) -> Codes {
-    match context {
-        context::GAP | context::STALE_GAP => Codes::guess(224, 17),
-        context::STALE | context::ENTER => Codes::guess(250, bits),
+fn initial_context(context: usize, bits: u32, predict: Predict) -> Arc<Codes> {
+    let (ratio, bits) = match context {
+        context::GAP | context::STALE_GAP => (224, 17),
+        context::STALE | context::ENTER => (250, bits),
         // A column that is held jumps when it changes; one that moves is corrected by a quantum or two.
-        context::LEVEL if predict == Predict::Hold => Codes::guess(250, bits),
-        context::DENSE => Codes::guess(192, bits),
-        level => Codes::guess([96, 128, 140, 160, 192, 224, 240, 250][level], bits),
-    }
+        context::LEVEL if predict == Predict::Hold => (250, bits),
+        context::DENSE => (192, bits),
+        level => ([96, 128, 140, 160, 192, 224, 240, 250][level], bits),
+    };
+    guess(ratio, bits)
+}
+
+/// The table of [`Codes::guess`], the same one for all codebooks of the process: rooms that have learnt little share
+/// most of their tables, in memory and in a core's caches. There are some hundred at most, one for each ratio and width that a column has.
+fn guess(ratio: u64, bits: u32) -> Arc<Codes> {
+    static MADE: Mutex<BTreeMap<(u64, u32), Arc<Codes>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let table = made.entry((ratio, bits));
+    let table = table.or_insert_with(|| Arc::new(Codes::guess(ratio, bits)));
+    Arc::clone(table)
 }
 
 /// How often each symbol of each table was coded, in a sample of ticks.
@@ -395,7 +411,7 @@ impl Tally {
             // A table costs about its used symbols in bytes, twice.
             if saved * scale > TABLE_BITS {
                 saved_bits += saved;
-                *table = learned;
+                *table = Arc::new(learned);
             }
         }
         for counts in &mut self.counts {
