@@ -32,15 +32,8 @@ fn connected(driver: &Driver, server: &Server) -> Result<Browser> {
 
 /// Runs the body of an async function in the page, and gives what it returns.
 fn run(browser: &Browser, body: &str) -> Result<Value> {
-    browser.execute(&format!(
-        "window.outcome = null;
-         (async () => {{ {body} }})().then(
-             (value) => {{ window.outcome = {{ value: value ?? null }} }},
-             (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
-    ))?;
-    let mut outcome = browser.wait_until("outcome", PATIENCE)?;
-    ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
-    Ok(outcome["value"].take())
+    browser.begin(body)?;
+    browser.end(PATIENCE)
 }
 
 #[test]

@@ -179,6 +179,27 @@ impl Browser {
         }
     }
 
+    /// Begins what the body of an async function does in the page, one at a time.
+    pub(crate) fn begin(&self, body: &str) -> Result<()> {
+        self.execute(&format!(
+            "window.outcome = null;
+             (async () => {{ {body} }})().then(
+                 (value) => {{ window.outcome = {{ value: value ?? null }} }},
+                 (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
+        ))
+        .map(|_| ())
+    }
+
+    /// Waits for the end of what was begun, and gives what it returned.
+    ///
+    /// # Errors
+    /// When it failed, or has not ended within `limit`.
+    pub(crate) fn end(&self, limit: Duration) -> Result<Value> {
+        let mut outcome = self.wait_until("outcome", limit)?;
+        ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
+        Ok(outcome["value"].take())
+    }
+
     /// Presses a key and holds it. Special keys have their code points in WebDriver's table.
     pub(crate) fn press(&self, key: char) -> Result<()> {
         self.key("keyDown", key)

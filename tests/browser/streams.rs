@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::{
     driver::{Browser, Driver, Screen},
@@ -52,30 +51,12 @@ fn start(driver: &Driver) -> Result<(End, Browser)> {
     Ok((server, browser))
 }
 
-/// Begins what an async function's body does; its outcome is in `outcome`.
-fn begin(browser: &Browser, body: &str) -> Result<()> {
-    browser.execute(&format!(
-        "window.outcome = null;
-         (async () => {{ {body} }})().then(
-             (value) => {{ window.outcome = {{ value }} }},
-             (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
-    ))?;
-    Ok(())
-}
-
-fn end(browser: &Browser) -> Result<Value> {
-    let mut outcome = browser.wait_until("outcome", PATIENCE)?;
-    ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
-    Ok(outcome["value"].take())
-}
-
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
 fn five_hundred_streams_of_a_page_arrive_whole_both_ways() -> Result<()> {
     let driver = Driver::start()?;
     let (_server, browser) = start(&driver)?;
-    begin(
-        &browser,
+    browser.begin(
         "let seed = 5;
          const random = (bound) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % bound;
          const size = () => random(2 ** random(17) + 1);
@@ -84,7 +65,7 @@ fn five_hundred_streams_of_a_page_arrive_whole_both_ways() -> Result<()> {
          const ends = await Promise.all(flows);
          return ends.filter(({ cameWhole, wentWhole }) => cameWhole && wentWhole).length",
     )?;
-    let whole = end(&browser)?;
+    let whole = browser.end(PATIENCE)?;
     ensure!(
         whole == 500,
         "{whole} of 500 streams arrived as they were sent"
@@ -98,29 +79,23 @@ fn slow_reader(down: u64, up: u64) -> Result<()> {
     let (server, browser) = start(&driver)?;
     let (total, paced) = (16 * MIB, SLOW.as_secs() * MIB);
     // What a page allocates once, it has then.
-    begin(
-        &browser,
-        "return flow(wire, { down: 300000, up: 300000, seed: 3 })",
-    )?;
-    end(&browser)?;
+    browser.begin("return flow(wire, { down: 300000, up: 300000, seed: 3 })")?;
+    browser.end(PATIENCE)?;
     browser.collected_heap_bytes()?;
     let mut server = Held::of(server.id())?;
     let mut renderer = Held::of(browser.renderer()?)?;
     let (down, up) = (down * total, up * total);
-    begin(
-        &browser,
-        &format!(
-            "return flow(wire, {{ down: {down}, up: {up}, seed: 9, rate: {MIB}, paced: {paced} }},
+    browser.begin(&format!(
+        "return flow(wire, {{ down: {down}, up: {up}, seed: 9, rate: {MIB}, paced: {paced} }},
                          {{ rate: {MIB}, paced: {paced} }})"
-        ),
-    )?;
+    ))?;
     let begun = Instant::now();
     while begun.elapsed() < SLOW {
         server.look();
         renderer.look();
         thread::sleep(Duration::from_millis(20));
     }
-    let ends = end(&browser)?;
+    let ends = browser.end(PATIENCE)?;
     let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
     ensure!(is_whole, "{ends}");
     for (end, held) in [("server", server), ("page", renderer)] {

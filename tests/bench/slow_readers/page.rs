@@ -10,12 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use anyhow::{Context as _, Result};
 
 use crate::{
     LOOK, Load, MIB, REST, Row,
-    driver::{Browser, Driver, Screen},
+    driver::{Driver, Screen},
     process::{End, Held},
 };
 
@@ -36,8 +35,7 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
     browser.execute(&format!(
         "window.flow = (() => {{ {PAGE}; return flow }})()"
     ))?;
-    begin(
-        &browser,
+    browser.begin(
         "const { default: init, Tickwire } = await import('/client/tickwire_client.js');
          window.wasm = (await init()).memory;
          window.wire = new Tickwire({ url: '/play' });
@@ -45,20 +43,17 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
          // What is compiled and allocated once, is then.
          return flow(wire, { down: 4_000_000, up: 4_000_000, seed: 3 });",
     )?;
-    end(&browser)?;
+    browser.end(PATIENCE)?;
     browser.collected_heap_bytes()?;
     thread::sleep(REST);
     let mut server = Held::of(server.id())?;
     let mut renderer = Held::of(browser.renderer()?)?;
     let (down, up, rate, bytes) = (load.down(), load.up(), load.rate, load.bytes);
     let begun = Instant::now();
-    begin(
-        &browser,
-        &format!(
-            "return flow(wire, {{ down: {down}, up: {up}, seed: 9, rate: {rate}, paced: {bytes} }},
+    browser.begin(&format!(
+        "return flow(wire, {{ down: {down}, up: {up}, seed: 9, rate: {rate}, paced: {bytes} }},
                          {{ rate: {rate}, paced: {bytes} }});"
-        ),
-    )?;
+    ))?;
     // Every question to a page is a script in its memory: it is asked nothing for as long as its reader takes.
     let reader_takes = Duration::from_secs(bytes / rate);
     while begun.elapsed() < reader_takes || browser.execute("return outcome === null")? == true {
@@ -67,7 +62,7 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
         thread::sleep(LOOK);
     }
     let heap = browser.heap_bytes()?;
-    let ends = end(&browser)?;
+    let ends = browser.end(PATIENCE)?;
     let is_whole = ends["cameWhole"] == true && ends["wentWhole"] == true;
     let wasm = browser.execute("return wasm.buffer.byteLength")?;
     let notes = format!(
@@ -88,21 +83,4 @@ pub(crate) fn transfer(dist: &Path, load: Load) -> Result<Vec<Row>> {
         row("server", server, String::new()),
         row(END, renderer, notes),
     ])
-}
-
-/// Begins what an async function's body does; its outcome is in `outcome`.
-fn begin(browser: &Browser, body: &str) -> Result<()> {
-    browser.execute(&format!(
-        "window.outcome = null;
-         (async () => {{ {body} }})().then(
-             (value) => {{ window.outcome = {{ value }} }},
-             (error) => {{ window.outcome = {{ error: String(error?.stack ?? error) }} }});"
-    ))?;
-    Ok(())
-}
-
-fn end(browser: &Browser) -> Result<Value> {
-    let mut outcome = browser.wait_until("outcome", PATIENCE)?;
-    ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
-    Ok(outcome["value"].take())
 }

@@ -35,20 +35,10 @@ struct Player {
 
 /// Takes the asset, and notes how old each snapshot is that comes meanwhile.
 pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
-    let mut stream = connect(address)?;
-    stream.set_nodelay(true)?;
-    let (upgrade, request) = Upgrade::request("bench", "/play", SUBPROTOCOL, [7; 16]);
-    stream.write_all(request.as_bytes())?;
-    let mut unread = Vec::new();
+    let Joined {
+        stream, mut unread, ..
+    } = join(address)?;
     let mut buffer = vec![0; 256 * 1024];
-    let frames_at = loop {
-        let bytes = stream.read(&mut buffer)?;
-        unread.extend_from_slice(&buffer[..bytes]);
-        if let Some(at) = upgrade.answer(&unread).map_err(io::Error::other)? {
-            break at;
-        }
-    };
-    unread.drain(..frames_at);
     // For pings that are due while nothing comes.
     stream.set_read_timeout(Some(Duration::from_millis(10)))?;
     let mut player = Player {
@@ -82,6 +72,41 @@ pub(crate) fn play(address: SocketAddr) -> io::Result<Seen> {
         }
     }
     Ok(player.seen)
+}
+
+/// A line on which frames come next.
+pub(crate) struct Joined {
+    pub(crate) stream: TcpStream,
+    /// What has come of them already.
+    pub(crate) unread: Vec<u8>,
+    /// Bytes that the request took.
+    pub(crate) sent: u64,
+}
+
+/// Connects, and has the line upgraded to a WebSocket.
+pub(crate) fn join(address: SocketAddr) -> io::Result<Joined> {
+    let mut stream = connect(address)?;
+    stream.set_nodelay(true)?;
+    let (upgrade, request) = Upgrade::request("bench", "/play", SUBPROTOCOL, [7; 16]);
+    stream.write_all(request.as_bytes())?;
+    let mut unread = Vec::new();
+    let mut buffer = [0; 4096];
+    let frames_at = loop {
+        let bytes = stream.read(&mut buffer)?;
+        if bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        unread.extend_from_slice(&buffer[..bytes]);
+        if let Some(at) = upgrade.answer(&unread).map_err(io::Error::other)? {
+            break at;
+        }
+    };
+    unread.drain(..frames_at);
+    Ok(Joined {
+        stream,
+        unread,
+        sent: request.len() as u64,
+    })
 }
 
 /// Waits for the server's end to listen.

@@ -14,17 +14,20 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tickwire_protocol::{
     id::StreamId,
-    limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
+    limits::SERVER_MESSAGE_BYTES_MAX,
     mux::{self, StreamEvent},
     replicate::encode_value,
     session::{ClientEvent, ClientSession, Hello},
     tcp::Kernel,
     time::{Micros, Tick},
-    websocket::{self, Item, Opcode, Role, upgrade::Upgrade},
+    websocket::{self, Item, Opcode, Role},
 };
 use tickwire_server::prelude::*;
 
-use crate::{INPUT_HZ, Input, Seen, asset_bytes, clock_micros, player::connect};
+use crate::{
+    INPUT_HZ, Input, Seen, asset_bytes, clock_micros,
+    player::{Joined, join},
+};
 
 /// A tick for each input, and one between.
 const TICK_HZ: u32 = 2 * INPUT_HZ;
@@ -105,20 +108,12 @@ struct Player {
 
 /// Uploads, and sends an input 30 times a second.
 pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<Seen> {
-    let mut stream = connect(address)?;
-    stream.set_nodelay(true)?;
-    let (upgrade, request) = Upgrade::request("bench", "/play", SUBPROTOCOL, [7; 16]);
-    stream.write_all(request.as_bytes())?;
-    let mut unread = Vec::new();
+    let Joined {
+        stream,
+        mut unread,
+        sent,
+    } = join(address)?;
     let mut buffer = vec![0; 256 * 1024];
-    let frames_at = loop {
-        let bytes = stream.read(&mut buffer)?;
-        unread.extend_from_slice(&buffer[..bytes]);
-        if let Some(at) = upgrade.answer(&unread).map_err(io::Error::other)? {
-            break at;
-        }
-    };
-    unread.drain(..frames_at);
     stream.set_nonblocking(true)?;
     let kernel = asks_the_kernel.then(|| Kernel::prepare(&SockRef::from(&stream)));
     let mut player = Player {
@@ -128,7 +123,7 @@ pub(crate) fn play(address: SocketAddr, asks_the_kernel: bool) -> io::Result<See
         session: ClientSession::new(Hello::default(), 1, Micros(0)),
         writer: websocket::Writer::client(42),
         pending: Vec::new(),
-        sent: request.len() as u64,
+        sent,
         start: Instant::now(),
         upload: None,
         upload_begun: None,
