@@ -217,7 +217,7 @@ impl Pace {
         let (at, before) = last.unwrap_or((now, sample));
         let is_full = self.is_full(before);
         let turn = if last.is_some() {
-            self.turns.note(now.since(at))
+            self.turns.note(now.since(at), sample.rtt_min)
         } else {
             self.rate.interrupt();
             self.round = Round::begin(now);

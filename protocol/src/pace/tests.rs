@@ -49,8 +49,14 @@ fn on_a_busy_machine_the_link_is_filled_too() {
             let mut link = Link::new(mbit, Micros::from_millis(rtt), Stalls::BUSY, seed);
             let (_, _, then) = live(&mut link);
             let what = format!("{mbit} Mbit/s, {rtt} ms, seed {seed}: {then:?}");
-            assert!(then.share >= 0.975 - 0.08 / mbit as f64, "{what}");
-            assert!(then.wait_p99 <= Micros(9_000) + packets(mbit), "{what}");
+            // On a short way 2 ms of a late turn are made up for, and 3 elsewhere.
+            let (share, wait) = if rtt < 30 {
+                (0.955, 6_500)
+            } else {
+                (0.975, 9_000)
+            };
+            assert!(then.share >= share - 0.08 / mbit as f64, "{what}");
+            assert!(then.wait_p99 <= Micros(wait) + packets(mbit), "{what}");
         }
     }
 }
@@ -194,18 +200,20 @@ fn chunks_and_what_waits_in_the_kernel_follow_the_rate() {
 
 #[test]
 fn a_pump_that_turns_late_leaves_more_under_way() {
-    let ahead = |millis: [u64; 2]| {
+    let ahead = |millis: [u64; 2], rtt_millis| {
+        let rtt_min = Micros::from_millis(rtt_millis);
         let mut turns = Turns::default();
         for turn in 0..200 {
-            turns.note(Micros::from_millis(millis[turn % 2]));
+            turns.note(Micros::from_millis(millis[turn % 2]), rtt_min);
         }
-        turns.ahead(Micros::from_millis(40))
+        turns.ahead(rtt_min)
     };
-    let (prompt, late) = (ahead([2, 2]), ahead([5, 2]));
+    let (prompt, late) = (ahead([2, 2], 40), ahead([5, 2], 40));
     assert!(prompt <= Micros(3_600), "{prompt:?}");
     assert!(late >= prompt + Micros(900), "{late:?}");
-    // However late, no more than so much stands in front of what is urgent.
-    assert!(ahead([50, 50]) <= Micros(4_500));
+    // However late, no more than so much stands in front of what is urgent, and less on a short way.
+    assert!(ahead([50, 50], 40) <= Micros(4_500));
+    assert!(ahead([50, 50], 20) <= Micros(3_000));
 }
 
 #[test]
