@@ -198,7 +198,7 @@ impl Link {
             unsent: 0,
             rtt: Micros(self.smoothed),
             rtt_min: Micros(self.shortest),
-            window_packets: u64::MAX,
+            window_packets: u64::from(u32::MAX),
             window_bytes: u64::MAX,
             pacing_bytes_per_second: u64::MAX,
         }

@@ -331,7 +331,7 @@ impl Pace {
         } = self.round;
         match &mut self.phase {
             Phase::Start(start) if rate > 0 => {
-                if start.is_flat(rate) || queue > JITTER {
+                if start.is_flat(rate) || queue.min(start.risen(standing)) > JITTER {
                     self.phase = JUST_SETTLED;
                 }
             }

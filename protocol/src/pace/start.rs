@@ -16,10 +16,12 @@ use std::collections::VecDeque;
 use super::{INITIAL_BYTES, PACED, ROUNDS_BELIEVED, SEGMENT_BYTES, Sample, in_span, under_way};
 use crate::{limits::TRAIN_TURNS_MAX, time::Micros};
 
-/// What has to be seen of a train: its time, its packets, and how much later its end arrives than it was sent.
+/// What has to be seen of a train: its time, its packets, and how much later its end arrives than it was sent: where a
+/// mark's answer and no kernel tells, by more than what an answer waits for its turn.
 const TRAIN_SPAN: Micros = Micros(3500);
 const TRAIN_BYTES: u64 = 6 * SEGMENT_BYTES;
 const TRAIN_RISE: Micros = Micros::from_millis(1);
+const TRAIN_RISE_BY_MARKS: Micros = Micros(1800);
 
 /// Turns that a train is looked back over, and those of a round trip if they are more.
 const TRAIN_TURNS: usize = 6;
@@ -32,6 +34,8 @@ const TRAIN_GAP: Micros = Micros::from_millis(3);
 pub(super) struct Start {
     /// What may be under way.
     bytes: u64,
+    /// The least round trip since it began.
+    rtt_least: Option<Micros>,
     train: Train,
     /// The rate when the last round ended, and rounds in a row in which it has hardly grown.
     rate_before: u64,
@@ -52,6 +56,7 @@ impl Start {
         most: u64,
         now: Micros,
     ) -> Option<u64> {
+        self.rtt_least = Some(self.rtt_least.map_or(sample.rtt, |it| it.min(sample.rtt)));
         let arrived = sample.delivered.saturating_sub(before.delivered);
         let rate = self.train.note(arrived, sample, now);
         let used = under_way(before).saturating_add(2 * SEGMENT_BYTES);
@@ -71,6 +76,12 @@ impl Start {
             .min(most.max(4 * INITIAL_BYTES))
             .max(INITIAL_BYTES);
         rate
+    }
+
+    /// How much of this round trip's time has come since it began. What stood before was not let go by it, and a round
+    /// trip that was long then is smoothed into the next ones.
+    pub(super) fn risen(&self, rtt: Micros) -> Micros {
+        rtt.since(self.rtt_least.unwrap_or(rtt))
     }
 
     /// Takes the rate of a round trip. Says whether it has ceased to grow.
@@ -115,13 +126,19 @@ impl Train {
     fn rate(&self, sample: Sample) -> Option<u64> {
         let &(at, last) = self.turns.back()?;
         let least = TRAIN_SPAN.max(Micros(sample.rtt_min.0 / 12));
+        let is_by_marks = sample.window_packets == u64::MAX;
+        let rise = if is_by_marks {
+            TRAIN_RISE_BY_MARKS
+        } else {
+            TRAIN_RISE
+        };
         self.turns.iter().rev().find_map(|&(began, first)| {
             let span = at.since(began);
             let bytes = last.delivered.saturating_sub(first.delivered);
             // One acknowledgement that was held back makes the round trip jump, and then fall.
             let is_rising = sample.rtt >= last.rtt
-                && last.rtt.since(first.rtt).0 >= TRAIN_RISE.0 / 4
-                && sample.rtt.since(first.rtt) >= TRAIN_RISE;
+                && last.rtt.since(first.rtt).0 >= rise.0 / 4
+                && sample.rtt.since(first.rtt) >= rise;
             (span >= least && bytes >= TRAIN_BYTES && is_rising)
                 .then(|| bytes.saturating_mul(Micros::PER_SECOND) / span.0)
         })
@@ -148,17 +165,21 @@ mod tests {
         unsent: 0,
         rtt: Micros(RTT),
         rtt_min: Micros(RTT),
-        window_packets: u64::MAX,
+        window_packets: 1000,
         window_bytes: u64::MAX,
         pacing_bytes_per_second: u64::MAX,
     };
 
     /// What a start says of turns of 2 ms: bytes that arrive in each, and the round trip beyond the shortest.
     fn rate(turns: impl IntoIterator<Item = (u64, u64)>) -> Option<u64> {
+        rate_after(NOTHING_YET, turns)
+    }
+
+    fn rate_after(known: Sample, turns: impl IntoIterator<Item = (u64, u64)>) -> Option<u64> {
         let mut start = Start::default();
         let mut before = Sample {
             in_flight: 1 << 20,
-            ..NOTHING_YET
+            ..known
         };
         let mut rate = None;
         for (turn, (bytes, queue)) in (1..).zip(turns) {
@@ -190,6 +211,18 @@ mod tests {
             rate([(9_000, 100), (5_000, 2_000), (0, 2_000), (0, 2_000)]),
             None
         );
+    }
+
+    #[test]
+    fn what_answers_to_marks_wait_for_their_turn_is_no_train_of_the_links() {
+        let by_marks = Sample {
+            window_packets: u64::MAX,
+            ..NOTHING_YET
+        };
+        let rising = |most: u64| (1..=6).map(move |turn| (25_000, most * turn / 6));
+        assert_eq!(rate_after(by_marks, rising(1_500)), None);
+        assert_eq!(rate(rising(1_500)), Some(12_500_000));
+        assert_eq!(rate_after(by_marks, rising(5_000)), Some(12_500_000));
     }
 
     #[test]

@@ -188,6 +188,28 @@ fn an_acknowledgement_held_back_does_not_end_the_start() {
 }
 
 #[test]
+fn a_round_trip_that_was_long_before_the_start_does_not_end_it() {
+    let mut pace = Pace::default();
+    // What a ping took while the server was busy, which the smoothing forgets an eighth at a time.
+    let mut stale = 15_000;
+    for turn in 0..40 {
+        stale -= stale / 8;
+        let sample = Sample {
+            delivered: 2000 * turn,
+            in_flight: 10_000,
+            unsent: 0,
+            rtt: Micros(20_500 + stale),
+            rtt_min: Micros(20_500),
+            window_packets: u64::MAX,
+            window_bytes: u64::MAX,
+            pacing_bytes_per_second: u64::MAX,
+        };
+        pace.handle_sample(sample, Micros::from_millis(2 * turn));
+        assert!(matches!(pace.phase, Phase::Start(_)), "turn {turn}");
+    }
+}
+
+#[test]
 fn chunks_and_what_waits_in_the_kernel_follow_the_rate() {
     for (mbit, chunk) in [(5, 3_750), (20, 15_000), (100, BULK_MESSAGE_BYTES_MAX)] {
         let mut link = Link::new(mbit, Micros::from_millis(40), Stalls::NONE, 1);
