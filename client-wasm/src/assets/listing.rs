@@ -49,7 +49,7 @@ impl Assets {
             for needed in &mut asset.depends {
                 *needed = places[*needed as usize];
             }
-            if let Some(&priority) = self.priorities.get(&place) {
+            if let Some(&priority) = self.priorities.get(&asset.name) {
                 asset.priority = priority;
             }
             let before = self.manifest.assets.get(place as usize);
@@ -79,13 +79,16 @@ impl Assets {
             let Asset { name, hash, .. } = &self.manifest.assets[place as usize];
             may_be_complete |= self.contents[self.by_hash[hash]].state.is_pending();
             left.push(*hash);
+            self.priorities.remove(name);
             let name = name.clone();
             self.events.push_back(AssetEvent::Removed { name });
         }
         self.forget_replaced(left, &gone);
-        let places = self.close_gaps(&gone);
+        if !gone.is_empty() {
+            self.close_gaps(&gone, &mut asked);
+        }
         self.reorder();
-        for place in asked.into_iter().filter_map(|it| places[it as usize]) {
+        for place in asked {
             self.ask(place);
         }
         if may_be_complete && self.progress.assets == self.progress.assets_total {
@@ -111,35 +114,30 @@ impl Assets {
         gone
     }
 
-    /// Takes places away that no content refers to any more. Says which one each other place has become.
-    fn close_gaps(&mut self, gone: &BTreeSet<u32>) -> Vec<Option<u32>> {
+    /// Takes places away that no content refers to any more, and says everywhere, in `asked` too, which one each
+    /// other place has become.
+    fn close_gaps(&mut self, gone: &BTreeSet<u32>, asked: &mut Vec<u32>) {
         let mut next = 0;
-        let places = (0..self.manifest.assets.len() as u32).map(|place| {
+        let moved = (0..self.manifest.assets.len() as u32).map(|place| {
             let stays = !gone.contains(&place);
             next += u32::from(stays);
             stays.then(|| next - 1)
         });
-        let places: Vec<Option<u32>> = places.collect();
-        if gone.is_empty() {
-            return places;
-        }
-        let moved = |place: u32| places[place as usize];
-        let mut place = 0;
+        let moved: Vec<Option<u32>> = moved.collect();
+        let follow = |places: &mut Vec<u32>| {
+            *places = places.iter().filter_map(|&it| moved[it as usize]).collect();
+        };
+        let mut stays = moved.iter().map(Option::is_some);
         self.manifest.assets.retain_mut(|asset| {
-            asset.depends = asset.depends.iter().filter_map(|&it| moved(it)).collect();
-            place += 1;
-            moved(place - 1).is_some()
+            follow(&mut asset.depends);
+            stays.next() == Some(true)
         });
         let names = self.manifest.assets.iter().map(|asset| asset.name.clone());
         self.places = names.zip(0..).collect();
-        let priorities = self.priorities.drain();
-        self.priorities = priorities
-            .filter_map(|(place, priority)| Some((moved(place)?, priority)))
-            .collect();
         for content in &mut self.contents {
-            content.assets = content.assets.iter().filter_map(|&it| moved(it)).collect();
+            follow(&mut content.assets);
         }
-        places
+        follow(asked);
     }
 
     /// A name stands for a content from now on.
@@ -220,7 +218,7 @@ impl Assets {
     /// makes room.
     pub(crate) fn prioritise(&mut self, name: &str, priority: u8) -> Result<(), UnknownAsset> {
         let place = self.place(name)?;
-        self.priorities.insert(place, priority);
+        self.priorities.insert(name.to_owned(), priority);
         self.manifest.assets[place as usize].priority = priority;
         self.reorder();
         Ok(())

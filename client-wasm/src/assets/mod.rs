@@ -180,8 +180,8 @@ pub(crate) struct Assets {
     /// What each name that was listed, and is not gone, stands for now.
     manifest: Manifest,
     places: HashMap<String, u32>,
-    /// What the game said of the priority of the asset at a place.
-    priorities: HashMap<u32, u8>,
+    /// What the game said of the priority of the asset of a name.
+    priorities: HashMap<String, u8>,
     /// Distinct contents that some name stands for; each knows its assets.
     contents: Vec<Content>,
     by_hash: HashMap<AssetHash, usize>,

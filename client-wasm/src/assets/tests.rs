@@ -56,6 +56,12 @@ fn listed(policy: AssetPolicy, list: Vec<Asset>) -> Assets {
     assets
 }
 
+/// Bytes and assets that are here, each with how many there are to be.
+fn standing(assets: &Assets) -> (u64, u64, u32, u32) {
+    let it = assets.progress();
+    (it.bytes, it.bytes_total, it.assets, it.assets_total)
+}
+
 fn names(assets: &mut Assets) -> Vec<String> {
     core::iter::from_fn(|| assets.poll_event())
         .map(|event| match event {

@@ -353,7 +353,8 @@ fn initial_context(context: usize, bits: u32, predict: Predict) -> Arc<Codes> {
 }
 
 /// The table of [`Codes::guess`], the same one for all codebooks of the process: rooms that have learnt little share
-/// most of their tables, in memory and in a core's caches. There are some hundred at most, one for each ratio and width that a column has.
+/// most of their tables, in memory and in a core's caches. There are some hundred at most, one for each ratio and
+/// width that a column has.
 fn guess(ratio: u64, bits: u32) -> Arc<Codes> {
     static MADE: Mutex<BTreeMap<(u64, u32), Arc<Codes>>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);

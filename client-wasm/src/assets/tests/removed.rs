@@ -35,9 +35,7 @@ fn a_removed_download_is_reset_and_the_others_go_on() {
         names(&mut assets),
         ["ready b false", "ready c false", "complete"]
     );
-    let progress = assets.progress();
-    assert_eq!((progress.bytes, progress.bytes_total), (2, 2));
-    assert_eq!((progress.assets, progress.assets_total), (2, 2));
+    assert_eq!(standing(&assets), (2, 2, 2, 2));
 }
 
 #[test]

@@ -6,12 +6,6 @@ use tickwire_protocol::limits::ASSETS_MAX;
 
 use super::*;
 
-/// Bytes and assets that are here, each with how many there are to be.
-fn standing(assets: &Assets) -> (u64, u64, u32, u32) {
-    let it = assets.progress();
-    (it.bytes, it.bytes_total, it.assets, it.assets_total)
-}
-
 #[test]
 fn a_replaced_download_is_reset_and_the_new_content_comes_in_its_place() {
     let old = vec![asset("a", 1, b"old content"), asset("b", 2, b"other")];

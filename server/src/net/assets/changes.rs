@@ -1,8 +1,8 @@
 //! What is new in a watched directory, for those who are connected.
 //!
 //! In: the library, whenever somebody looks. Out: a manifest of what has changed since the last look, with
-//! what that depends on and the names of what is gone. The choice to question: looks, not messages. A look is a comparison of two
-//! pointers once a second, and a library that is never changed costs nothing more.
+//! what that depends on and the names of what is gone. The choice to question: looks, not messages. A look is
+//! a comparison of two pointers once a second, and a library that is never changed costs nothing more.
 
 use std::{collections::HashMap, sync::Arc};
 
