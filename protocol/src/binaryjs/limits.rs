@@ -3,6 +3,11 @@
 /// Bytes in one piece of a chunked transfer, as BinaryJS itself cuts them.
 pub const CHUNK_BYTES: usize = 40_960;
 
+/// Memory that the id of a stream may take, by the same count as values: a number takes 32 bytes, a
+/// name as many more as it is long. An id is kept as long as its stream and repeated in answers; a frame
+/// with a larger one is a fault and gets none.
+pub const STREAM_ID_BYTES_MAX: usize = 256;
+
 /// What one end holds the other to. A connection holds at most [`unread_bytes_max`] and one message of
 /// what came, and [`unsent_bytes_max`] and one message of what goes.
 ///

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     frame::{self, Frame, Kind},
     key::StreamKey,
-    limits::Limits,
+    limits::{Limits, STREAM_ID_BYTES_MAX},
 };
 use crate::{
     binarypack::{Dialect, Value, memory_bytes},
@@ -149,6 +149,10 @@ impl Session {
     }
 
     fn on_frame(&mut self, frame: Frame) {
+        let id_bytes = memory_bytes(&frame.stream);
+        if id_bytes > STREAM_ID_BYTES_MAX {
+            return self.fault(format!("a stream id of {id_bytes} bytes"));
+        }
         let key = StreamKey::of(&frame.stream);
         match frame.kind {
             Kind::Reserved => return,

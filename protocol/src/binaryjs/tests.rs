@@ -1,8 +1,8 @@
 //! Two sessions talk to each other, and to frames as BinaryJS was seen to send them.
 
 use super::{
-    Event, Role, Session, StreamKey,
-    limits::{CHUNK_BYTES, Limits},
+    Event, Frame, Kind, Role, Session, StreamKey,
+    limits::{CHUNK_BYTES, Limits, STREAM_ID_BYTES_MAX},
 };
 use crate::binarypack::{Dialect, Value};
 
@@ -252,6 +252,37 @@ fn lists_of_nothing_count_by_the_memory_they_take() {
     server.handle_message(&message);
     assert!(!server.wants_read(), "256 KiB on the wire are 8 MiB here");
     assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
+}
+
+#[test]
+fn an_id_that_takes_much_memory_is_a_fault_and_is_not_repeated() {
+    let (mut server, _) = served();
+    let frame = |kind, stream| {
+        let payload = Value::Nil;
+        Frame {
+            kind,
+            payload,
+            stream,
+        }
+        .encode(Dialect::Node)
+    };
+    let long = STREAM_ID_BYTES_MAX + 1;
+    for id in [
+        Value::from("x".repeat(long)),
+        Value::Binary(vec![0; long]),
+        Value::Array(vec![Value::Nil; long]),
+    ] {
+        for kind in [Kind::New, Kind::Data] {
+            server.handle_message(&frame(kind, id.clone()));
+            let Some(Event::Fault(text)) = server.poll_event() else {
+                panic!("{kind:?} is taken");
+            };
+            assert!(text.len() < STREAM_ID_BYTES_MAX, "{text}");
+        }
+    }
+    assert_eq!((server.streams_open(), server.poll_message()), (1, None));
+    server.handle_message(&frame(Kind::New, "x".repeat(200).into()));
+    assert_eq!(opened(&mut server).to_string(), "x".repeat(200));
 }
 
 #[test]
