@@ -8,6 +8,11 @@ pub const CHUNK_BYTES: usize = 40_960;
 /// with a larger one is a fault and gets none.
 pub const STREAM_ID_BYTES_MAX: usize = 256;
 
+/// Answers that may wait for the socket: pauses and resumes, and the ends and closes of streams that the
+/// peer has opened. Beyond them its socket is not read until it has taken some, or who asks and never
+/// listens would fill the memory. Each takes 80 bytes and its id: at most 1.5 MiB in all.
+pub const ANSWERS_MAX: usize = 4096;
+
 /// What one end holds the other to. A connection holds at most [`unread_bytes_max`] and one message of
 /// what came, and [`unsent_bytes_max`] and one message of what goes.
 ///

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     frame::{self, Frame, Kind},
     key::StreamKey,
-    limits::{Limits, STREAM_ID_BYTES_MAX},
+    limits::{ANSWERS_MAX, Limits, STREAM_ID_BYTES_MAX},
 };
 use crate::{
     binarypack::{Dialect, Value, memory_bytes},
@@ -67,14 +67,24 @@ pub struct Session {
     /// The highest id of each parity that was ever open: frames for those below it are merely late.
     highest: [Option<u64>; 2],
     unread_bytes: usize,
-    unsent: VecDeque<Vec<u8>>,
+    unsent: VecDeque<Unsent>,
     unsent_bytes: usize,
+    /// How many of them are answers.
+    unsent_answers: usize,
     events: VecDeque<Event>,
+}
+
+#[derive(Debug)]
+struct Unsent {
+    message: Vec<u8>,
+    /// Whether the peer caused it, by a frame of its own.
+    is_answer: bool,
 }
 
 #[derive(Debug)]
 struct Stream {
     id: Value,
+    is_theirs: bool,
     unread_bytes: usize,
     /// We asked the peer to pause, because of what is unread or because the caller wants it.
     asked_to_pause: bool,
@@ -85,9 +95,10 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(id: Value) -> Self {
+    fn new(id: Value, is_theirs: bool) -> Self {
         Self {
             id,
+            is_theirs,
             unread_bytes: 0,
             asked_to_pause: false,
             held_by_caller: false,
@@ -124,6 +135,7 @@ impl Session {
             unread_bytes: 0,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
+            unsent_answers: 0,
             events: VecDeque::new(),
         }
     }
@@ -213,10 +225,11 @@ impl Session {
         let streams_max = self.limits.streams_max;
         if self.streams.len() >= streams_max {
             self.fault(format!("more than {streams_max} streams at a time"));
-            return self.send(Kind::Close, &Value::Nil, &frame.stream);
+            return self.control(Kind::Close, &frame.stream, true);
         }
         self.note_open(&frame.stream);
-        self.streams.insert(key.clone(), Stream::new(frame.stream));
+        self.streams
+            .insert(key.clone(), Stream::new(frame.stream, true));
         let bytes = memory_bytes(&frame.payload);
         self.unread_bytes += bytes;
         self.events.push_back(Event::Opened {
@@ -232,8 +245,9 @@ impl Session {
         self.next_id += 2;
         self.note_open(&id);
         let key = StreamKey::of(&id);
-        self.send(Kind::New, metadata, &id);
-        self.streams.insert(key.clone(), Stream::new(id));
+        let message = frame::encode(Kind::New, metadata, &id, self.dialect);
+        self.push(message, false);
+        self.streams.insert(key.clone(), Stream::new(id, false));
         key
     }
 
@@ -246,7 +260,7 @@ impl Session {
     pub fn write(&mut self, key: &StreamKey, value: &Value) -> Result<bool, ApiMisuse> {
         let id = &self.open_to_us(key)?.id;
         let message = frame::encode(Kind::Data, value, id, self.dialect);
-        self.push(message);
+        self.push(message, false);
         Ok(self.is_writable(key))
     }
 
@@ -258,7 +272,7 @@ impl Session {
     pub fn write_bytes(&mut self, key: &StreamKey, bytes: &[u8]) -> Result<bool, ApiMisuse> {
         let id = &self.open_to_us(key)?.id;
         let message = frame::encode_binary(bytes, id);
-        self.push(message);
+        self.push(message, false);
         Ok(self.is_writable(key))
     }
 
@@ -319,25 +333,25 @@ impl Session {
     pub fn end(&mut self, key: &StreamKey) {
         if let Some(stream) = self.streams.get_mut(key).filter(|stream| !stream.we_ended) {
             stream.we_ended = true;
-            let id = stream.id.clone();
-            self.send(Kind::End, &Value::Nil, &id);
+            let (id, is_theirs) = (stream.id.clone(), stream.is_theirs);
+            self.control(Kind::End, &id, is_theirs);
             self.free_if_over(key);
         }
     }
 
     /// Closes both halves at once. What the peer still sends is ignored.
     pub fn close(&mut self, key: &StreamKey) {
-        if let Some(id) = self.streams.get(key).map(|stream| stream.id.clone()) {
-            self.forget(key);
-            self.send(Kind::Close, &Value::Nil, &id);
+        if let Some(Stream { id, is_theirs, .. }) = self.streams.remove(key) {
+            self.control(Kind::Close, &id, is_theirs);
         }
     }
 
     /// Whether the socket should be read: false while [`Limits::unread_bytes_max`] wait for their
-    /// readers.
+    /// readers, or [`ANSWERS_MAX`] answers for the socket. Data that waits for it has no say: two ends
+    /// that both write would wait for each other.
     #[must_use]
     pub const fn wants_read(&self) -> bool {
-        self.unread_bytes < self.limits.unread_bytes_max
+        self.unread_bytes < self.limits.unread_bytes_max && self.unsent_answers < ANSWERS_MAX
     }
 
     /// Bytes that wait to be polled.
@@ -354,8 +368,9 @@ impl Session {
 
     /// The next message to write.
     pub fn poll_message(&mut self) -> Option<Vec<u8>> {
-        let message = self.unsent.pop_front()?;
+        let Unsent { message, is_answer } = self.unsent.pop_front()?;
         self.unsent_bytes -= message.len();
+        self.unsent_answers -= usize::from(is_answer);
         Some(message)
     }
 
@@ -382,16 +397,18 @@ impl Session {
         } else {
             Kind::Resume
         };
-        self.send(kind, &Value::Nil, &id);
+        self.control(kind, &id, true);
     }
 
-    fn send(&mut self, kind: Kind, payload: &Value, stream: &Value) {
-        self.push(frame::encode(kind, payload, stream, self.dialect));
+    fn control(&mut self, kind: Kind, stream: &Value, is_answer: bool) {
+        let message = frame::encode(kind, &Value::Nil, stream, self.dialect);
+        self.push(message, is_answer);
     }
 
-    fn push(&mut self, message: Vec<u8>) {
+    fn push(&mut self, message: Vec<u8>, is_answer: bool) {
         self.unsent_bytes += message.len();
-        self.unsent.push_back(message);
+        self.unsent_answers += usize::from(is_answer);
+        self.unsent.push_back(Unsent { message, is_answer });
     }
 
     fn fault(&mut self, text: String) {

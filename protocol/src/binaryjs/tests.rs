@@ -2,7 +2,7 @@
 
 use super::{
     Event, Frame, Kind, Role, Session, StreamKey,
-    limits::{CHUNK_BYTES, Limits, STREAM_ID_BYTES_MAX},
+    limits::{ANSWERS_MAX, CHUNK_BYTES, Limits, STREAM_ID_BYTES_MAX},
 };
 use crate::binarypack::{Dialect, Value};
 
@@ -283,6 +283,28 @@ fn an_id_that_takes_much_memory_is_a_fault_and_is_not_repeated() {
     assert_eq!((server.streams_open(), server.poll_message()), (1, None));
     server.handle_message(&frame(Kind::New, "x".repeat(200).into()));
     assert_eq!(opened(&mut server).to_string(), "x".repeat(200));
+}
+
+#[test]
+fn a_peer_that_takes_no_answers_is_not_read() {
+    let (mut server, stream) = served();
+    let chunk = Value::Binary(vec![0; CHUNK_BYTES]);
+    while server.write(&stream, &chunk).unwrap() {}
+    assert!(server.wants_read(), "two writers would wait for each other");
+    let mut opened = 0;
+    while server.wants_read() {
+        server.handle_message(&[0x93, 1, 0xc0, 2]);
+        let next = std::iter::from_fn(|| server.poll_event()).last();
+        let Some(Event::Opened { stream, bytes, .. }) = next else {
+            panic!("expected a stream, got {next:?}");
+        };
+        server.discard(bytes);
+        server.close(&stream);
+        opened += 1;
+    }
+    assert_eq!(opened, ANSWERS_MAX);
+    while server.poll_message() != Some(vec![0x93, 6, 0xc0, 2]) {}
+    assert!(server.wants_read());
 }
 
 #[test]
