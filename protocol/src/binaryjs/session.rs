@@ -241,14 +241,24 @@ impl Session {
 
     /// Opens a stream. Nothing waits for an answer: it may be written at once.
     pub fn open(&mut self, metadata: &Value) -> StreamKey {
-        let id = Value::from(self.next_id);
-        self.next_id += 2;
+        let (id, key) = self.free_id();
         self.note_open(&id);
-        let key = StreamKey::of(&id);
         let message = frame::encode(Kind::New, metadata, &id, self.dialect);
         self.push(message, false);
         self.streams.insert(key.clone(), Stream::new(id, false));
         key
+    }
+
+    /// The next id of ours that is not in use: a peer may have opened a stream under any.
+    fn free_id(&mut self) -> (Value, StreamKey) {
+        loop {
+            let id = Value::from(self.next_id);
+            self.next_id += 2;
+            let key = StreamKey::of(&id);
+            if !self.streams.contains_key(&key) {
+                return (id, key);
+            }
+        }
     }
 
     /// Queues one value. `false` asks the caller to wait for room: see

@@ -308,6 +308,19 @@ fn a_peer_that_takes_no_answers_is_not_read() {
 }
 
 #[test]
+fn a_stream_that_we_open_replaces_none_that_the_peer_has_opened() {
+    let mut server = Session::new(Role::Acceptor, Dialect::Node, Limits::default());
+    server.handle_message(&[0x93, 1, 0xc0, 1]);
+    server.handle_message(&[0x93, 1, 0xc0, 0xb1, b'3']);
+    let theirs = [opened(&mut server), opened(&mut server)];
+    assert_eq!(server.open(&Value::Nil).to_string(), "5");
+    for stream in theirs {
+        assert!(server.write(&stream, &Value::Nil).is_ok());
+    }
+    assert_eq!(server.streams_open(), 3);
+}
+
+#[test]
 fn a_number_and_its_name_are_the_same_stream() {
     let (mut server, stream) = served();
     for id in [
