@@ -200,8 +200,13 @@ impl Session {
                 }
             }
             Kind::Resume => {
+                // In BinaryJS one flag serves both ways: who resumes its own reading forgets our pause.
+                let forgets_pause = stream.asked_to_pause && !stream.they_ended;
                 if std::mem::replace(&mut stream.is_paused_by_peer, false) {
                     self.events.push_back(Event::Resumed(key));
+                }
+                if forgets_pause {
+                    self.control(Kind::Pause, &frame.stream, true);
                 }
             }
             Kind::End => {
@@ -389,7 +394,7 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// Pauses or resumes the peer when what is unread crosses a mark; at most once each way.
+    /// Pauses or resumes the peer when what is unread crosses a mark; once each way.
     fn balance(&mut self, key: &StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;

@@ -321,6 +321,19 @@ fn a_stream_that_we_open_replaces_none_that_the_peer_has_opened() {
 }
 
 #[test]
+fn a_peer_that_resumes_its_own_reading_is_paused_again() {
+    let (mut server, stream) = served();
+    server.pause(&stream);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
+    server.handle_message(&[0x93, 4, 0xc0, 0]);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
+    server.resume(&stream);
+    assert_eq!(server.poll_message(), Some(vec![0x93, 4, 0xc0, 0]));
+    server.handle_message(&[0x93, 4, 0xc0, 0]);
+    assert_eq!(server.poll_message(), None);
+}
+
+#[test]
 fn a_number_and_its_name_are_the_same_stream() {
     let (mut server, stream) = served();
     for id in [
