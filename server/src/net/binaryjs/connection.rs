@@ -29,7 +29,6 @@ pub(super) struct Connection {
     pub(super) arrival: Notify,
     /// True once the connection is over.
     over: watch::Sender<bool>,
-    streams_max: usize,
     pub(super) dialect: Dialect,
     pub(super) chunk_bytes: usize,
 }
@@ -47,6 +46,7 @@ pub(super) struct State {
     /// Set by [`Connection::close`].
     pub(super) close_code: Option<u16>,
     is_over: bool,
+    streams_max: usize,
     unsent_bytes_max: usize,
     /// Whether some writer waits for room in front of the socket.
     has_waiting_writers: bool,
@@ -122,6 +122,7 @@ impl Connection {
                 is_accepting: true,
                 close_code: None,
                 is_over: false,
+                streams_max: limits.streams_max,
                 unsent_bytes_max: limits.unsent_bytes_max,
                 has_waiting_writers: false,
                 is_reading_stopped: false,
@@ -129,7 +130,6 @@ impl Connection {
             }),
             arrival: Notify::new(),
             over: watch::Sender::new(false),
-            streams_max: limits.streams_max,
             dialect,
             chunk_bytes,
         }
@@ -203,8 +203,9 @@ impl Connection {
         if state.is_over || state.close_code.is_some() {
             return Err(connection_over());
         }
-        if state.session.streams_open() >= self.streams_max {
-            let reason = format!("{} streams are open, no more are allowed", self.streams_max);
+        let streams_max = state.streams_max;
+        if state.session.streams_open() >= streams_max {
+            let reason = format!("{streams_max} streams are open, no more are allowed");
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, reason));
         }
         let key = state.session.open(metadata);
@@ -217,8 +218,8 @@ impl Connection {
 
 impl State {
     /// Whether the socket should be read.
-    pub(super) fn wants_read(&self, streams_max: usize) -> bool {
-        self.session.wants_read() && self.backlog.len() < streams_max
+    pub(super) fn wants_read(&self) -> bool {
+        self.session.wants_read() && self.backlog.len() < self.streams_max
     }
 
     /// Puts the task to sleep until something changes.
@@ -264,7 +265,13 @@ impl State {
                     metadata,
                     bytes,
                 } => {
-                    if self.is_accepting {
+                    // A stream that was closed is held until its handler lets it go, and counts.
+                    let is_full = self.slots.len() >= self.streams_max;
+                    if is_full {
+                        let fault = format!("more than {} streams are held", self.streams_max);
+                        taken.faults.push(fault);
+                    }
+                    if self.is_accepting && !is_full {
                         let slot = Slot::new(stream.clone(), metadata, bytes);
                         let index = self.slots.insert(slot);
                         self.live.insert(stream, index);
@@ -495,4 +502,54 @@ fn connection_over() -> io::Error {
 
 fn stream_closed() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the stream was closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(streams_max: usize) -> Connection {
+        let limits = SessionLimits {
+            streams_max,
+            ..SessionLimits::default()
+        };
+        Connection::new(Role::Acceptor, Dialect::Node, 1, &limits)
+    }
+
+    /// Takes frames of the peer and gives the faults in them.
+    fn take(connection: &Connection, frames: &[&[u8]]) -> Vec<String> {
+        let mut taken = Taken::default();
+        let mut state = connection.lock();
+        for frame in frames {
+            state.session.handle_message(frame);
+            state.on_events(&mut taken);
+        }
+        taken.faults
+    }
+
+    fn messages(connection: &Connection) -> Vec<Vec<u8>> {
+        let mut state = connection.lock();
+        core::iter::from_fn(|| state.session.poll_message()).collect()
+    }
+
+    #[test]
+    fn a_peer_that_closes_what_it_opens_gets_no_more_handlers_than_it_may_have_streams() {
+        let connection = connection(2);
+        let mut accepted = Vec::new();
+        for id in [0, 2] {
+            take(&connection, &[&[0x93, 1, 0xc0, id], &[0x93, 6, 0xc0, id]]);
+            accepted.extend(connection.try_accept().flatten());
+        }
+        let faults = take(&connection, &[&[0x93, 1, 0xc0, 4]]);
+        assert_eq!((accepted.len(), faults.len()), (2, 1));
+        assert!(connection.try_accept().is_none());
+        assert_eq!(messages(&connection), [[0x93, 6, 0xc0, 4]]);
+
+        let mut state = connection.lock();
+        state.release_reader(accepted[0].0);
+        state.release_writer(accepted[0].0);
+        drop(state);
+        assert_eq!(take(&connection, &[&[0x93, 1, 0xc0, 6]]).len(), 0);
+        assert!(connection.try_accept().is_some());
+    }
 }

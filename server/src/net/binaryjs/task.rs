@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             self.begin_closing(code, "");
             return true;
         }
-        let wants_read = state.wants_read(self.limits.session.streams_max);
+        let wants_read = state.wants_read();
         state.is_reading_stopped = !wants_read;
         state.sleep(context.waker());
         wants_read
