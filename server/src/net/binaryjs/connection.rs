@@ -466,6 +466,8 @@ impl State {
         let bytes: usize = slot.values.drain(..).map(|(_, bytes)| bytes).sum();
         if slot.is_live {
             self.session.consume(&slot.key, bytes);
+            // A pause by hand would keep the peer from ever ending.
+            self.session.resume(&slot.key);
         } else {
             self.session.discard(bytes);
         }
@@ -551,5 +553,16 @@ mod tests {
         drop(state);
         assert_eq!(take(&connection, &[&[0x93, 1, 0xc0, 6]]).len(), 0);
         assert!(connection.try_accept().is_some());
+    }
+
+    #[test]
+    fn dropping_a_reader_that_was_paused_by_hand_lets_the_peer_write_on() {
+        let connection = connection(2);
+        take(&connection, &[&[0x93, 1, 0xc0, 0]]);
+        let (index, ..) = connection.try_accept().flatten().unwrap();
+        connection.lock().hold(index, true);
+        assert_eq!(messages(&connection), [[0x93, 3, 0xc0, 0]]);
+        connection.lock().release_reader(index);
+        assert_eq!(messages(&connection), [[0x93, 4, 0xc0, 0]]);
     }
 }
