@@ -9,6 +9,11 @@ pub(crate) async fn listen(endpoint: &BinaryJs) -> String {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port is free");
+    serve(endpoint, listener)
+}
+
+/// As [`listen`], on a port that is bound.
+pub(crate) fn serve(endpoint: &BinaryJs, listener: TcpListener) -> String {
     let address = listener.local_addr().expect("it is bound");
     let router: Router = Router::new().route("/binaryjs", endpoint.route());
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -16,10 +16,11 @@ use tickwire_server::net::binaryjs::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     sync::mpsc,
 };
 
-use crate::endpoint::{connected, echo, listen, until};
+use crate::endpoint::{connected, echo, listen, serve, until};
 
 /// Bytes that no two places of look alike.
 fn pattern(bytes: usize) -> Vec<u8> {
@@ -53,6 +54,18 @@ async fn pair() -> (BinaryStream, BinaryStream) {
     let theirs = taken.recv().await.expect("the stream arrives");
     assert_eq!(theirs.metadata(), &Value::from("meta"));
     (ours, theirs)
+}
+
+#[tokio::test]
+async fn an_address_of_ipv6_is_dialled_without_its_brackets() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+        return eprintln!("this machine has no IPv6: not tested");
+    };
+    let endpoint = BinaryJs::new(echo);
+    let client = connect(&serve(&endpoint, listener)).await.unwrap();
+    let mut stream = client.create_stream(Value::Nil).unwrap();
+    stream.write_value(1).await.unwrap();
+    assert_eq!(stream.next_value().await.unwrap(), Some(1.into()));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tickwire_protocol::{
     binaryjs::Role,
     binarypack::Dialect,
-    websocket::{self, Writer, upgrade::Upgrade},
+    websocket::{self, Address, Writer, upgrade::Upgrade},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,9 +24,6 @@ use super::{
     limits::{CHUNK_BYTES, Limits},
     task::Task,
 };
-
-/// The default port of `ws://`.
-const PORT: u16 = 80;
 
 /// Connects to a BinaryJS server: `ws://127.0.0.1:4000/binaryjs`. Must be called within a tokio runtime.
 ///
@@ -44,14 +41,13 @@ pub async fn connect(url: &str) -> io::Result<Client> {
 /// As there.
 pub async fn connect_with(url: &str, limits: Limits) -> io::Result<Client> {
     let uri: Uri = url.parse().map_err(invalid)?;
-    let (Some("ws"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+    let address: Address = url.parse().map_err(invalid)?;
+    if address.is_secure {
         return Err(invalid("the address is not ws://host:port/path"));
-    };
-    let port = uri.port_u16().unwrap_or(PORT);
-    let mut socket = TcpStream::connect((host, port)).await?;
+    }
+    let mut socket = TcpStream::connect((address.host(), address.port())).await?;
     socket.set_nodelay(true)?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let read_ahead = upgrade(&mut socket, &format!("{host}:{port}"), path).await?;
+    let read_ahead = upgrade(&mut socket, &address.authority, &address.path).await?;
 
     let chunk_bytes = CHUNK_BYTES;
     let connection = Connection::new(Role::Dialler, Dialect::Node, chunk_bytes, &limits.session);
