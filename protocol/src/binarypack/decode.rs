@@ -34,7 +34,7 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
 ///
 /// The browser bundle counts six bytes for a character of four in strings of up to 600 UTF-16 units
 /// and then sends four. Read as it stands, such a message ends too early or leaves bytes over; it is
-/// then read once more with lengths counted in that way, and taken so when that uses every byte.
+/// then read once more with such strings counted in that way, and taken so when that uses every byte.
 ///
 /// # Errors
 ///
@@ -42,14 +42,19 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
 /// [`VALUES_MAX`].
 pub fn read_value(bytes: &[u8]) -> Result<Value, DecodeError> {
     let as_documented = read_counted(bytes, Lengths::Right);
-    if matches!(as_documented, Ok((_, 0))) {
-        return as_documented.map(|(value, _)| value);
+    if as_documented
+        .as_ref()
+        .is_ok_and(|read| read.bytes_left == 0)
+    {
+        return as_documented.map(|read| read.value);
     }
-    match (as_documented, read_counted(bytes, Lengths::SixForFour)) {
-        (_, Ok((repaired, 0))) | (Err(_), Ok((repaired, _))) => Ok(repaired),
-        (Ok((value, _)), _) => Ok(value),
-        (Err(error), Err(_)) => Err(error),
+    for lengths in [Lengths::OfBrowser, Lengths::OfBrowserShort] {
+        match read_counted(bytes, lengths) {
+            Ok(read) if read.bytes_left == 0 => return Ok(read.value),
+            _ => {}
+        }
     }
+    as_documented.map(|read| read.value)
 }
 
 /// So many values that use every byte, with lengths as documented.
@@ -78,18 +83,31 @@ pub(crate) fn memory_bytes(value: &Value) -> usize {
 }
 
 /// A value and how many bytes are left after it.
-fn read_counted(bytes: &[u8], lengths: Lengths) -> Result<(Value, usize), DecodeError> {
+struct Read {
+    value: Value,
+    bytes_left: usize,
+}
+
+fn read_counted(bytes: &[u8], lengths: Lengths) -> Result<Read, DecodeError> {
     let mut decoder = Decoder::new(bytes, lengths);
     let value = decoder.value(DEPTH_MAX)?;
-    Ok((value, decoder.bytes.len()))
+    let bytes_left = decoder.bytes.len();
+    Ok(Read { value, bytes_left })
 }
 
 /// How the writer counted the bytes of its strings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lengths {
     Right,
-    SixForFour,
+    /// Six for four in strings of up to [`MISCOUNTED_UNITS`], rightly in longer ones. What may be either
+    /// is a longer one.
+    OfBrowser,
+    /// The same, but what may be either is a short one.
+    OfBrowserShort,
 }
+
+/// UTF-16 units up to which the browser bundle counts by characters; longer strings it measures.
+const MISCOUNTED_UNITS: usize = 600;
 
 struct Decoder<'a> {
     bytes: &'a [u8],
@@ -199,31 +217,44 @@ impl<'a> Decoder<'a> {
     }
 
     fn string(&mut self, len: usize) -> Result<Value, DecodeError> {
-        let bytes = match self.lengths {
-            Lengths::Right => self.take(len)?,
-            Lengths::SixForFour => {
-                let real = len - 2 * self.four_byte_characters_within(len);
-                self.take(real)?
-            }
+        let real = match self.lengths {
+            Lengths::Right => None,
+            Lengths::OfBrowser if self.may_be_long(len) => None,
+            Lengths::OfBrowser | Lengths::OfBrowserShort => self.short_within(len),
         };
+        let bytes = self.take(real.unwrap_or(len))?;
         text(bytes, self.lengths)
             .map(Value::from)
             .ok_or(DecodeError::Invalid("a string that is not UTF-8"))
     }
 
-    /// How many characters of four bytes begin in a string that counts `claimed` bytes, six for each.
-    fn four_byte_characters_within(&self, claimed: usize) -> usize {
-        let (mut counted, mut at, mut found) = (0, 0, 0);
+    /// Whether `len` bytes are a string that is too long to be miscounted.
+    fn may_be_long(&self, len: usize) -> bool {
+        let read = self.bytes.get(..len);
+        read.and_then(|bytes| text(bytes, Lengths::Right))
+            .is_some_and(|text| units(&text) > MISCOUNTED_UNITS)
+    }
+
+    /// The bytes of a short string that counts `claimed` bytes, six for each character of four; none
+    /// when no short string is counted so.
+    fn short_within(&self, claimed: usize) -> Option<usize> {
+        let (mut counted, mut at) = (0, 0);
         while counted < claimed {
-            match self.bytes.get(at) {
-                Some(0xf0..=0xf7) => (counted, at, found) = (counted + 6, at + 4, found + 1),
-                Some(_) => (counted, at) = (counted + 1, at + 1),
-                None => break,
-            }
+            (counted, at) = match self.bytes.get(at)? {
+                0xf0..=0xf7 => (counted + 6, at + 4),
+                _ => (counted + 1, at + 1),
+            };
         }
         // A character that the count cuts in the middle was not counted by a browser.
-        if counted > claimed { found - 1 } else { found }
+        let bytes = self.bytes.get(..at).filter(|_| counted == claimed)?;
+        let text = text(bytes, self.lengths)?;
+        (units(&text) <= MISCOUNTED_UNITS).then_some(at)
     }
+}
+
+/// The length of a text as JavaScript counts it.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 /// UTF-8, also with surrogate pairs of three bytes each. A lone surrogate becomes U+FFFD.
@@ -258,7 +289,7 @@ fn text(bytes: &[u8], lengths: Lengths) -> Option<String> {
                 rest = &rest[len..];
             }
             (None, Lengths::Right) => return None,
-            (None, Lengths::SixForFour) => {
+            (None, Lengths::OfBrowser | Lengths::OfBrowserShort) => {
                 units.push(0xfffd);
                 rest = &rest[1..];
             }

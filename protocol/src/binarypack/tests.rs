@@ -136,6 +136,46 @@ fn strings_that_count_six_bytes_for_four_are_repaired() {
     assert_eq!(twice, Value::Array(vec!["a😀b😀".into(), "x".into()]));
 }
 
+/// A string as the browser bundle writes it.
+fn bundled(text: &str) -> Vec<u8> {
+    let is_long = text.encode_utf16().count() > 600;
+    let counted: usize = text
+        .chars()
+        .map(|c| match c {
+            '\u{10000}'.. if !is_long => 6,
+            _ => c.len_utf8(),
+        })
+        .sum();
+    let mut bytes = vec![0xd8];
+    bytes.extend_from_slice(&u16::try_from(counted).unwrap().to_be_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    bytes
+}
+
+#[test]
+fn long_strings_are_counted_rightly_beside_short_ones_that_are_not() {
+    for long in [
+        "x".repeat(700) + "😀",
+        // Up to 900 of its units, a string of nothing else may be read as either.
+        "😀".repeat(350),
+    ] {
+        let list = [vec![0x92], bundled("😀"), bundled(&long)].concat();
+        let expected = Value::Array(vec!["😀".into(), long.into()]);
+        assert_eq!(read_value(&list).unwrap(), expected);
+    }
+    // Eight characters count sixteen bytes too many, which are there and make it a long one.
+    let short = "x".repeat(584) + &"😀".repeat(8);
+    let list = [&[0xdc, 0, 17], &bundled(&short)[..], &[1; 16]].concat();
+    let read = read_value(&list).unwrap();
+    assert_eq!((&read[0], &read[16]), (&short.into(), &1.into()));
+}
+
+#[test]
+fn a_repaired_reading_leaves_no_bytes_over() {
+    // Counted six for four, this is a text, a number, and two bytes more.
+    assert!(read_value(&bytes("92 b6 f09f9880 01 f0 05")).is_err());
+}
+
 #[test]
 fn rightly_counted_characters_and_surrogate_pairs_are_read() {
     assert_eq!(read_value(&bytes("b4f09f9880")).unwrap(), Value::from("😀"));
