@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Error,
     limits::{DEPTH_MAX, VALUES_MAX},
+    typed::Typed,
 };
 use crate::error::DecodeError;
 
@@ -21,13 +22,15 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     from_value(read_value(bytes)?)
 }
 
-/// Turns a value into any serde type.
+/// Turns a value into any serde type: what [`to_value`](super::to_value) makes of it, and what is left of
+/// that when it has been written and read. A double without a fraction is an integer where one is asked
+/// for, and a string is a number where it is a map's key.
 ///
 /// # Errors
 ///
 /// [`Error::Type`] when the value is not a `T`.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    rmpv::ext::from_value(value).map_err(|e| Error::Type(e.to_string()))
+    T::deserialize(Typed(value))
 }
 
 /// Reads the value that `bytes` begin with.

@@ -10,8 +10,9 @@ use super::{Dialect, Error};
 
 /// Turns any serde value into BinaryPack bytes.
 ///
-/// Structs become maps by field name, tuples arrays, enum variants as MessagePack's serde does it, and
-/// what serializes as bytes (`bytes::Bytes` with serde, `serde_bytes`) binary.
+/// Structs become maps by field name, tuples arrays, what serializes as bytes (`bytes::Bytes` with serde,
+/// `serde_bytes`) binary. An enum's variant becomes its name, or with anything in it a map of one entry by
+/// that name. Beyond 2^53 integers lose their last digits, except in [`Dialect::Reference`].
 ///
 /// # Errors
 ///

@@ -21,6 +21,7 @@ mod encode;
 pub mod limits;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 pub use decode::{from_slice, from_value, read_value};
 pub(crate) use decode::{memory_bytes, property_name, read_values};

@@ -4,9 +4,9 @@ use rmpv::Value;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Dialect, from_slice,
+    Dialect, from_slice, from_value,
     limits::{DEPTH_MAX, VALUES_MAX},
-    read_value, to_vec, write_value,
+    read_value, to_value, to_vec, write_value,
 };
 
 #[derive(Deserialize)]
@@ -253,6 +253,96 @@ fn serde_types_keep_strings_and_binary_apart() {
     assert_eq!(from_slice::<Upload>(&packed).unwrap(), upload);
     let map = read_value(&packed).unwrap();
     assert_eq!(map["head"], Value::Binary(vec![1, 2, 3]));
+}
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+enum Command {
+    Stop,
+    Wait(u64),
+    Move(i32, f32),
+    Say { text: String, to: Option<u64> },
+}
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+#[serde(tag = "type")]
+enum Tagged {
+    At { micros: u64 },
+}
+
+#[derive(Serialize, Deserialize, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Id(u64);
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+struct Unit;
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+struct Everything {
+    commands: Vec<Command>,
+    tagged: Tagged,
+    unit: Unit,
+    wide: (u128, i128),
+    signed: [i64; 3],
+    unsigned: [u64; 3],
+    floats: [f64; 4],
+    letter: char,
+    address: std::net::IpAddr,
+    by_id: std::collections::BTreeMap<Id, bool>,
+    by_offset: std::collections::BTreeMap<i8, u8>,
+    by_flag: std::collections::BTreeMap<bool, u8>,
+    nothing: Option<Command>,
+}
+
+fn everything() -> Everything {
+    Everything {
+        commands: vec![
+            Command::Stop,
+            Command::Wait(1 << 40),
+            Command::Move(-1, 1.0),
+            Command::Say {
+                text: "hi".into(),
+                to: Some(1 << 52),
+            },
+        ],
+        tagged: Tagged::At { micros: 1 << 50 },
+        unit: Unit,
+        wide: (u128::MAX, i128::MIN),
+        signed: [i64::from(i32::MIN) - 1, -1, 1 << 53],
+        unsigned: [1 << 32, 0, 1 << 53],
+        floats: [0.0, 1.5, 4_294_967_296.0, 1e300],
+        letter: 'é',
+        address: [127, 0, 0, 1].into(),
+        by_id: [(Id(7), true), (Id(1 << 40), false)].into(),
+        by_offset: [(-100, 1), (3, 2)].into(),
+        by_flag: [(true, 1)].into(),
+        nothing: None,
+    }
+}
+
+#[test]
+fn serde_types_are_read_back_as_they_were_written() {
+    let everything = everything();
+    let value = to_value(&everything).unwrap();
+    assert_eq!(from_value::<Everything>(value).unwrap(), everything);
+    for dialect in [Dialect::Reference, Dialect::Node, Dialect::Browser] {
+        let packed = to_vec(&everything, dialect).unwrap();
+        assert_eq!(
+            from_slice::<Everything>(&packed).unwrap(),
+            everything,
+            "{dialect:?}"
+        );
+    }
+}
+
+#[test]
+fn values_that_are_of_another_type_are_refused() {
+    assert!(from_value::<u64>(Value::F64(0.5)).is_err());
+    assert!(from_value::<u8>(Value::F64(256.0)).is_err());
+    assert!(from_value::<u64>(Value::F64(2e19)).is_err());
+    assert!(from_value::<u64>("7".into()).is_err(), "this is no key");
+    assert!(from_value::<(u8, u8)>(Value::Array(vec![1.into(); 3])).is_err());
+    assert!(from_value::<Command>("Go".into()).is_err());
+    assert!(from_value::<Command>("Wait".into()).is_err());
+    assert!(from_value::<Command>(Value::Map(vec![])).is_err());
 }
 
 proptest::proptest! {
