@@ -50,6 +50,11 @@ pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
             &[curve("snapshots", BLUE, &|second| second.snapshots)],
         ),
         plot(
+            "Missed ticks",
+            "a second",
+            &[curve("missed", RED, &|second| second.missed_ticks)],
+        ),
+        plot(
             "Snapshot interval",
             "ms",
             &[

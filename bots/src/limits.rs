@@ -22,6 +22,9 @@ pub const SPAN_MICROS_MAX: Micros = Micros::from_millis(120_000);
 /// How long after the run's end bots may wait for their comparison. Then they count as not compared.
 pub const COMPARISON_MICROS_MAX: Micros = Micros::from_millis(10_000);
 
+/// How long a player may be without a snapshot when it leaves. Beyond it the player counts as unserved.
+pub const SILENCE_MICROS_MAX: Micros = Micros::from_millis(3000);
+
 /// How often a thread looks at its sockets and timers. An input is pressed late by at most that, and by what
 /// the thread's other bots take.
 pub const LOOK_PERIOD: Micros = Micros::from_millis(1);

@@ -21,7 +21,7 @@ use tickwire_protocol::{
 use crate::{
     bot::{Bot, Eyes},
     conduct::Conduct,
-    limits::PRESSED_MAX,
+    limits::{PRESSED_MAX, SILENCE_MICROS_MAX},
     statistics::Slice,
 };
 
@@ -82,8 +82,10 @@ pub struct Player {
     farewell: Option<Farewell>,
     replica: Option<Replica>,
     lead: InputLead,
-    /// Ticks and arrival of the newest snapshot.
-    newest: Option<(Tick, Micros)>,
+    /// Tick of the newest snapshot.
+    newest: Option<Tick>,
+    /// When it arrived; before the first, when the player was welcomed.
+    served_at: Micros,
     pressed: VecDeque<(Tick, Micros)>,
     last_input: Option<Tick>,
     next_press: Micros,
@@ -115,6 +117,7 @@ impl Player {
             replica: None,
             lead: InputLead::default(),
             newest: None,
+            served_at: now,
             pressed: VecDeque::new(),
             last_input: None,
             next_press: now,
@@ -209,6 +212,17 @@ impl Player {
             .close(CloseCode::Normal, "the load test is over");
     }
 
+    /// Counts what only the end tells: for how long the player has been without a snapshot.
+    pub fn finish(&self, now: Micros, person: &Person, slice: &mut Slice) {
+        let silence = now.since(self.served_at);
+        slice.unserved += u64::from(silence > SILENCE_MICROS_MAX);
+        // A shorter one is no interval: the next snapshot was not due.
+        let is_overdue = silence.0 as f64 > self.session.clock().tick_period_micros();
+        if person.is_timed && self.newest.is_some() && is_overdue {
+            slice.interval.record(silence);
+        }
+    }
+
     fn on_event(
         &mut self,
         event: ClientEvent,
@@ -229,7 +243,10 @@ impl Player {
                 if person.bot.is_none() {
                     match make_bot(person.number, schema) {
                         Ok(bot) => person.bot = Some(bot),
-                        Err(complaint) => slice.complain(&complaint),
+                        Err(complaint) => {
+                            slice.unmade += 1;
+                            slice.complain(&complaint);
+                        }
                     }
                 }
                 // Only a bot in full looks inside; the rest check what surrounds a snapshot.
@@ -237,6 +254,7 @@ impl Player {
                     (person.conduct == Conduct::Full).then(|| Replica::new(Arc::clone(schema)));
                 self.standing = Standing::Playing;
                 self.next_press = now;
+                self.served_at = now;
             }
             ClientEvent::Refused(farewell) | ClientEvent::Goodbye(farewell) => {
                 self.standing = Standing::SentAway;
@@ -270,7 +288,7 @@ impl Player {
         person: &Person,
         slice: &mut Slice,
     ) -> Result<(), PeerError> {
-        let before = self.newest.map(|(tick, _)| tick);
+        let before = self.newest;
         let header = match &mut self.replica {
             Some(replica) => replica.apply(snapshot)?.header,
             None => peek(snapshot, before.unwrap_or_default())?,
@@ -303,13 +321,15 @@ impl Player {
             self.lead
                 .on_margin_ticks(margin, round_trip_ticks.ceil() as u32);
         }
-        slice.snapshots += u64::from(person.conduct.is_player());
-        if person.is_timed
-            && let Some((_, arrived)) = self.newest
-        {
-            slice.interval.record(now.since(arrived));
+        if person.conduct.is_player() {
+            slice.snapshots += 1;
+            slice.missed_ticks += before.map_or(0, |before| missed(before, header.tick));
         }
-        self.newest = Some((header.tick, now));
+        if person.is_timed && before.is_some() {
+            slice.interval.record(now.since(self.served_at));
+        }
+        self.newest = Some(header.tick);
+        self.served_at = now;
         if let Some(taken) = header.input {
             self.on_input_taken(taken, now, person.is_timed, slice);
         }
@@ -372,6 +392,11 @@ impl Player {
     }
 }
 
+/// Ticks between two snapshots that follow each other.
+fn missed(before: Tick, tick: Tick) -> u64 {
+    u64::try_from(tick.since(before) - 1).unwrap_or_default()
+}
+
 /// What stands at the front of a snapshot that is not decoded further.
 fn peek(snapshot: &[u8], before: Tick) -> Result<SnapshotHeader, PeerError> {
     let preamble = Preamble::decode(&mut Reader::new(snapshot), before)?;
@@ -382,4 +407,34 @@ fn peek(snapshot: &[u8], before: Tick) -> Result<SnapshotHeader, PeerError> {
         checksum: preamble.checksum,
         ..SnapshotHeader::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_between_two_snapshots_are_missed() {
+        assert_eq!(missed(Tick(7), Tick(8)), 0);
+        assert_eq!(missed(Tick(7), Tick(10)), 2);
+        assert_eq!(missed(Tick(u32::MAX), Tick(2)), 2);
+    }
+
+    #[test]
+    fn a_player_without_a_snapshot_for_seconds_is_unserved_and_its_interval_counts() {
+        let person = Person::new(0, Conduct::Full, true);
+        let mut player = Player::new(&person, "", None, 1, Micros(0));
+        let mut slice = Slice::default();
+        player.finish(SILENCE_MICROS_MAX, &person, &mut slice);
+        assert_eq!((slice.unserved, slice.interval.count()), (0, 0));
+        let later = SILENCE_MICROS_MAX + Micros(1);
+        player.finish(later, &person, &mut slice);
+        assert_eq!((slice.unserved, slice.interval.count()), (1, 0));
+        player.newest = Some(Tick(7));
+        player.finish(later, &person, &mut slice);
+        assert_eq!((slice.unserved, slice.interval.count()), (2, 1));
+        player.served_at = later;
+        player.finish(later + Micros(1000), &person, &mut slice);
+        assert_eq!((slice.unserved, slice.interval.count()), (2, 1));
+    }
 }

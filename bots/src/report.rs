@@ -79,9 +79,17 @@ pub struct Report {
     pub diverged: u64,
     /// Bots whose replica was compared with the server's at the end and was equal.
     pub verified: u64,
+    /// Ticks of which a well-behaved bot got no snapshot, between two of which it got one. A server that is
+    /// late, or a link that is full, skips them: that alone fails no run.
+    pub missed_ticks: u64,
+    /// Well-behaved bots that had been without a snapshot for
+    /// [`SILENCE_MICROS_MAX`](crate::limits::SILENCE_MICROS_MAX) when they left.
+    pub unserved: u64,
+    /// Players for whom no bot could be made.
+    pub unmade: u64,
     /// Snapshots per second, mean per well-behaved bot.
     pub snapshots_per_second: f64,
-    /// Time between one snapshot and the next.
+    /// Time between one snapshot and the next, and what was open at the end if the next was overdue.
     pub interval_ms: Spread,
     /// Time from an input to the first snapshot that holds its effect.
     pub input_to_effect_ms: Spread,
@@ -116,6 +124,9 @@ impl Report {
             decode_errors: whole.decode_errors,
             diverged: whole.diverged,
             verified: whole.verified,
+            missed_ticks: whole.missed_ticks,
+            unserved: whole.unserved,
+            unmade: whole.unmade,
             snapshots_per_second: per_second(whole.snapshots),
             interval_ms: Spread::from(&whole.interval),
             input_to_effect_ms: Spread::from(&whole.input_to_effect),
@@ -137,6 +148,8 @@ impl Report {
             (self.disconnects, "disconnects"),
             (self.decode_errors, "decode errors"),
             (self.diverged, "replicas unlike the server's"),
+            (self.unserved, "bots without a snapshot at the end"),
+            (self.unmade, "bots that could not be made"),
             (
                 unverified,
                 "bots ended without a comparison with the server's state",
@@ -168,6 +181,8 @@ impl fmt::Display for Report {
         writeln!(f, "{:<24} {:>8}", "disconnects", self.disconnects)?;
         writeln!(f, "{:<24} {:>8}", "decode errors", self.decode_errors)?;
         writeln!(f, "{:<24} {:>8}", "diverged", self.diverged)?;
+        writeln!(f, "{:<24} {:>8}", "missed ticks", self.missed_ticks)?;
+        writeln!(f, "{:<24} {:>8}", "unserved at the end", self.unserved)?;
         writeln!(
             f,
             "{:<24} {:>8} of {}",
@@ -256,12 +271,14 @@ mod tests {
             full: 4,
             ..Crew::default()
         };
-        let broken: [fn(&mut Slice); 5] = [
+        let broken: [fn(&mut Slice); 7] = [
             |whole| whole.connected = 3,
             |whole| whole.disconnects = 1,
             |whole| whole.decode_errors = 1,
             |whole| (whole.diverged, whole.verified) = (1, 3),
             |whole| whole.verified = 3,
+            |whole| whole.unserved = 1,
+            |whole| whole.unmade = 1,
         ];
         for break_one in broken {
             let mut whole = served(4);
@@ -283,6 +300,8 @@ mod tests {
             "disconnects",
             "decode_errors",
             "diverged",
+            "missed_ticks",
+            "unserved",
         ] {
             assert!(json[field].is_u64(), "{field}");
         }

@@ -157,26 +157,40 @@ impl Seat {
         self.connect_at = NEVER;
         self.act_at = NEVER;
         self.reads_from = Micros(0);
-        let is_full = self.person.conduct == Conduct::Full;
-        match self.line.as_mut().and_then(|line| line.player.as_mut()) {
-            Some(player) if is_full && player.standing() == Standing::Playing => {
-                player.compare();
-                self.act_at = scene.now + COMPARE_AGAIN_MICROS;
+        // What a bot left unread raises no readiness anew, and belongs to the run.
+        let read = self.read(scene);
+        if read.is_ok() {
+            let is_full = self.person.conduct == Conduct::Full;
+            match self.line.as_mut().and_then(|line| line.player.as_mut()) {
+                Some(player) if is_full && player.standing() == Standing::Playing => {
+                    player.compare();
+                    self.act_at = scene.now + COMPARE_AGAIN_MICROS;
+                }
+                _ => self.leave(scene),
             }
-            _ => self.leave(scene),
         }
-        // What a stalling bot left unread raises no readiness anew.
-        let result = self.read(scene).and_then(|()| self.write(scene));
+        let result = read.and_then(|()| self.write(scene));
         self.conclude(result, scene);
     }
 
     /// Drops the connection, whatever it still waits for.
     pub fn abandon(&mut self, scene: &mut Scene<'_>) {
-        self.count_time(scene.now, scene.slice);
-        self.playing_since = None;
+        self.stop_playing(scene);
         if let Some(mut line) = self.line.take() {
             line.connection.deregister(scene.registry);
         }
+    }
+
+    /// Counts the rest of what it played.
+    fn stop_playing(&mut self, scene: &mut Scene<'_>) {
+        let player = self.line.as_ref().and_then(|line| line.player.as_ref());
+        if self.playing_since.is_some()
+            && let Some(player) = player
+        {
+            player.finish(scene.now, &self.person, scene.slice);
+        }
+        self.count_time(scene.now, scene.slice);
+        self.playing_since = None;
     }
 
     fn connect(&mut self, scene: &mut Scene<'_>) {
@@ -352,8 +366,7 @@ impl Seat {
     }
 
     fn leave(&mut self, scene: &mut Scene<'_>) {
-        self.count_time(scene.now, scene.slice);
-        self.playing_since = None;
+        self.stop_playing(scene);
         let Some(line) = &mut self.line else { return };
         if line.is_leaving {
             return;

@@ -82,6 +82,12 @@ pub struct Slice {
     pub verified: u64,
     /// Snapshots received.
     pub snapshots: u64,
+    /// Ticks of which a player got no snapshot, between two of which it got one.
+    pub missed_ticks: u64,
+    /// Players that had been without a snapshot for seconds when they left.
+    pub unserved: u64,
+    /// Players for whom no bot could be made.
+    pub unmade: u64,
     /// Bytes received, WebSocket framing included.
     pub bytes: u64,
     /// Inputs sent.
@@ -107,6 +113,9 @@ impl Slice {
         self.diverged += other.diverged;
         self.verified += other.verified;
         self.snapshots += other.snapshots;
+        self.missed_ticks += other.missed_ticks;
+        self.unserved += other.unserved;
+        self.unmade += other.unmade;
         self.bytes += other.bytes;
         self.inputs += other.inputs;
         self.playing += other.playing;
@@ -131,7 +140,7 @@ impl Slice {
     /// Everything that must not happen to a well-behaved bot.
     #[must_use]
     pub const fn errors(&self) -> u64 {
-        self.disconnects + self.decode_errors + self.diverged
+        self.disconnects + self.decode_errors + self.diverged + self.unserved + self.unmade
     }
 }
 
