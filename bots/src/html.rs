@@ -3,7 +3,11 @@
 
 use std::fmt::Write as _;
 
-use crate::{report::Report, statistics::Slice};
+use crate::{
+    report::{Report, Second},
+    run::Outcome,
+    statistics::Spans,
+};
 
 /// Plot area in SVG units.
 const WIDTH: f64 = 640.0;
@@ -16,9 +20,14 @@ struct Curve {
     values: Vec<f64>,
 }
 
-/// The page for `report`, with one point per second of `seconds` in each plot.
+/// The page for a run, with one point per second in each plot.
 #[must_use]
-pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
+pub fn page(target: &str, outcome: &Outcome) -> String {
+    let Outcome {
+        report,
+        seconds,
+        whole,
+    } = outcome;
     let verdict = if report.failures().is_empty() {
         "<p class=ok>Every player was served.</p>".to_owned()
     } else {
@@ -28,12 +37,12 @@ pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
         )
     };
     #[expect(clippy::cast_precision_loss, reason = "a plot shows three digits")]
-    let curve = |name, colour, value: &dyn Fn(&Slice) -> u64| Curve {
+    let curve = |name, colour, value: &dyn Fn(&Second) -> u64| Curve {
         name,
         colour,
         values: seconds.iter().map(|second| value(second) as f64).collect(),
     };
-    let millis = |name, colour, value: &dyn Fn(&Slice) -> f64| Curve {
+    let millis = |name, colour, value: &dyn Fn(&Second) -> f64| Curve {
         name,
         colour,
         values: seconds.iter().map(value).collect(),
@@ -58,22 +67,18 @@ pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
             "Snapshot interval",
             "ms",
             &[
-                millis("p50", BLUE, &|second| second.interval.millis_at(0.5)),
-                millis("p99", AMBER, &|second| second.interval.millis_at(0.99)),
-                millis("p99.9", RED, &|second| second.interval.millis_at(0.999)),
+                millis("p50", BLUE, &|second| second.interval_ms.p50),
+                millis("p99", AMBER, &|second| second.interval_ms.p99),
+                millis("p99.9", RED, &|second| second.interval_ms.p999),
             ],
         ),
         plot(
             "Input to effect",
             "ms",
             &[
-                millis("p50", BLUE, &|second| second.input_to_effect.millis_at(0.5)),
-                millis("p99", AMBER, &|second| {
-                    second.input_to_effect.millis_at(0.99)
-                }),
-                millis("p99.9", RED, &|second| {
-                    second.input_to_effect.millis_at(0.999)
-                }),
+                millis("p50", BLUE, &|second| second.input_to_effect_ms.p50),
+                millis("p99", AMBER, &|second| second.input_to_effect_ms.p99),
+                millis("p99.9", RED, &|second| second.input_to_effect_ms.p999),
             ],
         ),
         plot(
@@ -84,9 +89,9 @@ pub fn page(target: &str, report: &Report, seconds: &[Slice]) -> String {
         plot(
             "Errors",
             "a second",
-            &[curve("errors", RED, &Slice::errors)],
+            &[curve("errors", RED, &|second| second.errors)],
         ),
-        nines("All snapshot intervals, by nines", seconds),
+        nines("All snapshot intervals, by nines", &whole.interval),
     ];
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
@@ -156,16 +161,14 @@ fn second_marks(seconds: usize) -> Vec<(f64, String)> {
 }
 
 /// The distribution with an axis of nines: 0, 90 %, 99 %, … as far as the count supports one.
-fn nines(title: &str, seconds: &[Slice]) -> String {
-    let mut whole = Slice::default();
-    seconds.iter().for_each(|second| whole.add(second));
+fn nines(title: &str, spans: &Spans) -> String {
     #[expect(clippy::cast_precision_loss, reason = "only its magnitude counts")]
-    let decades = (whole.interval.count().max(10) as f64).log10().min(6.0);
+    let decades = (spans.count().max(10) as f64).log10().min(6.0);
     const POINTS: u32 = 200;
     let values = (0..=POINTS)
         .map(|point| {
             let nines = decades * f64::from(point) / f64::from(POINTS);
-            whole.interval.millis_at(1.0 - 10f64.powf(-nines))
+            spans.millis_at(1.0 - 10f64.powf(-nines))
         })
         .collect();
     let names = [
@@ -300,7 +303,8 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::{page, round_up, second_marks};
     use crate::{
-        report::{Crew, Report},
+        report::{Crew, Report, Second},
+        run::Outcome,
         statistics::Slice,
     };
     use tickwire_protocol::time::Micros;
@@ -325,17 +329,19 @@ mod tests {
 
     #[test]
     fn the_page_holds_every_second_and_escapes_what_it_shows() {
-        let mut second = Slice::default();
-        second.interval.record(Micros::from_millis(50));
-        second.complain("<script>");
-        let seconds = vec![second.clone(), second.clone(), second];
         let mut whole = Slice::default();
-        seconds.iter().for_each(|second| whole.add(second));
+        whole.interval.record(Micros::from_millis(50));
+        whole.complain("<script>");
         let crew = Crew {
             full: 1,
             ..Crew::default()
         };
-        let page = page("ws://h/<p>", &Report::new(crew, &whole, 3.0), &seconds);
+        let outcome = Outcome {
+            report: Report::new(crew, &whole, 3.0),
+            seconds: vec![Second::from(&whole); 3],
+            whole,
+        };
+        let page = page("ws://h/<p>", &outcome);
         assert!(!page.contains("<script>") && !page.contains("<p>ws"));
         assert!(page.contains("&lt;script&gt;"));
         let interval = page

@@ -29,5 +29,5 @@ pub mod report;
 
 pub use bot::{Bot, Eyes};
 pub use options::Options;
-pub use run::{Outcome, main, run};
+pub use run::{Outcome, main, run, run_watched};
 pub use schema_bot::SchemaBot;

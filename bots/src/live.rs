@@ -1,5 +1,5 @@
-//! Slices in as the threads hand them over, a line on the terminal that is true each second, and the
-//! run's seconds out.
+//! Slices in as the threads hand them over, a line on the terminal that is true each second, and whole
+//! seconds out, one by one.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,6 @@ pub struct Live {
     bots: usize,
     /// Seconds that some threads have handed over and others not yet, with how many have.
     partial: BTreeMap<u64, (usize, Slice)>,
-    seconds: Vec<Slice>,
     errors: u64,
 }
 
@@ -42,16 +41,17 @@ impl Live {
             threads,
             bots,
             partial: BTreeMap::new(),
-            seconds: Vec::new(),
             errors: 0,
         }
     }
 
-    /// Takes what one thread counted in the run's second number `second`.
-    pub fn handle_slice(&mut self, second: u64, slice: &Slice) {
+    /// Takes what one thread counted in the run's second number `second`, and gives the seconds that are
+    /// whole by that, the oldest first.
+    pub fn handle_slice(&mut self, second: u64, slice: &Slice) -> Vec<Slice> {
         let (threads, sum) = self.partial.entry(second).or_default();
         *threads += 1;
         sum.add(slice);
+        let mut seconds = Vec::new();
         while let Some(whole) = self
             .partial
             .first_entry()
@@ -59,17 +59,15 @@ impl Live {
         {
             let (_, slice) = whole.remove();
             self.show(&slice);
-            self.seconds.push(slice);
+            seconds.push(slice);
         }
+        seconds
     }
 
-    /// The seconds of the whole run, those too that not every thread lived to see.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<Slice> {
-        self.seconds
-            .extend(self.partial.into_values().map(|(_, slice)| slice));
+    /// The seconds at the end that not every thread lived to see.
+    pub fn finish(self) -> impl Iterator<Item = Slice> {
         self.bar.finish_and_clear();
-        self.seconds
+        self.partial.into_values().map(|(_, slice)| slice)
     }
 
     fn show(&mut self, slice: &Slice) {
@@ -108,16 +106,12 @@ mod tests {
             snapshots: 10,
             ..Slice::default()
         };
-        live.handle_slice(0, &slice);
-        live.handle_slice(1, &slice);
-        assert!(live.seconds.is_empty());
-        live.handle_slice(0, &slice);
-        assert_eq!(live.seconds.len(), 1);
-        let seconds: Vec<u64> = live
-            .finish()
-            .iter()
-            .map(|second| second.snapshots)
-            .collect();
-        assert_eq!(seconds, [20, 10]);
+        let snapshots = |second: Slice| second.snapshots;
+        assert!(live.handle_slice(0, &slice).is_empty());
+        assert!(live.handle_slice(1, &slice).is_empty());
+        let whole = live.handle_slice(0, &slice).into_iter().map(snapshots);
+        assert_eq!(whole.collect::<Vec<_>>(), [20]);
+        let rest = live.finish().map(snapshots);
+        assert_eq!(rest.collect::<Vec<_>>(), [10]);
     }
 }

@@ -31,6 +31,39 @@ impl From<&Spans> for Spread {
     }
 }
 
+/// What a plot shows of one second of a run. A slice, with every time in it, takes 150 KiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Second {
+    /// Bots playing at its end.
+    pub players: u64,
+    /// Snapshots received.
+    pub snapshots: u64,
+    /// Ticks of which a player got no snapshot.
+    pub missed_ticks: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Everything that must not happen to a well-behaved bot.
+    pub errors: u64,
+    /// Time between one snapshot and the next.
+    pub interval_ms: Spread,
+    /// Time from an input to the first snapshot that holds its effect.
+    pub input_to_effect_ms: Spread,
+}
+
+impl From<&Slice> for Second {
+    fn from(slice: &Slice) -> Self {
+        Self {
+            players: slice.players,
+            snapshots: slice.snapshots,
+            missed_ticks: slice.missed_ticks,
+            bytes: slice.bytes,
+            errors: slice.errors(),
+            interval_ms: Spread::from(&slice.interval),
+            input_to_effect_ms: Spread::from(&slice.input_to_effect),
+        }
+    }
+}
+
 /// How many bots were asked to do what. Misbehaving ones are not held to the promises for players.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Crew {

@@ -16,7 +16,7 @@ use crate::{
     conduct, html,
     live::Live,
     options::Options,
-    report::Report,
+    report::{Report, Second},
     statistics::Slice,
     worker::{Plan, Worker},
 };
@@ -27,7 +27,9 @@ pub struct Outcome {
     /// The figures.
     pub report: Report,
     /// The same by second, for plots.
-    pub seconds: Vec<Slice>,
+    pub seconds: Vec<Second>,
+    /// Everything that was counted, as one.
+    pub whole: Slice,
 }
 
 /// Descriptors that a run needs besides its sockets.
@@ -44,6 +46,18 @@ const DESCRIPTORS_SPARE: u64 = 64;
 pub fn run(
     options: Options,
     make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
+) -> Result<Outcome, String> {
+    run_watched(options, make_bot, |_, _| {})
+}
+
+/// As [`run`], with every second of it shown to `watch` by its number, for sums over a part of the run.
+///
+/// # Errors
+/// As there.
+pub fn run_watched(
+    options: Options,
+    make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
+    mut watch: impl FnMut(usize, &Slice),
 ) -> Result<Outcome, String> {
     options.check()?;
     let address = options.url.resolve()?;
@@ -79,8 +93,16 @@ pub fn run(
         .map_err(|error| error.to_string())?;
     drop(sender);
 
+    let (mut whole, mut seconds) = (Slice::default(), Vec::new());
+    let mut count = |slice: &Slice| {
+        watch(seconds.len(), slice);
+        whole.add(slice);
+        seconds.push(Second::from(slice));
+    };
     for (second, slice) in slices {
-        live.handle_slice(second, &slice);
+        live.handle_slice(second, &slice)
+            .iter()
+            .for_each(&mut count);
     }
     for worker in workers {
         let result = worker
@@ -88,11 +110,13 @@ pub fn run(
             .map_err(|_| "a thread of bots panicked".to_owned())?;
         result.map_err(|error| error.to_string())?;
     }
-    let seconds = live.finish();
-    let mut whole = Slice::default();
-    seconds.iter().for_each(|second| whole.add(second));
+    live.finish().for_each(|slice| count(&slice));
     let report = Report::new(crew, &whole, plan.started.elapsed().as_secs_f64());
-    Ok(Outcome { report, seconds })
+    Ok(Outcome {
+        report,
+        seconds,
+        whole,
+    })
 }
 
 /// The command: reads the options, runs, shows the result and writes the files asked for.
@@ -119,7 +143,7 @@ pub fn main(
             serde_json::to_string_pretty(&outcome.report).unwrap_or_default(),
         )
     });
-    let html = html.map(|path| (path, html::page(&target, &outcome.report, &outcome.seconds)));
+    let html = html.map(|path| (path, html::page(&target, &outcome)));
     for (path, text) in json.into_iter().chain(html) {
         if let Err(error) = fs::write(&path, text) {
             eprintln!("tickwire-bots: {}: {error}", path.display());

@@ -21,6 +21,8 @@ pub(crate) struct Seen {
     pub(crate) interval_p999_ms: f64,
     pub(crate) input_to_effect_p99_ms: f64,
     pub(crate) bytes_per_snapshot: f64,
+    /// Ticks between two snapshots of one player.
+    pub(crate) missed_ticks: u64,
     /// Of the whole run: what is wrong with it, in words.
     pub(crate) failures: Vec<String>,
     pub(crate) complaints: Vec<String>,
@@ -38,14 +40,16 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let first = (ramp_seconds(options.bots, options.ramp) + SETTLING_SECONDS) as usize;
     let last = options.duration.as_secs() as usize - 1;
     let (play, seed) = (options.play, options.seed);
-    let outcome = tickwire_bots::run(options, move |number, schema| {
+    let make_bot = move |number: usize, schema: &_| {
         let bot = SchemaBot::new(schema, play, seed.wrapping_add(number as u64))?;
-        Ok(Box::new(bot))
-    })?;
+        Ok(Box::new(bot) as Box<_>)
+    };
     let mut steady = Slice::default();
-    for slice in outcome.seconds.iter().take(last).skip(first) {
-        steady.add(slice);
-    }
+    let outcome = tickwire_bots::run_watched(options, make_bot, |second, slice| {
+        if (first..last).contains(&second) {
+            steady.add(slice);
+        }
+    })?;
     let interval = Spread::from(&steady.interval);
     let playing = steady.playing.max(Duration::from_millis(1)).as_secs_f64();
     let seen = Seen {
@@ -55,6 +59,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         interval_p999_ms: interval.p999,
         input_to_effect_p99_ms: Spread::from(&steady.input_to_effect).p99,
         bytes_per_snapshot: steady.bytes as f64 / steady.snapshots.max(1) as f64,
+        missed_ticks: steady.missed_ticks,
         failures: outcome.report.failures(),
         complaints: outcome.report.complaints,
         closes: outcome.report.closes,

@@ -114,6 +114,7 @@ fn thousand() -> io::Result<bool> {
         ("every bot was served", outcome.seen.failures.is_empty()),
         ("20.00 ticks a second", outcome.rates.holds_rate()),
         ("no snapshot was skipped", outcome.rates.skipped == 0.0),
+        ("no player missed a tick", outcome.seen.missed_ticks == 0),
         (
             "snapshot interval p99 <= 55 ms",
             outcome.seen.interval_p99_ms <= 55.0,
