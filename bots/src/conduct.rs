@@ -11,7 +11,7 @@ pub enum Conduct {
     Light,
     /// Plays, and stops reading again and again.
     Stalls,
-    /// Plays for a second, drops the socket without a word, and comes back.
+    /// Plays, drops the socket without a word every second, and comes back.
     Flaps,
     /// Joins, then sends bytes that are no protocol, and comes back when it is thrown out.
     Garbage,

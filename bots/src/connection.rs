@@ -23,6 +23,10 @@ use crate::{
     target::Target,
 };
 
+/// What the kernel keeps for a bot that does not read; Linux doubles it. Smaller ones hold up what is read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const STALLING_BUFFER_BYTES: usize = 16 * 1024;
+
 /// Why a connection is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -111,6 +115,17 @@ impl Connection {
             unsent: request.into_bytes(),
             bytes_received: 0,
         })
+    }
+
+    /// Has the kernel take little for a bot that does not read, or a stall would last minutes before the
+    /// server could notice it: snapshots are small. Where it cannot be set, the stall is as long as it is.
+    pub fn narrow(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = nix::sys::socket::setsockopt(
+            &self.socket,
+            nix::sys::socket::sockopt::RcvBuf,
+            &STALLING_BUFFER_BYTES,
+        );
     }
 
     /// Bytes received so far, framing included.

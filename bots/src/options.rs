@@ -74,6 +74,10 @@ pub struct Options {
     #[arg(long, default_value = "5s", value_parser = parse_span)]
     pub stall_for: Duration,
 
+    /// How long a stalling bot reads before it stops, each time
+    #[arg(long, default_value = "1s", value_parser = parse_span)]
+    pub stall_after: Duration,
+
     /// Share of bots that drop their connection every second and come back
     #[arg(long, default_value_t = 0.0, value_parser = parse_share)]
     pub flap: f64,

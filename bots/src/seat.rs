@@ -3,7 +3,7 @@
 //! ```text
 //!   Waiting ──its time──▶ Connected ──the run ends──▶ Connected, leaving ──closed──▶ Done
 //!      ▲                      │ closed, lost or broken
-//!      └──────a second────────┘
+//!      └──a second, or less───┘
 //! ```
 
 use mio::{Registry, Token};
@@ -22,11 +22,12 @@ use crate::{
     worker::Plan,
 };
 
-/// How long a bot waits before it connects again, whoever ended the connection.
+/// How long a bot waits before it connects again, unless it flaps.
 const RETRY_MICROS: Micros = Micros::from_millis(1000);
 
-/// How long a flapping bot plays.
-const FLAP_MICROS: Micros = Micros::from_millis(1000);
+/// How long a flapping bot plays, and then is away: it drops its connection every second.
+const FLAP_MICROS: Micros = Micros::from_millis(750);
+const FLAP_PAUSE_MICROS: Micros = Micros::from_millis(250);
 
 /// How often a bot in full compares its replica during the run.
 const COMPARE_MICROS: Micros = Micros::from_millis(5000);
@@ -204,6 +205,9 @@ impl Seat {
             &mut self.random,
         ) {
             Ok(connection) => {
+                if self.person.conduct == Conduct::Stalls {
+                    connection.narrow();
+                }
                 self.line = Some(Line {
                     connection,
                     player: None,
@@ -285,7 +289,7 @@ impl Seat {
                     // Dithered, so that not all replicas are summed in one tick.
                     Conduct::Full => scene.now + Micros(self.random.u64(..COMPARE_MICROS.0)),
                     Conduct::Light => NEVER,
-                    Conduct::Stalls => scene.now + scene.plan.options.stall_for.into(),
+                    Conduct::Stalls => scene.now + scene.plan.options.stall_after.into(),
                     Conduct::Flaps => scene.now + FLAP_MICROS,
                     Conduct::Garbage | Conduct::Floods => scene.now + mischief::DELAY_MICROS,
                 };
@@ -326,7 +330,7 @@ impl Seat {
             Conduct::Light => self.act_at = NEVER,
             Conduct::Stalls if scene.now >= self.reads_from && self.reads_from.0 > 0 => {
                 self.reads_from = Micros(0);
-                self.act_at = scene.now + scene.plan.options.stall_for.into();
+                self.act_at = scene.now + scene.plan.options.stall_after.into();
                 self.read(scene)?;
             }
             Conduct::Stalls => {
@@ -428,10 +432,12 @@ impl Seat {
                 farewell.map_or_else(String::new, |farewell| format!(" ({})", farewell.reason));
             scene.slice.complain(&format!("{ended}{farewell}"));
         }
-        if self.person.conduct == Conduct::Flaps {
-            // Whoever drops in and out keeps its seat only if the server lets it.
-            self.mischief_done += 1;
-        }
+        let has_flapped = self.person.conduct == Conduct::Flaps && scene.now >= self.act_at;
+        let pause = if has_flapped {
+            FLAP_PAUSE_MICROS
+        } else {
+            RETRY_MICROS
+        };
         self.abandon(scene);
         self.act_at = NEVER;
         self.read_at = NEVER;
@@ -439,7 +445,7 @@ impl Seat {
         self.connect_at = if self.is_ending {
             NEVER
         } else {
-            scene.now + RETRY_MICROS
+            scene.now + pause
         };
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use tickwire_protocol::error::CloseCode;
 
 use crate::{
     crowd::{self, SETTLING_SECONDS, Seen},
@@ -276,6 +277,10 @@ fn hostile() -> io::Result<bool> {
         println!("closed with {code}: {count} seen by the bots, {counted} counted");
         counted >= *count as f64
     });
+    let stalling = THOUSAND.players as u32 / 10;
+    let code = CloseCode::TooSlow.number();
+    let too_slow = at_end.value(&format!("tickwire_closes_total{{code=\"{code}\"}}"));
+    println!("{too_slow} closed as too slow, {stalling} stopped reading");
     let has_code = |code| mixed.seen.closes.contains_key(&code);
     Ok(judge(&[
         (
@@ -302,6 +307,11 @@ fn hostile() -> io::Result<bool> {
         (
             "garbage and too much were closed as such",
             has_code(1002) && has_code(4000) && has_code(4006),
+        ),
+        // They do not read, so only the server knows.
+        (
+            "whoever stopped reading was closed as too slow",
+            too_slow >= f64::from(stalling),
         ),
     ]))
 }
