@@ -37,9 +37,19 @@ impl Count {
     }
 }
 
+/// What a row counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// A check, or what the tests need: itself, once.
+    Step,
+    /// The tests that a program ran.
+    Tests,
+}
+
 /// One row of the table.
 struct Row {
     name: &'static str,
+    kind: Kind,
     count: Count,
     took: Duration,
 }
@@ -54,6 +64,7 @@ impl Summary {
     pub(crate) fn add(
         &mut self,
         name: &'static str,
+        kind: Kind,
         mut count: Count,
         succeeded: bool,
         took: Duration,
@@ -61,13 +72,23 @@ impl Summary {
         if !succeeded && count.failed == 0 {
             count.failed = 1;
         }
-        self.0.push(Row { name, count, took });
+        self.0.push(Row {
+            name,
+            kind,
+            count,
+            took,
+        });
     }
 
-    /// Whether nothing failed, and something was run at all.
+    /// Whether nothing failed, and a test was run at all.
     pub(crate) fn is_good(&self) -> bool {
-        let total = self.total();
-        total.failed == 0 && total.passed > 0
+        self.total().failed == 0 && self.has_tests()
+    }
+
+    /// Whether a test has passed. What the tests need is there whatever is filtered.
+    pub(crate) fn has_tests(&self) -> bool {
+        let mut tests = self.0.iter().filter(|row| row.kind == Kind::Tests);
+        tests.any(|row| row.count.passed > 0)
     }
 
     /// The table, and as its last line the sum: `N passed, N failed`.
@@ -76,7 +97,10 @@ impl Summary {
             "\n{:<34}{:>8}{:>8}{:>9}{:>8}\n",
             "", "passed", "failed", "ignored", "time"
         );
-        for Row { name, count, took } in &self.0 {
+        for Row {
+            name, count, took, ..
+        } in &self.0
+        {
             let Count {
                 passed,
                 failed,
@@ -135,6 +159,7 @@ mod tests {
         let mut summary = Summary::default();
         summary.add(
             "crashed",
+            Kind::Tests,
             Count {
                 passed: 5,
                 ..Count::default()
@@ -148,6 +173,16 @@ mod tests {
 
     #[test]
     fn a_run_without_any_test_is_not_good() {
-        assert!(!Summary::default().is_good());
+        let mut summary = Summary::default();
+        assert!(!summary.is_good());
+        let passed = Count {
+            passed: 1,
+            ..Count::default()
+        };
+        summary.add("Chromium", Kind::Step, passed, true, Duration::ZERO);
+        summary.add("all", Kind::Tests, Count::default(), true, Duration::ZERO);
+        assert!(!summary.is_good(), "a filter that nothing contains");
+        summary.add("some", Kind::Tests, passed, true, Duration::ZERO);
+        assert!(summary.is_good());
     }
 }

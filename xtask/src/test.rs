@@ -17,7 +17,7 @@ use clap::Args;
 use crate::{
     command::{self, cargo, say, shown},
     demo, install, npm, python,
-    summary::{Count, Summary},
+    summary::{Count, Kind, Summary},
     wasm,
 };
 
@@ -56,6 +56,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         browser(&mut summary, filter);
     }
     println!("{}", summary.shown());
+    if !summary.has_tests() {
+        eprintln!("error: no test has passed; does a name contain the filter?");
+    }
     if summary.is_good() {
         ExitCode::SUCCESS
     } else {
@@ -156,7 +159,7 @@ fn step(summary: &mut Summary, name: &'static str, body: impl FnOnce() -> Result
         passed: u64::from(outcome.is_ok()),
         ..Count::default()
     };
-    summary.add(name, count, outcome.is_ok(), started.elapsed());
+    summary.add(name, Kind::Step, count, outcome.is_ok(), started.elapsed());
     outcome.is_ok()
 }
 
@@ -169,7 +172,7 @@ fn tests(summary: &mut Summary, name: &'static str, command: &mut Command) {
     if let Err(error) = &outcome {
         eprintln!("error: {error:#}");
     }
-    summary.add(name, count, outcome.is_ok(), started.elapsed());
+    summary.add(name, Kind::Tests, count, outcome.is_ok(), started.elapsed());
 }
 
 /// Runs a test program, lets everything it prints through, and counts its results on the way.
