@@ -27,6 +27,20 @@ pub(crate) struct Options {
     rest: Vec<String>,
 }
 
+impl Options {
+    /// The option by which a bench that opens a page in Chromium is told where the page's modules lie.
+    fn page_option(&self) -> Option<&'static str> {
+        if self.rest.iter().any(|option| option == "--no-chromium") {
+            return None;
+        }
+        match &*self.name {
+            "throughput" => Some("--client"),
+            "slow_readers" => Some("--dist"),
+            _ => None,
+        }
+    }
+}
+
 /// Builds and runs a bench.
 ///
 /// # Errors
@@ -43,22 +57,41 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         command.arg("--wasm").arg(wasm::build_decoder()?);
     }
     if options.name == "throughput" {
-        install::chromium()?;
         command.arg("--packages").arg(npm::binaryjs()?);
-        let page = wasm::build(&wasm::Options {
-            dev: false,
-            only: Some(wasm::Module::Client),
-        })?;
-        command.arg("--client").arg(page.join("client"));
     }
-    if options.name == "slow_readers" {
+    if let Some(option) = options.page_option() {
         install::chromium()?;
         let page = wasm::build(&wasm::Options {
             dev: false,
             only: Some(wasm::Module::Client),
         })?;
-        command.arg("--dist").arg(page);
+        let folder = match option {
+            "--client" => page.join("client"),
+            _ => page,
+        };
+        command.arg(option).arg(folder);
     }
     command.args(&options.rest);
     command::run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn a_bench_that_leaves_chromium_out_gets_no_page() {
+        let option = |name: &str, rest: &[&str]| {
+            let options = Options {
+                name: name.to_owned(),
+                json: None,
+                rest: rest.iter().map(ToString::to_string).collect(),
+            };
+            options.page_option()
+        };
+        assert_eq!(option("throughput", &[]), Some("--client"));
+        assert_eq!(option("throughput", &["--no-chromium"]), None);
+        assert_eq!(option("slow_readers", &["--no-chromium"]), None);
+        assert_eq!(option("delta", &[]), None);
+    }
 }
