@@ -6,6 +6,7 @@
 //! the tests' own, because overflow checks and assertions find more than five times the cases would.
 
 mod held;
+mod watchdog;
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -16,6 +17,8 @@ use std::{
 
 use clap::Parser;
 use tests::fuzz::{Target, case, targets};
+
+use self::watchdog::{Case, Number, Watchdog};
 
 /// A body may leave so much more resident than it began with: pages that the allocator keeps, lazily made
 /// tables. What grows with the number of cases passes it within a minute.
@@ -86,9 +89,10 @@ fn main() -> ExitCode {
         since.map_or(0, |since| since.as_secs()) << 20
     });
     println!("{} bodies, cases from number {first} on", bodies.len());
+    let watchdog = Watchdog::start();
     let mut is_good = true;
     for target in bodies {
-        let outcome = fuzz(target, first, &arguments);
+        let outcome = fuzz(target, first, &arguments, &watchdog);
         print(target, &outcome);
         is_good &= outcome.is_good();
     }
@@ -97,7 +101,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs one body until its time is over, its cases are used up, or a case breaks a promise.
-fn fuzz(target: &Target, first: u64, arguments: &Arguments) -> Outcome {
+fn fuzz(target: &Target, first: u64, arguments: &Arguments, watchdog: &Watchdog) -> Outcome {
     let examples = (target.examples)();
     let mut outcome = Outcome {
         cases: 0,
@@ -108,8 +112,9 @@ fn fuzz(target: &Target, first: u64, arguments: &Arguments) -> Outcome {
         failed: None,
     };
     for (number, example) in examples.iter().enumerate() {
-        if !try_case(target, example, &mut outcome) {
-            outcome.failed = Some(format!("example {number}"));
+        let this = Case::of(target, Number::Example(number));
+        if !watchdog.watch(this, || try_case(target, example, &mut outcome)) {
+            outcome.failed = Some(this.to_string());
             return outcome;
         }
     }
@@ -133,11 +138,10 @@ fn fuzz(target: &Target, first: u64, arguments: &Arguments) -> Outcome {
         if arguments.cases.is_some_and(|most| cases >= most) {
             break;
         }
-        if !try_case(target, &case(number, &examples), &mut outcome) {
-            outcome.failed = Some(format!(
-                "case {number}; to see it again: TICKWIRE_SEED={number} cargo test -p tests --test fuzz -- {}",
-                target.name
-            ));
+        let this = Case::of(target, Number::Made(number));
+        let bytes = case(number, &examples);
+        if !watchdog.watch(this, || try_case(target, &bytes, &mut outcome)) {
+            outcome.failed = Some(this.to_string());
             break;
         }
     }
