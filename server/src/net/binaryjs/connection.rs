@@ -20,7 +20,7 @@ use tickwire_protocol::{
 };
 use tokio::sync::{Notify, watch};
 
-use super::limits::SessionLimits;
+use super::{limits::SessionLimits, slot::Slot};
 
 /// One connection, shared.
 pub(super) struct Connection {
@@ -53,48 +53,6 @@ pub(super) struct State {
     /// Whether the task has stopped reading its socket.
     pub(super) is_reading_stopped: bool,
     task: Option<Waker>,
-}
-
-/// One stream as its handles see it. It lives until both halves are dropped, longer than the
-/// session's stream, so that what came before an end or a close can still be read.
-struct Slot {
-    key: StreamKey,
-    metadata: Value,
-    metadata_bytes: usize,
-    values: VecDeque<(Value, usize)>,
-    /// Whether the session still knows the stream under this key.
-    is_live: bool,
-    we_ended: bool,
-    they_ended: bool,
-    has_reader: bool,
-    has_writer: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-impl Slot {
-    fn new(key: StreamKey, metadata: Value, metadata_bytes: usize) -> Self {
-        Self {
-            key,
-            metadata,
-            metadata_bytes,
-            values: VecDeque::new(),
-            is_live: true,
-            we_ended: false,
-            they_ended: false,
-            has_reader: true,
-            has_writer: true,
-            reader: None,
-            writer: None,
-        }
-    }
-
-    fn wake(&mut self) {
-        [self.reader.take(), self.writer.take()]
-            .into_iter()
-            .flatten()
-            .for_each(Waker::wake);
-    }
 }
 
 /// What became of the bytes that the task handed in.

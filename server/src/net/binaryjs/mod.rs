@@ -34,6 +34,7 @@ mod client;
 mod connection;
 mod dial;
 pub mod limits;
+mod slot;
 mod stream;
 mod task;
 
