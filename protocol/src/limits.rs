@@ -91,7 +91,8 @@ pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 /// How deep nested values may go before they are refused, in anything a peer sends.
 pub const DEPTH_MAX: usize = 16;
 
-/// Inputs of one player that wait for their tick. A tick further ahead is refused.
+/// Ticks by which an input may be ahead of the room's next. One further ahead is dropped and counted, as is one
+/// that is late by more: at most twice as many, and one, wait for their tick.
 pub const INPUT_TICKS_AHEAD_MAX: u32 = 32;
 
 /// Time from the upgrade to a complete handshake. Later the connection is closed with `Timeout`.

@@ -38,9 +38,10 @@
 //! ([`ConnectionReset`](std::io::ErrorKind::ConnectionReset)); open new ones after
 //! [`ClientEvent::Joined`].
 //!
-//! **What waits is bounded**: for the socket 64 KiB and one message, for a stream 64 KiB of what was written and
-//! one window of what came, for [`next_event`](Connection::next_event) 1024 events and for
-//! [`accept`](Connection::accept) as many streams as the server may have open.
+//! **What waits is bounded**: for the socket 64 KiB and one message, for a stream of what was written 64 to
+//! 512 KiB in its queue, the more the faster it leaves, and 64 KiB behind that, and one window of what came, for
+//! [`next_event`](Connection::next_event) 1024 events and for [`accept`](Connection::accept) as many streams as
+//! the server may have open.
 
 mod dial;
 mod driver;
