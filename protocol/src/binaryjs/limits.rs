@@ -21,7 +21,7 @@ pub const ANSWERS_MAX: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Streams open at a time; 1,024 by default. Beyond them a new one is closed at once, and the
-    /// connection stays.
+    /// connection stays. Where streams have handles, a closed one counts until its handle is dropped.
     pub streams_max: usize,
     /// The largest message that is taken; 16 MiB by default. `stream.write(big)` is never cut by
     /// BinaryJS, `send` cuts into pieces of 40,960 bytes. A larger one closes the connection.
