@@ -321,12 +321,13 @@ impl Outcome {
         let Self { seen, rates, .. } = self;
         println!("\n{title}");
         println!(
-            "  {:.2} ticks/s, {:.2} snapshots/s and player of {:.0} bytes, {} of {} skipped, {} writes cut short",
+            "  {:.2} ticks/s, {:.2} snapshots/s and player of {:.0} bytes, {} of {} skipped, {} missed, {} writes cut short",
             rates.ticks_per_second,
             seen.snapshots_per_second,
             seen.bytes_per_snapshot,
             rates.skipped,
             rates.skipped + rates.written,
+            seen.missed_ticks,
             rates.would_block,
         );
         println!(
