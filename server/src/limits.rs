@@ -150,6 +150,14 @@ pub const RETIRED_GROUPS_MAX: usize = 256;
 /// Cells that one view may touch. A larger view is cut around its centre.
 pub const VIEW_CELLS_MAX: usize = 1024;
 
+/// Cells around a view that its hysteresis may keep, those of the view included. A wider hysteresis is cut.
+///
+/// A cell shows a player two groups at most, everyone's and its team's. So this leaves room for hundreds of
+/// groups of the room itself before a client takes more for a broken message.
+pub const VIEW_CELLS_KEPT_MAX: usize = 1600;
+const _: () = assert!(VIEW_CELLS_MAX <= VIEW_CELLS_KEPT_MAX);
+const _: () = assert!(2 * VIEW_CELLS_KEPT_MAX < tickwire_protocol::limits::GROUPS_PER_PLAYER_MAX);
+
 /// The outermost cell of a grid, in cells from the origin. What lies beyond counts as in it.
 pub const CELL_NUMBER_MAX: i32 = 1 << 20;
 

@@ -14,7 +14,7 @@ use super::{
     settings::{Filter, Grid, Viewer},
     viewer::PlayerView,
 };
-use bevy_ecs::prelude::{Entity, World};
+use bevy_ecs::prelude::World;
 
 /// Reads a player's view and team from its entity. A view without a position stays where it was.
 pub(super) fn look(view: &mut PlayerView, world: &World, positions: Option<&dyn Positions>) {
@@ -31,16 +31,12 @@ pub(super) fn look(view: &mut PlayerView, world: &World, positions: Option<&dyn 
         view.region = None;
         return;
     };
-    let position = |entity: Entity| {
-        positions
-            .of(world, entity)
-            .filter(|at| at.iter().all(|axis| axis.is_finite()))
-    };
     let centre = match wanted.centre {
-        ViewCentre::Own => position(view.entity),
-        ViewCentre::Entity(entity) => position(entity),
+        ViewCentre::Own => positions.of(world, view.entity),
+        ViewCentre::Entity(entity) => positions.of(world, entity),
         ViewCentre::Point(point) => Some(point),
     };
+    let centre = centre.filter(|at| at.iter().all(|axis| axis.is_finite()));
     if let Some(centre) = centre.or(view.region.map(|region| region.centre)) {
         view.region = Some(Region::new(wanted, centre));
     }
@@ -93,8 +89,10 @@ fn choose_cells(view: &mut PlayerView, is_stale: bool, grid: &Grid, groups: &mut
     }
     let units = grid.cell_units;
     let range = region.range(units);
+    let kept = range.grown(grid.hysteresis_units, units);
     let stays = |cell: Cell| {
-        region.touches(cell, units) || region.encloses(cell, units, grid.hysteresis_units)
+        kept.holds(cell)
+            && (region.touches(cell, units) || region.encloses(cell, units, grid.hysteresis_units))
     };
     let all_stay = view.cells.iter().all(|&cell| stays(cell));
     // Every cell in the range of a rectangle touches it.

@@ -107,7 +107,7 @@ impl View {
         self.centre
     }
 
-    /// The same view around a point.
+    /// The same view around a point. At one that is not finite, the view stays where it was.
     #[must_use]
     pub const fn at(self, x: f32, y: f32) -> Self {
         Self {

@@ -5,7 +5,7 @@
 //! beyond its view is bounded all the same: a held cell lies within the hysteresis, whole.
 
 use super::markers::{View, ViewShape};
-use crate::limits::{CELL_NUMBER_MAX, VIEW_CELLS_MAX};
+use crate::limits::{CELL_NUMBER_MAX, VIEW_CELLS_KEPT_MAX, VIEW_CELLS_MAX};
 
 /// How far an entity may stand outside its cell before it changes, as a part of the cell: one that trembles
 /// on a border must not enter and leave each tick.
@@ -71,6 +71,35 @@ impl CellRange {
     pub(super) fn cells(self) -> impl Iterator<Item = Cell> {
         (self.low.y..=self.high.y)
             .flat_map(move |y| (self.low.x..=self.high.x).map(move |x| Cell { y, x }))
+    }
+
+    pub(super) const fn holds(self, cell: Cell) -> bool {
+        self.low.y <= cell.y
+            && cell.y <= self.high.y
+            && self.low.x <= cell.x
+            && cell.x <= self.high.x
+    }
+
+    /// The range with those cells around it that lie within `reach_units`: fewer when it would be more than
+    /// [`VIEW_CELLS_KEPT_MAX`] in all.
+    pub(super) fn grown(self, reach_units: f32, cell_units: f32) -> Self {
+        let sides = [self.high.x - self.low.x + 1, self.high.y - self.low.y + 1];
+        let fits = |by: i32| {
+            let [width, height] = sides.map(|side| (side + 2 * by) as usize);
+            width * height <= VIEW_CELLS_KEPT_MAX
+        };
+        let most = (reach_units / cell_units).ceil() as i32;
+        let by = (1..=most).take_while(|&by| fits(by)).last().unwrap_or(0);
+        Self {
+            low: Cell {
+                y: self.low.y - by,
+                x: self.low.x - by,
+            },
+            high: Cell {
+                y: self.high.y + by,
+                x: self.high.x + by,
+            },
+        }
     }
 }
 
@@ -195,7 +224,28 @@ mod tests {
     fn a_view_of_the_whole_universe_is_cut() {
         for side in [1e9, f32::INFINITY, f32::NAN] {
             let region = Region::new(&View::rectangle(side, side), [0.0, 0.0]);
-            assert!(region.range(1.0).cells().count() <= VIEW_CELLS_MAX);
+            let range = region.range(1.0);
+            assert!(range.cells().count() <= VIEW_CELLS_MAX);
+            for reach in [0.0, 1.6, 40.0, f32::INFINITY] {
+                let kept = range.grown(reach, 1.0);
+                assert!(kept.cells().count() <= VIEW_CELLS_KEPT_MAX);
+                assert!(range.cells().all(|cell| kept.holds(cell)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_touches_a_view_or_lies_within_its_hysteresis_is_in_the_range_that_is_kept() {
+        for view in [View::rectangle(500.0, 200.0), View::circle(260.0)] {
+            for step in 0u8..50 {
+                let region = Region::new(&view, [f32::from(step) * 7.3 - 130.0, 77.0]);
+                let kept = region.range(100.0).grown(160.0, 100.0);
+                let all = (-20..20).flat_map(|y| (-20..20).map(move |x| Cell { y, x }));
+                let stays = |cell: &Cell| {
+                    region.touches(*cell, 100.0) || region.encloses(*cell, 100.0, 160.0)
+                };
+                assert!(all.filter(stays).all(|cell| kept.holds(cell)));
+            }
         }
     }
 }

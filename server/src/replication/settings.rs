@@ -87,7 +87,8 @@ impl Grid {
     ///
     /// No player ever learns of an entity farther than this outside its view. That holds because a cell that
     /// touches the view lies within it whole; so the least is [`HYSTERESIS_CELLS`], and lower values are
-    /// raised to it.
+    /// raised to it. However wide it is, a player is kept
+    /// [`VIEW_CELLS_KEPT_MAX`](crate::limits::VIEW_CELLS_KEPT_MAX) cells at most.
     #[must_use]
     pub fn hysteresis(mut self, units: f32) -> Self {
         self.hysteresis_units = units.max(HYSTERESIS_CELLS * self.cell_units);

@@ -6,6 +6,7 @@ mod model;
 mod oracle;
 mod rooms;
 mod secrets;
+mod views;
 mod world;
 
 use model::{Model, Sabotage};

@@ -1,0 +1,117 @@
+//! Views of a grid: how much of it a player is shown, and what a budget may do to what crosses it.
+
+use crate::world::*;
+use bevy_ecs::prelude::*;
+use std::sync::Arc;
+use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
+use tickwire_server::{
+    limits::{VIEW_CELLS_KEPT_MAX, VIEW_CELLS_MAX},
+    replication::*,
+    threads::Alone,
+};
+
+/// A world on a grid and one player in it.
+struct Scene {
+    world: World,
+    replication: Replication,
+    own: Entity,
+    replica: Replica,
+    tick: Tick,
+}
+
+const PLAYER: PlayerId = PlayerId(0);
+
+impl Scene {
+    fn new(grid: Grid, view: View) -> Self {
+        let mut world = World::new();
+        let settings = Settings {
+            grid: Some(grid),
+            ..Settings::default()
+        };
+        let mut replication = Replication::new(&mut world, registry(), settings);
+        let own = world.spawn(view).id();
+        replication.add_player(PLAYER, own);
+        let replica = Replica::new(Arc::clone(replication.schema()));
+        Self {
+            world,
+            replication,
+            own,
+            replica,
+            tick: Tick(0),
+        }
+    }
+
+    fn look(&mut self, view: View) {
+        self.world.entity_mut(self.own).insert(view);
+    }
+
+    fn step(&mut self) {
+        self.tick = self.tick.next();
+        self.replication.capture(&mut self.world, self.tick, &Alone);
+        self.replication.choose(&self.world);
+        self.replication.encode(&Alone);
+        let (header, mut bytes) = (PlayerHeader::default(), Vec::new());
+        assert!(
+            self.replication
+                .encode_snapshot(PLAYER, &header, usize::MAX, &mut bytes)
+        );
+        assert!(self.replica.apply(&bytes).is_ok());
+        self.replication.finish();
+    }
+
+    /// Groups that the player sees.
+    fn groups(&self) -> usize {
+        self.replication.visible_to(PLAYER).count()
+    }
+}
+
+fn grid() -> Grid {
+    Grid::new::<Position>(1.0, |position| [position.x, position.y])
+}
+
+#[test]
+fn a_view_that_is_cut_lets_go_of_the_cells_it_left_behind() {
+    let view = View::circle(400.0);
+    let mut scene = Scene::new(grid(), view.at(-300.0, 0.0));
+    for x in -300i16..-100 {
+        scene.look(view.at(x.into(), 0.0));
+        scene.step();
+        // The player's own group comes on top.
+        assert!(scene.groups() <= VIEW_CELLS_KEPT_MAX + 1);
+    }
+    scene.look(view.at(400.0, 0.0));
+    scene.step();
+    assert!(scene.groups() <= VIEW_CELLS_MAX + 1);
+}
+
+#[test]
+fn an_endless_hysteresis_keeps_no_more_cells_than_others_do() {
+    let view = View::rectangle(8.0, 8.0);
+    let endless = grid().hysteresis(f32::INFINITY);
+    let mut scene = Scene::new(endless, view.at(-300.0, 0.0));
+    for x in -300i16..0 {
+        scene.look(view.at(x.into(), 0.0));
+        scene.step();
+    }
+    assert!(scene.groups() <= VIEW_CELLS_KEPT_MAX + 1);
+}
+
+#[test]
+fn a_view_around_a_point_that_is_none_stays_where_it_was() {
+    let view = View::rectangle(8.0, 8.0);
+    let mut scene = Scene::new(grid(), view.at(300.0, 0.0));
+    let near = Position { x: 302.0, y: 1.0 };
+    let near = scene.world.spawn((Replicated, near)).id();
+    let origin = Position { x: 0.0, y: 0.0 };
+    scene.world.spawn((Replicated, origin));
+    scene.step();
+    let groups = scene.groups();
+    for wild in [f32::NAN, f32::INFINITY] {
+        scene.look(view.at(wild, 0.0));
+        scene.step();
+        assert_eq!(scene.groups(), groups);
+        assert_eq!(scene.replica.len(), 1);
+        let id = scene.replication.network_id(near);
+        assert!(id.is_some_and(|id| scene.replica.contains(id)));
+    }
+}
