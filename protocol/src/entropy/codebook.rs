@@ -12,6 +12,7 @@ use super::{
 use crate::{
     coding::{Reader, put_varint},
     error::DecodeError,
+    limits::CODEBOOK_BYTES_MAX,
     schema::{Predict, Schema},
 };
 use std::{
@@ -392,7 +393,8 @@ impl Tally {
         self.counts[table][symbol] += 1;
     }
 
-    /// The codebook these counts ask for, when it saves enough to be worth sending.
+    /// The codebook these counts ask for, when it saves enough to be worth sending and is no longer than a
+    /// client takes.
     ///
     /// `scale` is how many times what was counted was coded in all. Counts are halved afterwards, so that the
     /// book follows a game that changes.
@@ -421,7 +423,8 @@ impl Tally {
         book.version = now.version.wrapping_add(1);
         let mut bytes = Vec::new();
         book.encode(&mut bytes);
-        (saved_bits * scale > bytes.len() as f64 * 8.0).then_some(book)
+        let is_worth_it = saved_bits * scale > bytes.len() as f64 * 8.0;
+        (is_worth_it && bytes.len() <= CODEBOOK_BYTES_MAX).then_some(book)
     }
 }
 
@@ -519,5 +522,26 @@ mod tests {
             Ok(book.clone())
         );
         assert_eq!(tally.learn(&book, 1.0), None);
+    }
+
+    #[test]
+    fn a_book_that_no_client_would_take_is_not_learned() {
+        let initial = Codebook {
+            version: 0,
+            tables: vec![super::guess(220, 6); 3000],
+        };
+        let mut tally = Tally::default();
+        tally.fit(&initial);
+        for counts in &mut tally.counts {
+            counts.fill(1000);
+            counts[SYMBOLS - 1] = 50_000;
+        }
+        assert_eq!(tally.learn(&initial, 1.0), None);
+        tally.counts.truncate(1000);
+        for counts in &mut tally.counts {
+            counts.fill(1000);
+            counts[SYMBOLS - 1] = 50_000;
+        }
+        assert!(tally.learn(&initial, 1.0).is_some());
     }
 }
