@@ -11,7 +11,8 @@ pub struct Applied {
     /// Entities that were not there before, in no particular order.
     pub entered: Vec<NetworkId>,
     /// Entities that are there no more, in no particular order. One that only moved to another group is not
-    /// among them.
+    /// among them, unless the server's byte budget is so short that not even that can be told in time: then it
+    /// is among [`entered`](Self::entered) again a little later. The player's own entity never waits so.
     pub left: Vec<NetworkId>,
     /// Bytes of the snapshot.
     pub bytes: usize,

@@ -8,11 +8,12 @@ use super::{
     fronts::News,
     group::{Group, GroupKey},
     groups::Groups,
+    placement::Part,
     sections::{SectionAt, Sections},
     settings::Grid,
     viewer::{Held, PlayerView, Subscription},
 };
-use crate::limits::{PROMPT_ADVANTAGE, URGENT_FRAMES};
+use crate::limits::{GROUPS_TOGETHER_MAX, PROMPT_ADVANTAGE, URGENT_FRAMES};
 use tickwire_protocol::{
     id::NetworkId,
     schema::Schema,
@@ -42,6 +43,10 @@ pub(super) struct Encoding<'a> {
     pub(super) picked: &'a mut Vec<SectionAt>,
     /// Scratch memory: what waits, most urgent first.
     pub(super) waiting: &'a mut Vec<(f32, u32)>,
+    /// Where the player's own entity stands.
+    pub(super) own_parts: &'a [Part],
+    /// Scratch memory: places of subscriptions that are sent together or not at all.
+    pub(super) together: &'a mut Vec<u32>,
 }
 
 impl Encoding<'_> {
@@ -117,31 +122,94 @@ impl Encoding<'_> {
     /// Picks the most urgent sections up to `budget_bytes` and says whether something must wait.
     ///
     /// While there is any budget, the most urgent one is picked whatever its size: what never fits would never
-    /// be sent. So at most one section goes beyond the budget.
+    /// be sent. So at most one section goes beyond the budget, with those that must go together with it.
     fn pick_within(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
         self.picked.clear();
         self.weigh(view);
         let (mut spent, mut is_partial) = (0, false);
-        for &(_, place) in self.waiting.iter() {
-            let subscription = &mut view.subscriptions[place as usize];
-            let Some(group) = self.groups.group_mut(subscription.group) else {
+        for at in 0..self.waiting.len() {
+            let place = self.waiting[at].1;
+            if self.is_known(&view.subscriptions[place as usize]) {
+                // It went along with another.
                 continue;
-            };
+            }
             if spent >= budget_bytes {
                 is_partial = true;
                 break;
             }
-            let section = group.section(subscription.held, self.schema, self.sections);
-            if spent > 0 && spent + section.len() > budget_bytes {
+            self.gather(view, place);
+            let len = self.together_len(view);
+            if spent > 0 && spent + len > budget_bytes {
                 is_partial = true;
                 continue;
             }
-            spent += section.len();
-            subscription.held = group.hold(subscription.held);
-            subscription.urgency = 0.0;
-            self.picked.push(section);
+            spent += len;
+            for &place in self.together.iter() {
+                let subscription = &mut view.subscriptions[place as usize];
+                if let Some(group) = self.groups.group_mut(subscription.group) {
+                    let section = group.section(subscription.held, self.schema, self.sections);
+                    subscription.held = group.hold(subscription.held);
+                    subscription.urgency = 0.0;
+                    self.picked.push(section);
+                }
+            }
         }
         is_partial
+    }
+
+    /// Whether a player has nothing to learn of a group it sees.
+    fn is_known(&self, subscription: &Subscription) -> bool {
+        self.groups
+            .group(subscription.group)
+            .is_none_or(|group| group.is_known(subscription.held))
+    }
+
+    /// Finds what must go together with a subscription: the groups that took in what left its group since the
+    /// player's state of it, and so on from those, up to [`GROUPS_TOGETHER_MAX`]. Without them the player would
+    /// be told that an entity is gone before it is told where it went.
+    fn gather(&mut self, view: &PlayerView, first: u32) {
+        self.together.clear();
+        self.together.push(first);
+        let mut next = 0;
+        while let Some(&place) = self.together.get(next) {
+            next += 1;
+            let from = &view.subscriptions[place as usize];
+            let Some(group) = self.groups.group(from.group) else {
+                continue;
+            };
+            for to in group.gone_to_since(from.held) {
+                let place = view
+                    .subscriptions
+                    .iter()
+                    .position(|subscription| subscription.group == to.group);
+                let Some(place) = place else { continue };
+                let subscription = &view.subscriptions[place];
+                let shows = self
+                    .groups
+                    .group(to.group)
+                    .is_none_or(|group| group.held_frame(subscription.held) >= to.frame);
+                if !shows && !self.together.contains(&(place as u32)) {
+                    self.together.push(place as u32);
+                }
+                if self.together.len() == GROUPS_TOGETHER_MAX {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Bytes of what goes together.
+    fn together_len(&mut self, view: &PlayerView) -> usize {
+        let mut len = 0;
+        for &place in self.together.iter() {
+            let subscription = &view.subscriptions[place as usize];
+            if let Some(group) = self.groups.group_mut(subscription.group) {
+                len += group
+                    .section(subscription.held, self.schema, self.sections)
+                    .len();
+            }
+        }
+        len
     }
 
     /// Adds to the urgency of what waits and sorts it.
@@ -166,9 +234,19 @@ impl Encoding<'_> {
             subscription.urgency += rate(subscription, group, apart);
             subscription.restructured = group.restructured;
             // A late group costs several times what a prompt one does. So who is prompt is kept so first, and
-            // the rest of the budget makes others prompt; otherwise all would be late for ever.
+            // the rest of the budget makes others prompt; otherwise all would be late for ever. And a player
+            // must never be told that its own entity is gone from one group and not that it is in another.
             let is_prompt = group.is_prompt(subscription.held, self.sections.frame);
-            let advantage = if is_prompt { PROMPT_ADVANTAGE } else { 1.0 };
+            let brings_own = self.own_parts.iter().any(|part| {
+                part.group == Some(group.id) && part.since > group.held_frame(subscription.held)
+            });
+            let advantage = if brings_own {
+                f32::INFINITY
+            } else if is_prompt {
+                PROMPT_ADVANTAGE
+            } else {
+                1.0
+            };
             self.waiting
                 .push((subscription.urgency * advantage, place as u32));
         }

@@ -11,7 +11,7 @@ use super::{
     sections::{Coding, Scribe, SectionAt, Sections},
     viewer::Held,
 };
-use crate::limits::{BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX};
+use crate::limits::{BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX, GROUPS_TOGETHER_MAX};
 use tickwire_protocol::{
     delta::{Baseline, GroupState},
     id::{NetworkId, PlayerId},
@@ -91,6 +91,14 @@ struct Encoded {
     at: SectionAt,
 }
 
+/// Where members of a group went.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GoneTo {
+    pub(super) group: GroupId,
+    /// The frame at which one went there last.
+    pub(super) frame: u32,
+}
+
 /// One group.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -114,6 +122,8 @@ pub(super) struct Group {
     /// Oldest first.
     older: Vec<Older>,
     spare: Vec<GroupState>,
+    /// Where members went that left for another group: the last such groups.
+    gone_to: Vec<GoneTo>,
 }
 
 impl Group {
@@ -133,6 +143,7 @@ impl Group {
             keyframe: Encoded::default(),
             older: Vec::new(),
             spare: Vec::new(),
+            gone_to: Vec::new(),
         }
     }
 
@@ -143,11 +154,13 @@ impl Group {
         }
         self.state.clear();
         self.older.clear();
+        self.gone_to.clear();
         Self {
             members: self.members,
             state: self.state,
             spare: self.spare,
             older: self.older,
+            gone_to: self.gone_to,
             ..Self::new(id, key)
         }
     }
@@ -195,6 +208,42 @@ impl Group {
             self.len -= 1;
         }
         self.restructured = frame;
+    }
+
+    /// Notes that a member went on to another group.
+    pub(super) fn go_on(&mut self, to: GroupId, frame: u32) {
+        match self.gone_to.iter_mut().find(|gone| gone.group == to) {
+            Some(gone) => gone.frame = frame,
+            None => {
+                if self.gone_to.len() == GROUPS_TOGETHER_MAX {
+                    self.gone_to.remove(0);
+                }
+                self.gone_to.push(GoneTo { group: to, frame });
+            }
+        }
+    }
+
+    /// Where members went whom a player saw here who holds `held`.
+    pub(super) fn gone_to_since(&self, held: Held) -> impl Iterator<Item = GoneTo> {
+        let since = match held {
+            Held::Nothing => u32::MAX,
+            held => self.held_frame(held),
+        };
+        let gone = self.gone_to.iter().copied();
+        gone.filter(move |gone| gone.frame > since)
+    }
+
+    /// The last frame at which what a player holds was the newest; 0 when nothing of it is known.
+    pub(super) fn held_frame(&self, held: Held) -> u32 {
+        match held {
+            Held::Nothing => 0,
+            Held::Version(version) if version == self.version => u32::MAX,
+            Held::Version(version) => self
+                .older
+                .iter()
+                .find(|older| older.version == version)
+                .map_or(0, |older| older.last_frame),
+        }
     }
 
     /// Makes the state of this frame from the members and their newest values, and keeps the one before if

@@ -95,6 +95,7 @@ struct Scratch {
     picked_members: Vec<(u128, Member)>,
     picked_sections: Vec<SectionAt>,
     waiting: Vec<(f32, u32)>,
+    together: Vec<u32>,
 }
 
 /// What replication counts, since the room began or as of now.
@@ -254,7 +255,7 @@ impl Replication {
     /// it takes; its next snapshot brings it up to date.
     ///
     /// `budget_bytes` is what the connection takes now; the budget of [`Settings`] applies too. A snapshot
-    /// may go beyond either by one group.
+    /// may go beyond either by one group, and by those to which its entities went.
     pub fn encode_snapshot(
         &mut self,
         player: PlayerId,
@@ -265,6 +266,8 @@ impl Replication {
         let Some(view) = self.players.get_mut(&player) else {
             return false;
         };
+        let own = self.entities.find(view.entity);
+        let own = own.map(|slot| self.entities.slot(slot));
         let mut encoding = Encoding {
             schema: &self.schema,
             groups: &mut self.groups,
@@ -273,8 +276,10 @@ impl Replication {
             grid: self.settings.grid.as_ref(),
             picked: &mut self.scratch.picked_sections,
             waiting: &mut self.scratch.waiting,
+            together: &mut self.scratch.together,
+            own_parts: own.map_or(&[][..], |own| &own.parts),
         };
-        let own_entity = self.entities.id_of(view.entity);
+        let own_entity = own.map(|own| own.id);
         let credit = credit(view, &self.settings, encoding.sections.frame);
         let budget = credit.map_or(budget_bytes, |credit| credit.min(budget_bytes));
         let start = out.len();

@@ -30,6 +30,8 @@ const AUDIENCES: [Audience; PARTS] = [
 pub(super) struct Part {
     pub(super) group: Option<GroupId>,
     pub(super) mask: u128,
+    /// The frame at which it came there.
+    pub(super) since: u32,
 }
 
 /// What an entity's markers say.
@@ -173,7 +175,8 @@ impl Placement {
         if part.group == group && part.mask == mask {
             return;
         }
-        if let Some(before) = part.group
+        let before = part.group;
+        if let Some(before) = before
             && let Some(group) = groups.group_mut(before)
         {
             group.leave(id, part.mask, frame);
@@ -190,9 +193,15 @@ impl Placement {
         }
         group.join(Member { id, slot }, mask, weight, frame);
         groups.mark_stale(group_id);
+        if let Some(before) = before.filter(|&before| before != group_id)
+            && let Some(group) = groups.group_mut(before)
+        {
+            group.go_on(group_id, frame);
+        }
         *part = Part {
             group: Some(group_id),
             mask,
+            since: frame,
         };
     }
 }

@@ -23,11 +23,15 @@ const PLAYER: PlayerId = PlayerId(0);
 
 impl Scene {
     fn new(grid: Grid, view: View) -> Self {
-        let mut world = World::new();
         let settings = Settings {
             grid: Some(grid),
             ..Settings::default()
         };
+        Self::with(settings, view)
+    }
+
+    fn with(settings: Settings, view: View) -> Self {
+        let mut world = World::new();
         let mut replication = Replication::new(&mut world, registry(), settings);
         let own = world.spawn(view).id();
         replication.add_player(PLAYER, own);
@@ -82,6 +86,40 @@ fn a_view_that_is_cut_lets_go_of_the_cells_it_left_behind() {
     scene.look(view.at(400.0, 0.0));
     scene.step();
     assert!(scene.groups() <= VIEW_CELLS_MAX + 1);
+}
+
+#[test]
+fn what_crosses_cells_on_a_short_budget_is_never_told_as_gone() {
+    let settings = Settings {
+        grid: Some(Grid::new::<Position>(64.0, |position| {
+            [position.x, position.y]
+        })),
+        player_bytes_per_second: Some(20 * 40),
+        ..Settings::default()
+    };
+    let mut scene = Scene::with(settings, View::rectangle(200.0, 200.0));
+    let mut random = Random::new(1);
+    let own = (Replicated, Position { x: 0.0, y: 0.0 });
+    scene.world.entity_mut(scene.own).insert(own);
+    for _ in 0..60 {
+        let (x, y) = (random.coordinate(60), random.coordinate(60));
+        scene.world.spawn((Replicated, Position { x, y }));
+    }
+    let (mut crossed, mut partial) = (0, 0);
+    for _ in 0..600 {
+        let mut positions = scene.world.query::<&mut Position>();
+        for mut position in positions.iter_mut(&mut scene.world) {
+            let before = position.x < 0.0;
+            position.x = (position.x + random.coordinate(9)).clamp(-60.0, 60.0);
+            position.y = (position.y + random.coordinate(9)).clamp(-60.0, 60.0);
+            crossed += usize::from(before != (position.x < 0.0));
+        }
+        scene.step();
+        assert_eq!(scene.replica.applied().left, []);
+        partial += usize::from(!scene.replica.applied().header.is_complete);
+    }
+    assert_eq!(scene.replica.len(), 61);
+    assert!(crossed > 1000 && partial > 300, "{crossed} and {partial}");
 }
 
 #[test]
