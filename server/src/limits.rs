@@ -144,6 +144,10 @@ pub const BASELINE_FRAMES_MAX: u32 = 32;
 /// Older states kept of one group. Beyond it the oldest is forgotten, and who holds it gets the group whole.
 pub const BASELINES_PER_GROUP_MAX: usize = 32;
 
+/// Sets of components that a group keeps memory for though no member has them now, besides as many as are in
+/// use.
+pub const UNUSED_TABLES_PER_GROUP_MAX: usize = 16;
+
 /// Groups that ended and whose memory is kept for the next ones.
 pub const RETIRED_GROUPS_MAX: usize = 256;
 

@@ -365,9 +365,9 @@ impl GroupState {
         self.tables.iter_mut().for_each(Table::clear);
     }
 
-    /// Drops tables without rows when there are more than so many: a peer that makes up ever new sets of
-    /// components must not fill the memory.
-    pub(super) fn forget_empty_tables_beyond(&mut self, tables_max: usize) {
+    /// Drops tables without rows when there are more tables than so many: neither a peer that makes up ever new
+    /// sets of components nor a game that has ever new ones may fill the memory.
+    pub fn forget_empty_tables_beyond(&mut self, tables_max: usize) {
         if self.tables.len() > tables_max {
             self.tables.retain(|table| !table.is_empty());
         }

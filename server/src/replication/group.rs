@@ -11,7 +11,9 @@ use super::{
     sections::{Coding, Scribe, SectionAt, Sections},
     viewer::Held,
 };
-use crate::limits::{BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX, GROUPS_TOGETHER_MAX};
+use crate::limits::{
+    BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX, GROUPS_TOGETHER_MAX, UNUSED_TABLES_PER_GROUP_MAX,
+};
 use tickwire_protocol::{
     delta::{Baseline, GroupState},
     id::{NetworkId, PlayerId},
@@ -249,6 +251,7 @@ impl Group {
     /// Makes the state of this frame from the members and their newest values, and keeps the one before if
     /// someone holds it.
     pub(super) fn rebuild(&mut self, schema: &Schema, rows: &[Rows], frame: u32) {
+        self.forget_unused_tables();
         let mut state = self.spare.pop().unwrap_or_default();
         for table in state.tables_mut() {
             if self
@@ -259,6 +262,7 @@ impl Group {
                 table.clear();
             }
         }
+        state.forget_empty_tables_beyond(self.members.len() + UNUSED_TABLES_PER_GROUP_MAX);
         for table in &self.members {
             fill(&mut state, table, schema, rows);
         }
@@ -276,6 +280,15 @@ impl Group {
         }
         self.version = self.version.wrapping_add(1);
         self.is_stale = false;
+    }
+
+    /// Forgets sets of components that no member has any more, once they are the most.
+    fn forget_unused_tables(&mut self) {
+        let is_used = |table: &MemberTable| !table.members.is_empty();
+        let used = self.members.iter().filter(|table| is_used(table)).count();
+        if self.members.len() - used > used + UNUSED_TABLES_PER_GROUP_MAX {
+            self.members.retain(is_used);
+        }
     }
 
     /// Forgets states that nobody holds any more or that are too old to be kept; who holds such a one gets a
@@ -464,5 +477,51 @@ fn fill(state: &mut GroupState, from: &MemberTable, schema: &Schema, rows: &[Row
                 value.clone_from(&source.values[member.slot as usize]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickwire_protocol::schema::{ComponentSchema, Rules, Shape};
+
+    #[test]
+    fn a_group_forgets_sets_of_components_that_nobody_has_any_more() {
+        let mut schema = Schema::new();
+        for number in 0..8 {
+            let component = schema.add_component(ComponentSchema {
+                name: format!("Component{number}"),
+                rules: Rules::default(),
+                shape: Shape::default(),
+            });
+            assert!(component.is_ok());
+        }
+        let components = schema.components_in(schema.mask_all());
+        let rows: Vec<_> = components.map(|(id, _)| Rows::new(&schema, id)).collect();
+        let mut group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
+        let member = |number| Member {
+            id: NetworkId(number),
+            slot: number,
+        };
+        group.join(member(0), 1, 1.0, 1);
+        for mask in 2..256u32 {
+            let (held, frame) = (Held::Version(group.version), 2 * mask);
+            group.join(member(mask), mask.into(), 1.0, frame);
+            group.rebuild(&schema, &rows, frame);
+            let held = group.hold(held);
+            group.leave(NetworkId(mask), mask.into(), frame + 1);
+            group.rebuild(&schema, &rows, frame + 1);
+            assert_eq!(group.state().len(), 1);
+            group.release(held);
+            group.finish(frame + 1);
+        }
+        let kept = 2 + 2 * UNUSED_TABLES_PER_GROUP_MAX;
+        assert!(group.members.len() <= kept);
+        let states = group.spare.iter().chain([&group.state]);
+        assert!(
+            states
+                .into_iter()
+                .all(|state| state.tables().len() <= 2 * kept)
+        );
     }
 }
