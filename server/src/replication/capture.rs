@@ -101,6 +101,7 @@ impl Capture {
         for &slot in &self.unplaced {
             placement.place(slot, entities, groups, span.frame);
         }
+        placement.weigh(entities, groups);
     }
 
     /// Entities whose owner, team, visibility or priority was written.

@@ -115,8 +115,10 @@ pub(super) struct Group {
     pub(super) is_stale: bool,
     /// The frame at which an entity came or went last.
     pub(super) restructured: u32,
-    /// The highest priority of a member, as of the last time one came.
+    /// The highest priority of a member.
     pub(super) weight: f32,
+    /// Members of that priority. When none is left, the highest is to be looked for.
+    heaviest: u32,
     pub(super) version: u32,
     state: GroupState,
     holders: u32,
@@ -139,6 +141,7 @@ impl Group {
             is_stale: false,
             restructured: 0,
             weight: 0.0,
+            heaviest: 0,
             version: 0,
             state: GroupState::new(),
             holders: 0,
@@ -191,16 +194,49 @@ impl Group {
             members.insert(row, member);
             self.len += 1;
         }
-        self.weight = if self.len == 1 {
-            weight
-        } else {
-            self.weight.max(weight)
-        };
+        if self.len == 1 {
+            (self.weight, self.heaviest) = (0.0, 0);
+        }
+        self.add_weight(weight);
         self.restructured = frame;
     }
 
-    /// Removes an entity that joined with those components.
-    pub(super) fn leave(&mut self, id: NetworkId, mask: u128, frame: u32) {
+    fn add_weight(&mut self, weight: f32) {
+        if weight > self.weight {
+            (self.weight, self.heaviest) = (weight, 0);
+        }
+        self.heaviest += u32::from(weight == self.weight);
+    }
+
+    /// Whether it was the last of the highest priority.
+    fn remove_weight(&mut self, weight: f32) -> bool {
+        let is_last = weight == self.weight && self.heaviest == 1;
+        self.heaviest -= u32::from(weight == self.weight && self.heaviest > 0);
+        is_last
+    }
+
+    /// Changes a member's priority. Whether the highest is to be [looked for](Self::weigh).
+    #[must_use]
+    pub(super) fn change_weight(&mut self, before: f32, after: f32) -> bool {
+        let is_lost = self.remove_weight(before);
+        self.add_weight(after);
+        is_lost
+    }
+
+    /// Finds the highest priority, told what each member's is.
+    pub(super) fn weigh(&mut self, weight_of: impl Fn(Member) -> f32) {
+        (self.weight, self.heaviest) = (0.0, 0);
+        for table in 0..self.members.len() {
+            for row in 0..self.members[table].members.len() {
+                self.add_weight(weight_of(self.members[table].members[row]));
+            }
+        }
+    }
+
+    /// Removes an entity that joined with those components and that priority. Whether the highest priority is to
+    /// be [looked for](Self::weigh).
+    #[must_use]
+    pub(super) fn leave(&mut self, id: NetworkId, mask: u128, weight: f32, frame: u32) -> bool {
         if let Ok(at) = self.members.binary_search_by_key(&mask, |table| table.mask)
             && let Ok(row) = self.members[at]
                 .members
@@ -210,6 +246,7 @@ impl Group {
             self.len -= 1;
         }
         self.restructured = frame;
+        self.remove_weight(weight)
     }
 
     /// Notes that a member went on to another group.
@@ -486,6 +523,27 @@ mod tests {
     use tickwire_protocol::schema::{ComponentSchema, Rules, Shape};
 
     #[test]
+    fn a_groups_priority_is_the_highest_of_those_who_are_in_it() {
+        let mut group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
+        let mut weights = [1.0, 5.0, 5.0, 2.0];
+        for (number, weight) in (0u32..).zip(weights) {
+            let (id, slot) = (NetworkId(number), number);
+            group.join(Member { id, slot }, 1, weight, 1);
+        }
+        assert_eq!(group.weight, 5.0);
+        assert!(!group.leave(NetworkId(1), 1, 5.0, 1), "there is another");
+        assert!(group.change_weight(5.0, 0.5), "it was the last");
+        weights[2] = 0.5;
+        group.weigh(|member| weights[member.slot as usize]);
+        assert_eq!(group.weight, 2.0);
+        assert!(!group.change_weight(0.5, 3.0));
+        assert_eq!(group.weight, 3.0);
+        assert!(group.leave(NetworkId(2), 1, 3.0, 1));
+        group.weigh(|member| weights[member.slot as usize]);
+        assert_eq!(group.weight, 2.0);
+    }
+
+    #[test]
     fn a_group_forgets_sets_of_components_that_nobody_has_any_more() {
         let mut schema = Schema::new();
         for number in 0..8 {
@@ -509,7 +567,7 @@ mod tests {
             group.join(member(mask), mask.into(), 1.0, frame);
             group.rebuild(&schema, &rows, frame);
             let held = group.hold(held);
-            group.leave(NetworkId(mask), mask.into(), frame + 1);
+            assert!(!group.leave(NetworkId(mask), mask.into(), 1.0, frame + 1));
             group.rebuild(&schema, &rows, frame + 1);
             assert_eq!(group.state().len(), 1);
             group.release(held);

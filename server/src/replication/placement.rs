@@ -26,12 +26,14 @@ const AUDIENCES: [Audience; PARTS] = [
 ];
 
 /// One part of an entity: some of its components and the group that holds them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Part {
     pub(super) group: Option<GroupId>,
     pub(super) mask: u128,
     /// The frame at which it came there.
     pub(super) since: u32,
+    /// Its priority, as that group was told.
+    weight: f32,
 }
 
 /// What an entity's markers say.
@@ -81,6 +83,8 @@ pub(super) struct Placement {
     /// For each audience, the components of the schema that have it.
     masks: [u128; PARTS],
     entities_per_block: u32,
+    /// Groups whose highest priority is gone.
+    lightened: Vec<GroupId>,
     /// Entities left out because their group was full.
     pub(super) refused: u64,
 }
@@ -94,6 +98,7 @@ impl Placement {
         Self {
             masks,
             entities_per_block: entities_per_block.max(1),
+            lightened: Vec::new(),
             refused: 0,
         }
     }
@@ -122,6 +127,15 @@ impl Placement {
     ) {
         for audience in AUDIENCES {
             self.move_part(audience, None, slot, entities, groups, frame);
+        }
+    }
+
+    /// Finds the highest priority of groups that lost it, once everyone is where it belongs.
+    pub(super) fn weigh(&mut self, entities: &Entities, groups: &mut Groups) {
+        for id in self.lightened.drain(..) {
+            if let Some(group) = groups.group_mut(id) {
+                group.weigh(|member| entities.slot(member.slot).traits.weight);
+            }
         }
     }
 
@@ -172,14 +186,24 @@ impl Placement {
         let part = &mut known.parts[audience as usize];
         let group = wanted.map(|(key, _)| groups.ensure(key));
         let mask = wanted.map_or(0, |(_, mask)| mask);
-        if part.group == group && part.mask == mask {
+        let before = part.group;
+        if before == group && part.mask == mask {
+            if let Some(id) = before.filter(|_| part.weight != weight)
+                && let Some(group) = groups.group_mut(id)
+            {
+                if group.change_weight(part.weight, weight) {
+                    self.lightened.push(id);
+                }
+                part.weight = weight;
+            }
             return;
         }
-        let before = part.group;
         if let Some(before) = before
             && let Some(group) = groups.group_mut(before)
         {
-            group.leave(id, part.mask, frame);
+            if group.leave(id, part.mask, part.weight, frame) {
+                self.lightened.push(before);
+            }
             groups.mark_stale(before);
         }
         *part = Part::default();
@@ -202,6 +226,7 @@ impl Placement {
             group: Some(group_id),
             mask,
             since: frame,
+            weight,
         };
     }
 }

@@ -1,9 +1,11 @@
-//! Views of a grid: how much of it a player is shown, and what a budget may do to what crosses it.
+//! One player's view: how much of a grid it is shown, and what a short budget does to what it sees.
 
 use crate::world::*;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
-use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
+use tickwire_protocol::{
+    id::PlayerId, replicate::SameIds, schema::ComponentId, snapshot::Replica, time::Tick,
+};
 use tickwire_server::{
     limits::{VIEW_CELLS_KEPT_MAX, VIEW_CELLS_MAX},
     replication::*,
@@ -120,6 +122,46 @@ fn what_crosses_cells_on_a_short_budget_is_never_told_as_gone() {
     }
     assert_eq!(scene.replica.len(), 61);
     assert!(crossed > 1000 && partial > 300, "{crossed} and {partial}");
+}
+
+#[test]
+fn a_priority_that_is_written_later_counts_from_then_on() {
+    let settings = Settings {
+        player_bytes_per_second: Some(20 * 30),
+        entities_per_block: Some(1),
+        ..Settings::default()
+    };
+    let mut scene = Scene::with(settings, View::circle(1.0));
+    let mut random = Random::new(2);
+    let spawn = |_| scene.world.spawn((Replicated, Health(0))).id();
+    let entities: Vec<_> = (0..40).map(spawn).collect();
+    let watched = entities[20];
+    let mut ticks_late = |priority: Option<f32>| {
+        if let Some(priority) = priority {
+            scene.world.entity_mut(watched).insert(Priority(priority));
+        }
+        let mut late = 0;
+        for _ in 0..100 {
+            for &entity in &entities {
+                if let Some(mut health) = scene.world.get_mut::<Health>(entity) {
+                    health.0 = random.next() as u8;
+                }
+            }
+            scene.step();
+            let id = scene.replication.network_id(watched);
+            let row = id.and_then(|id| scene.replica.row(id, ComponentId(1)));
+            let shown: Option<Health> = row.and_then(|row| row.restore(ComponentId(1), &SameIds));
+            late += usize::from(shown.as_ref() != scene.world.get(watched));
+        }
+        late
+    };
+    let usual = ticks_late(None);
+    let first = ticks_late(Some(10_000.0));
+    let last = ticks_late(Some(0.0));
+    assert!(
+        usual > 50 && first < 20 && last > 80,
+        "{usual}, {first}, {last}"
+    );
 }
 
 #[test]
