@@ -292,11 +292,11 @@ impl Encoding<'_> {
 
     /// The fingerprint of everything the player holds after this snapshot; `None` when a part of it waits for
     /// so long that the server has forgotten it.
-    fn checksum(&self, view: &PlayerView) -> Option<u64> {
+    fn checksum(&mut self, view: &PlayerView) -> Option<u64> {
         view.subscriptions
             .iter()
             .try_fold(0u64, |sum, subscription| {
-                let group = self.groups.group(subscription.group)?;
+                let group = self.groups.group_mut(subscription.group)?;
                 Some(sum.wrapping_add(group.checksum(subscription.held)?))
             })
     }

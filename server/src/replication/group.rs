@@ -84,6 +84,7 @@ struct Older {
     state: GroupState,
     holders: u32,
     encoded: Encoded,
+    checksum: Option<u64>,
 }
 
 /// Where a section is, if it was encoded at that frame.
@@ -123,6 +124,8 @@ pub(super) struct Group {
     state: GroupState,
     holders: u32,
     keyframe: Encoded,
+    /// Of `state`, once somebody has asked for it: players who verify what they hold share the work.
+    checksum: Option<u64>,
     /// Oldest first.
     older: Vec<Older>,
     spare: Vec<GroupState>,
@@ -146,6 +149,7 @@ impl Group {
             state: GroupState::new(),
             holders: 0,
             keyframe: Encoded::default(),
+            checksum: None,
             older: Vec::new(),
             spare: Vec::new(),
             gone_to: Vec::new(),
@@ -304,6 +308,7 @@ impl Group {
             fill(&mut state, table, schema, rows);
         }
         let before = core::mem::replace(&mut self.state, state);
+        let checksum = self.checksum.take();
         if self.holders > 0 {
             self.older.push(Older {
                 version: self.version,
@@ -311,6 +316,7 @@ impl Group {
                 state: before,
                 holders: core::mem::take(&mut self.holders),
                 encoded: Encoded::default(),
+                checksum,
             });
         } else {
             self.spare.push(before);
@@ -452,12 +458,18 @@ impl Group {
         }
     }
 
-    /// The fingerprint of what a player holds; `None` when that state was forgotten.
-    pub(super) fn checksum(&self, held: Held) -> Option<u64> {
-        Some(match self.held_state(held)? {
-            Some(state) => group_checksum(self.id, state),
-            None => 0,
-        })
+    /// The fingerprint of what a player holds, worked out when it is the first to ask; `None` when that state was
+    /// forgotten.
+    pub(super) fn checksum(&mut self, held: Held) -> Option<u64> {
+        let (checksum, state) = match held {
+            Held::Nothing => return Some(0),
+            Held::Version(version) if version == self.version => (&mut self.checksum, &self.state),
+            Held::Version(version) => {
+                let older = find(&mut self.older, version)?;
+                (&mut older.checksum, &older.state)
+            }
+        };
+        Some(*checksum.get_or_insert_with(|| group_checksum(self.id, state)))
     }
 
     /// The state a player holds, if any: `None` when it was forgotten, `Some(None)` when it holds nothing.
@@ -522,6 +534,23 @@ mod tests {
     use super::*;
     use tickwire_protocol::schema::{ComponentSchema, Rules, Shape};
 
+    /// Components without fields, and a group.
+    fn eight_components() -> (Schema, Vec<Rows>, Group) {
+        let mut schema = Schema::new();
+        for number in 0..8 {
+            let component = schema.add_component(ComponentSchema {
+                name: format!("Component{number}"),
+                rules: Rules::default(),
+                shape: Shape::default(),
+            });
+            assert!(component.is_ok());
+        }
+        let components = schema.components_in(schema.mask_all());
+        let rows: Vec<_> = components.map(|(id, _)| Rows::new(&schema, id)).collect();
+        let group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
+        (schema, rows, group)
+    }
+
     #[test]
     fn a_groups_priority_is_the_highest_of_those_who_are_in_it() {
         let mut group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
@@ -544,19 +573,34 @@ mod tests {
     }
 
     #[test]
+    fn a_state_is_hashed_once_for_all_who_ask() {
+        let (schema, rows, mut group) = eight_components();
+        let (id, slot) = (NetworkId(1), 1);
+        group.join(Member { id, slot }, 1, 1.0, 1);
+        group.rebuild(&schema, &rows, 1);
+        let held = group.hold(Held::Nothing);
+        let first = group_checksum(group.id, &group.state);
+        assert_eq!(group.checksum(held), Some(first));
+        group.checksum = Some(7);
+        assert_eq!(group.checksum(held), Some(7), "what is known is not hashed");
+
+        let (id, slot) = (NetworkId(2), 2);
+        group.join(Member { id, slot }, 1, 1.0, 2);
+        group.rebuild(&schema, &rows, 2);
+        assert_eq!(
+            group.checksum(held),
+            Some(7),
+            "an older state keeps its own"
+        );
+        let second = group_checksum(group.id, &group.state);
+        let newest = Held::Version(group.version);
+        assert_eq!(group.checksum(newest), Some(second));
+        assert_ne!(first, second);
+    }
+
+    #[test]
     fn a_group_forgets_sets_of_components_that_nobody_has_any_more() {
-        let mut schema = Schema::new();
-        for number in 0..8 {
-            let component = schema.add_component(ComponentSchema {
-                name: format!("Component{number}"),
-                rules: Rules::default(),
-                shape: Shape::default(),
-            });
-            assert!(component.is_ok());
-        }
-        let components = schema.components_in(schema.mask_all());
-        let rows: Vec<_> = components.map(|(id, _)| Rows::new(&schema, id)).collect();
-        let mut group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
+        let (schema, rows, mut group) = eight_components();
         let member = |number| Member {
             id: NetworkId(number),
             slot: number,
