@@ -29,7 +29,7 @@ wire_id! {
 }
 
 impl NetworkId {
-    /// No entity: what a reference holds when its target is gone or not visible.
+    /// No entity: what a reference holds when its target is gone or not replicated.
     pub const PLACEHOLDER: Self = Self(u32::MAX);
 
     /// The id as an entity's bits, so that a field may be a `NetworkId` on one end and the ECS's own

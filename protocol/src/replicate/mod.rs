@@ -91,7 +91,9 @@ pub trait Replicate: Sized + Send + Sync + 'static {
 
 /// Entities of the game's own world as the wire names them.
 ///
-/// A reference to what has no network id (or is not replicated any more) travels as "none".
+/// A reference to what has no network id (or is not replicated any more) travels as "none". When the target
+/// gets an id, loses it or gets another one, the reference follows as its component's rule lets it: one that is
+/// sent once stays as it was.
 pub trait EntityMap {
     /// The network id of the entity with these bits.
     fn network_id(&self, entity_bits: u64) -> Option<NetworkId>;

@@ -151,6 +151,17 @@ impl ColumnSchema {
 }
 
 impl Shape {
+    /// Whether any part of it is a reference to an entity, however deep in lists.
+    #[must_use]
+    pub fn refers_to_entities(&self) -> bool {
+        let is_reference = |column: &ColumnSchema| column.kind == ColumnKind::Entity;
+        let refers = |blob: &BlobSchema| match &blob.kind {
+            BlobKind::List(element) => element.refers_to_entities(),
+            BlobKind::Text | BlobKind::MessagePack => false,
+        };
+        self.columns.iter().any(is_reference) || self.blobs.iter().any(refers)
+    }
+
     /// Whether every part is well-formed, or the path of one that is not and why.
     pub(super) fn check(&self, depth: usize) -> Result<(), String> {
         if depth > DEPTH_MAX {
@@ -175,7 +186,29 @@ pub(crate) const fn mask(bits: u8) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{bits_for, mask};
+    use super::{BlobKind, BlobSchema, Shape, bits_for, mask};
+    use crate::replicate::ShapeWriter;
+
+    #[test]
+    fn a_reference_is_found_however_deep_it_stands() {
+        let mut shape = ShapeWriter::default();
+        shape.field("target", ShapeWriter::entity);
+        let mut shape = shape.into_shape();
+        for path in ["inner", "outer"] {
+            assert!(shape.refers_to_entities());
+            let path = path.into();
+            let kind = BlobKind::List(shape);
+            shape = Shape {
+                blobs: vec![BlobSchema { path, kind }],
+                ..Shape::default()
+            };
+        }
+        assert!(shape.refers_to_entities());
+        let mut shape = ShapeWriter::default();
+        shape.field("texts", |shape| shape.list(ShapeWriter::text));
+        shape.field("alive", ShapeWriter::bool);
+        assert!(!shape.into_shape().refers_to_entities());
+    }
 
     #[test]
     fn bits_are_just_enough() {

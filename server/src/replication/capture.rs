@@ -34,13 +34,21 @@ type IsMarked = (
     Or<(With<Owner>, With<Team>, With<VisibleTo>, With<Priority>)>,
 );
 
+/// When the values of a component are taken.
+struct Turn {
+    send: SendRule,
+    /// The world's time of its last capture.
+    captured: Tick,
+    refers_to_entities: bool,
+    /// Whether what it refers to may have another id by now, or none, though nobody wrote it.
+    is_outdated: bool,
+}
+
 /// Reads components and markers out of the world.
 pub(super) struct Capture {
     sources: Vec<Box<dyn Source>>,
-    sends: Vec<SendRule>,
+    turns: Vec<Turn>,
     ecs_ids: Vec<EcsId>,
-    /// For each component, the world's time of its last capture.
-    captured: Vec<Tick>,
     marked: QueryState<Marked, IsMarked>,
     pub(super) positions: Option<Box<dyn Positions>>,
     cell_units: f32,
@@ -59,12 +67,16 @@ impl Capture {
         let now = world.change_tick();
         Self {
             ecs_ids: sources.iter().map(|source| source.ecs_id()).collect(),
-            sends: schema
+            turns: schema
                 .components()
                 .iter()
-                .map(|component| component.rules.send)
+                .map(|component| Turn {
+                    send: component.rules.send,
+                    captured: now,
+                    refers_to_entities: component.shape.refers_to_entities(),
+                    is_outdated: false,
+                })
                 .collect(),
-            captured: vec![now; sources.len()],
             sources,
             marked: QueryState::new(world),
             positions,
@@ -176,12 +188,15 @@ impl Capture {
         for &(slot, before) in &entities.remade {
             self.find_new(world, slot, before, span, entities, rows);
         }
+        let ids_changed = !entities.arrived.is_empty() || !entities.departed.is_empty();
         let columns = self.sources.iter_mut().zip(&mut *rows);
-        let columns = columns.zip(self.sends.iter().zip(&mut self.captured));
-        share(threads, columns, |((source, rows), (&send, captured))| {
-            if is_due(send, span.frame) {
-                let since = core::mem::replace(captured, span.now);
-                source.update(world, Span { since, ..span }, entities, rows);
+        let columns = columns.zip(&mut self.turns);
+        share(threads, columns, |((source, rows), turn)| {
+            turn.is_outdated |= ids_changed && turn.refers_to_entities;
+            if is_due(turn.send, span.frame) {
+                let since = core::mem::replace(&mut turn.captured, span.now);
+                let all = core::mem::take(&mut turn.is_outdated);
+                source.update(world, Span { since, ..span }, all, entities, rows);
             }
             rows.settle_rest(span.frame);
         });

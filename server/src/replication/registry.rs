@@ -91,8 +91,15 @@ pub(super) trait Source: Send + Sync {
     /// Takes the first value of an entity that newly has the component.
     fn find(&self, world: &World, slot: u32, entities: &Entities, rows: &mut Rows, frame: u32);
 
-    /// Takes every value that was written after `since`.
-    fn update(&mut self, world: &World, span: Span, entities: &Entities, rows: &mut Rows);
+    /// Takes every value that was written after `since`, or `all` there are.
+    fn update(
+        &mut self,
+        world: &World,
+        span: Span,
+        all: bool,
+        entities: &Entities,
+        rows: &mut Rows,
+    );
 }
 
 /// The time between two captures, as the world counts it, and the frame it ends.
@@ -128,9 +135,16 @@ impl<T: Component + Replicate> Source for ComponentSource<T> {
         }
     }
 
-    fn update(&mut self, world: &World, span: Span, entities: &Entities, rows: &mut Rows) {
+    fn update(
+        &mut self,
+        world: &World,
+        span: Span,
+        all: bool,
+        entities: &Entities,
+        rows: &mut Rows,
+    ) {
         for (entity, value) in self.query.iter(world) {
-            if !value.last_changed().is_newer_than(span.since, span.now) {
+            if !all && !value.last_changed().is_newer_than(span.since, span.now) {
                 continue;
             }
             // An entity without a slot came after the sweep ran out of ids.

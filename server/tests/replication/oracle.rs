@@ -298,7 +298,7 @@ fn check_part<T: Component + Replicate + PartialEq + core::fmt::Debug>(
     }
 }
 
-/// References travel as network ids: one is to the entity itself, or to none when that was not replicated.
+/// References travel as network ids: one is to the entity itself, or to none while that is not replicated.
 fn check_target(
     model: &Model,
     player: &Player,
@@ -318,9 +318,11 @@ fn check_target(
         .ok_or("a row without its columns")?;
     let shown = row.table.columns[columns.start].values[row.row].cast_unsigned();
     let referred = shown.checked_sub(1).map(NetworkId);
-    match referred.and_then(|referred| model.replication.entity(referred)) {
-        Some(other) if other != target.0 => Err(format!("{id}: targets {other}, not {}", target.0)),
-        _ => Ok(1),
+    let expected = model.replication.network_id(target.0);
+    if referred == expected {
+        Ok(1)
+    } else {
+        Err(format!("{id}: targets {referred:?}, not {expected:?}"))
     }
 }
 
