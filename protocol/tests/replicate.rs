@@ -289,3 +289,61 @@ fn a_schema_comes_back_from_its_bytes_and_a_cut_one_is_refused() {
         assert!(Schema::decode(&bytes[..len]).is_err(), "{len}");
     }
 }
+
+/// Types of a game that are called what the derive's own code is made of.
+mod taken_names {
+    use super::*;
+    pub(super) use Weapon::{None, Some};
+
+    type Result<T> = core::result::Result<T, ()>;
+    const RANGE: f32 = 8.0;
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    #[replicate(audience = "team", send = "once")]
+    pub(super) struct Rules {
+        #[wire(range(0.0, RANGE), step = 0.5, predict = "linear")]
+        pub(super) width: f32,
+        pub(super) predict: Predict,
+        pub(super) weapons: Option<[Weapon; 2]>,
+    }
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    pub(super) struct Predict(pub(super) Audience);
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    pub(super) enum Audience {
+        Ok(DecodeError),
+        Nobody,
+    }
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    pub(super) struct DecodeError(pub(super) Vec<SendRule>);
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    pub(super) struct SendRule([FloatRange; 1]);
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    pub(super) struct FloatRange(#[wire(range(0, 3))] u8);
+
+    #[derive(Replicate, Clone, Debug, PartialEq)]
+    pub(super) enum Weapon {
+        None,
+        Some,
+    }
+
+    pub(super) fn rules() -> Result<Rules> {
+        let predict = Predict(Audience::Ok(DecodeError(vec![SendRule([FloatRange(2)])])));
+        Ok(Rules {
+            width: 2.5,
+            predict,
+            weapons: Option::Some([None, Some]),
+        })
+    }
+}
+
+#[test]
+fn a_games_types_may_be_called_anything() {
+    let rules = taken_names::rules().expect("rules");
+    assert_eq!(through_columns(&rules), Ok(rules.clone()));
+    assert_eq!(through_bytes(&rules), Ok(rules));
+}

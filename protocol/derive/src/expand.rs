@@ -50,30 +50,27 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let protocol = &replicate.protocol;
     Ok(quote! {
         const _: () = {
-            #[allow(unused_imports)]
-            use #protocol::{
-                error::DecodeError,
-                replicate::{FloatRange, IntegerRange, Replicate, RowReader, RowWriter, ShapeWriter},
-                schema::{Audience, Predict, Rules, SendRule, bits_for},
-            };
+            use #protocol as __protocol;
             #[automatically_derived]
             #[allow(clippy::all, unused_variables, trivial_numeric_casts)]
-            impl Replicate for #ident {
+            impl __protocol::replicate::Replicate for #ident {
                 const NAME: &'static str = #name;
                 const COLUMNS: usize = #columns;
                 const BLOBS: usize = #blobs;
-                fn rules() -> Rules {
+                fn rules() -> __protocol::schema::Rules {
                     #rules
                 }
-                fn describe(shape: &mut ShapeWriter) {
+                fn describe(shape: &mut __protocol::replicate::ShapeWriter) {
                     #describe
                 }
                 #[inline]
-                fn quantise(&self, row: &mut RowWriter<'_>) {
+                fn quantise(&self, row: &mut __protocol::replicate::RowWriter<'_>) {
                     #quantise
                 }
                 #[inline]
-                fn restore(row: &mut RowReader<'_>) -> Result<Self, DecodeError> {
+                fn restore(
+                    row: &mut __protocol::replicate::RowReader<'_>,
+                ) -> ::core::result::Result<Self, __protocol::error::DecodeError> {
                     #restore
                 }
             }
@@ -84,11 +81,16 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 fn rules(replicate: &Replicate) -> TokenStream {
     let audience = format_ident!("{}", replicate.audience.as_deref().unwrap_or("Everyone"));
     let send = match replicate.send {
-        Send::OnChange => quote!(SendRule::OnChange),
-        Send::Once => quote!(SendRule::Once),
-        Send::Every(ticks) => quote!(SendRule::Every(#ticks)),
+        Send::OnChange => quote!(__protocol::schema::SendRule::OnChange),
+        Send::Once => quote!(__protocol::schema::SendRule::Once),
+        Send::Every(ticks) => quote!(__protocol::schema::SendRule::Every(#ticks)),
     };
-    quote! { Rules { audience: Audience::#audience, send: #send } }
+    quote! {
+        __protocol::schema::Rules {
+            audience: __protocol::schema::Audience::#audience,
+            send: #send,
+        }
+    }
 }
 
 fn of_struct(declared: &Fields, replicate: &Replicate) -> Result<Body> {
@@ -106,7 +108,7 @@ fn of_struct(declared: &Fields, replicate: &Replicate) -> Result<Body> {
         blobs,
         describe,
         quantise,
-        restore: quote! { Ok({ #restore }) },
+        restore: quote! { ::core::result::Result::Ok({ #restore }) },
     })
 }
 
@@ -190,14 +192,14 @@ fn of_enum(input: &DeriveInput, data: &DataEnum, replicate: &Replicate) -> Resul
             let (columns, blobs) = (&columns[place], &blobs[place]);
             let otherwise = (!fields.is_empty())
                 .then(|| quote! { else { row.absent_columns(#columns, #blobs)?; } });
-            quote! { if tag == #number { value = Some({ #value }); } #otherwise }
+            quote! { if tag == #number { value = ::core::option::Option::Some({ #value }); } #otherwise }
         });
     let complaint = format!("a variant of {}", input.ident);
     let restore = quote! {
-        let tag = row.variant(bits_for(#last))?;
-        let mut value = None;
+        let tag = row.variant(__protocol::schema::bits_for(#last))?;
+        let mut value = ::core::option::Option::None;
         #(#restore)*
-        value.ok_or(DecodeError::Invalid(#complaint))
+        value.ok_or(__protocol::error::DecodeError::Invalid(#complaint))
     };
     Ok(Body {
         columns: quote!(1 #(+ #columns)*),

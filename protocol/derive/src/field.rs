@@ -135,10 +135,10 @@ fn float(ty: &Type, name: &str, wire: &Wire, default: Predict) -> Result<Kind> {
     let range = match (&wire.step, &wire.bits) {
         (Some(step), None) => {
             let step = &step.value;
-            quote_spanned! {*span=> FloatRange::with_step((#low) as f64, (#high) as f64, (#step) as f64) }
+            quote_spanned! {*span=> __protocol::replicate::FloatRange::with_step((#low) as f64, (#high) as f64, (#step) as f64) }
         }
         (None, Some(Said { value: bits, .. })) => {
-            quote_spanned! {*span=> FloatRange::with_bits((#low) as f64, (#high) as f64, #bits) }
+            quote_spanned! {*span=> __protocol::replicate::FloatRange::with_bits((#low) as f64, (#high) as f64, #bits) }
         }
         (Some(_), Some(bits)) => {
             return Err(Error::new(
@@ -168,9 +168,11 @@ fn integer(ty: &Type, name: &str, wire: &Wire, default: Predict) -> Result<Kind>
             value: (low, high),
             span,
         }) => {
-            quote_spanned! {*span=> IntegerRange::new((#low) as i128, (#high) as i128) }
+            quote_spanned! {*span=> __protocol::replicate::IntegerRange::new((#low) as i128, (#high) as i128) }
         }
-        None => quote! { IntegerRange::new(<#ty>::MIN as i128, <#ty>::MAX as i128) },
+        None => quote! {
+            __protocol::replicate::IntegerRange::new(<#ty>::MIN as i128, <#ty>::MAX as i128)
+        },
     };
     Ok(Kind::Integer {
         range,

@@ -1,7 +1,8 @@
 //! The code for one kind of field: its size, its description, its way into a row and out of one.
 //!
 //! The four functions mirror each other arm by arm. In the code they write, `shape` is a `ShapeWriter` and
-//! `row` a `RowWriter` or `RowReader`.
+//! `row` a `RowWriter` or `RowReader`. Every other name is a whole path, beginning with `__protocol` where it is
+//! of this project: the game's own types stand beside it and may be called anything.
 
 use crate::{
     attributes::Predict,
@@ -30,8 +31,8 @@ pub(crate) fn size(kind: &Kind) -> (TokenStream, TokenStream) {
             (quote!((#columns * (#len))), quote!((#blobs * (#len))))
         }
         Kind::Nested(ty) => (
-            quote!(<#ty as Replicate>::COLUMNS),
-            quote!(<#ty as Replicate>::BLOBS),
+            quote!(<#ty as __protocol::replicate::Replicate>::COLUMNS),
+            quote!(<#ty as __protocol::replicate::Replicate>::BLOBS),
         ),
     }
 }
@@ -47,7 +48,7 @@ pub(crate) fn describe(kind: &Kind) -> TokenStream {
     match kind {
         Kind::Float { range, predict, .. } => {
             let predict = predictor(*predict);
-            quote! { const RANGE: FloatRange = #range; shape.float(&RANGE, #predict); }
+            quote! { const __RANGE: __protocol::replicate::FloatRange = #range; shape.float(&__RANGE, #predict); }
         }
         Kind::FloatBits => quote! { shape.float_bits(); },
         Kind::Angle { bits, predict, .. } => {
@@ -56,7 +57,7 @@ pub(crate) fn describe(kind: &Kind) -> TokenStream {
         }
         Kind::Integer { range, predict, .. } => {
             let predict = predictor(*predict);
-            quote! { const RANGE: IntegerRange = #range; shape.integer(&RANGE, #predict); }
+            quote! { const __RANGE: __protocol::replicate::IntegerRange = #range; shape.integer(&__RANGE, #predict); }
         }
         Kind::Bool => quote! { shape.bool(); },
         Kind::Text => quote! { shape.text(); },
@@ -83,7 +84,7 @@ pub(crate) fn describe(kind: &Kind) -> TokenStream {
 pub(crate) fn quantise(kind: &Kind) -> TokenStream {
     match kind {
         Kind::Float { range, .. } => {
-            quote! { const RANGE: FloatRange = #range; row.float(*value as f64, &RANGE); }
+            quote! { const __RANGE: __protocol::replicate::FloatRange = #range; row.float(*value as f64, &__RANGE); }
         }
         Kind::FloatBits => quote! { row.float_bits(*value); },
         Kind::Angle { bits, .. } => quote! { row.angle(*value as f64, #bits); },
@@ -92,10 +93,10 @@ pub(crate) fn quantise(kind: &Kind) -> TokenStream {
             signed: true,
             ..
         } => {
-            quote! { const RANGE: IntegerRange = #range; row.signed(*value as i64, &RANGE); }
+            quote! { const __RANGE: __protocol::replicate::IntegerRange = #range; row.signed(*value as i64, &__RANGE); }
         }
         Kind::Integer { range, .. } => {
-            quote! { const RANGE: IntegerRange = #range; row.unsigned(*value as u64, &RANGE); }
+            quote! { const __RANGE: __protocol::replicate::IntegerRange = #range; row.unsigned(*value as u64, &__RANGE); }
         }
         Kind::Bool => quote! { row.bool(*value); },
         Kind::Text => quote! { row.text(value); },
@@ -108,8 +109,8 @@ pub(crate) fn quantise(kind: &Kind) -> TokenStream {
             quote! {
                 row.bool(value.is_some());
                 match value {
-                    Some(value) => { #inner }
-                    None => row.absent_columns(#columns, #blobs),
+                    ::core::option::Option::Some(value) => { #inner }
+                    ::core::option::Option::None => row.absent_columns(#columns, #blobs),
                 }
             }
         }
@@ -121,7 +122,9 @@ pub(crate) fn quantise(kind: &Kind) -> TokenStream {
             let inner = quantise(inner);
             quote! { row.list(value, |value, row| { #inner }); }
         }
-        Kind::Nested(ty) => quote! { <#ty as Replicate>::quantise(value, row); },
+        Kind::Nested(ty) => {
+            quote! { <#ty as __protocol::replicate::Replicate>::quantise(value, row); }
+        }
     }
 }
 
@@ -129,12 +132,12 @@ pub(crate) fn quantise(kind: &Kind) -> TokenStream {
 pub(crate) fn restore(kind: &Kind) -> TokenStream {
     match kind {
         Kind::Float { range, ty, .. } => {
-            quote! { { const RANGE: FloatRange = #range; row.float(&RANGE)? as #ty } }
+            quote! { { const __RANGE: __protocol::replicate::FloatRange = #range; row.float(&__RANGE)? as #ty } }
         }
         Kind::FloatBits => quote! { row.float_bits()? },
         Kind::Angle { bits, ty, .. } => quote! { row.angle(#bits)? as #ty },
         Kind::Integer { range, ty, .. } => {
-            quote! { { const RANGE: IntegerRange = #range; row.integer(&RANGE)? as #ty } }
+            quote! { { const __RANGE: __protocol::replicate::IntegerRange = #range; row.integer(&__RANGE)? as #ty } }
         }
         Kind::Bool => quote! { row.bool()? },
         Kind::Text => quote! { row.text()? },
@@ -145,26 +148,31 @@ pub(crate) fn restore(kind: &Kind) -> TokenStream {
             let (columns, blobs) = size(inner);
             let inner = restore(inner);
             quote! {
-                if row.some()? { Some(#inner) } else { row.absent_columns(#columns, #blobs)?; None }
+                if row.some()? {
+                    ::core::option::Option::Some(#inner)
+                } else {
+                    row.absent_columns(#columns, #blobs)?;
+                    ::core::option::Option::None
+                }
             }
         }
         // An array that is filled in place would need a value to start with, which `T` may not have.
         Kind::Array(inner, len) => {
             let inner = restore(inner);
-            quote! { row.array::<_, { #len }>(|row| Ok(#inner))? }
+            quote! { row.array::<_, { #len }>(|row| ::core::result::Result::Ok(#inner))? }
         }
         Kind::List(inner) => {
             let (columns, _) = size(inner);
             let inner = restore(inner);
-            quote! { row.list(#columns, |row| Ok(#inner))? }
+            quote! { row.list(#columns, |row| ::core::result::Result::Ok(#inner))? }
         }
-        Kind::Nested(ty) => quote! { <#ty as Replicate>::restore(row)? },
+        Kind::Nested(ty) => quote! { <#ty as __protocol::replicate::Replicate>::restore(row)? },
     }
 }
 
 fn predictor(predict: Predict) -> TokenStream {
     match predict {
-        Predict::Hold => quote!(Predict::Hold),
-        Predict::Linear => quote!(Predict::Linear),
+        Predict::Hold => quote!(__protocol::schema::Predict::Hold),
+        Predict::Linear => quote!(__protocol::schema::Predict::Linear),
     }
 }
