@@ -25,7 +25,7 @@
 //! | `bool`, `String`, enums, structs and tuple structs that derive `Replicate` | nothing |
 //! | `Option<T>`, `[T; N]`, `Vec<T>` | what `T` takes |
 //! | any entity type | `entity` |
-//! | any serde type | `opaque`: as MessagePack, compared as a whole |
+//! | any serde type | `opaque`: as MessagePack, compared as a whole; one beyond 4096 bytes stays what it was, at first the type's `Default` if it has one |
 //! | anything with a `Default` | `skip`: not sent |
 
 mod attributes;

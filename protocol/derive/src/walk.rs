@@ -101,7 +101,13 @@ pub(crate) fn quantise(kind: &Kind) -> TokenStream {
         Kind::Bool => quote! { row.bool(*value); },
         Kind::Text => quote! { row.text(value); },
         Kind::Entity(_) => quote! { row.entity((*value).to_bits()); },
-        Kind::Opaque(_) => quote! { row.message_pack(value); },
+        Kind::Opaque(ty) => quote! {
+            row.message_pack(value, || {
+                #[allow(unused_imports)]
+                use __protocol::replicate::otherwise::{HasDefault as _, HasNone as _};
+                (&__protocol::replicate::otherwise::MaybeDefault::<#ty>::NEW).otherwise()
+            });
+        },
         Kind::Skip => quote! { let _ = value; },
         Kind::Option(inner) => {
             let (columns, blobs) = size(inner);

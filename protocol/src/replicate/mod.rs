@@ -8,6 +8,8 @@
 mod by_name;
 mod describe;
 mod mix;
+#[doc(hidden)]
+pub mod otherwise;
 mod quantise;
 mod reader;
 mod writer;

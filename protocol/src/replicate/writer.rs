@@ -13,7 +13,8 @@ use bytes::Bytes;
 pub struct Notes {
     /// Floats that were NaN or infinite.
     pub non_finite: u64,
-    /// Strings, lists and opaque values beyond [`BLOB_BYTES_MAX`], which were cut or left empty.
+    /// Strings and lists beyond [`BLOB_BYTES_MAX`], which were cut, and opaque values beyond it or that do not
+    /// serialise, which stay what they were.
     pub cut: u64,
 }
 
@@ -41,6 +42,8 @@ enum Target<'a> {
 pub struct RowWriter<'a> {
     target: Target<'a>,
     entities: &'a dyn EntityMap,
+    /// The blobs that the row had before, and which row it was.
+    before: Option<(&'a [BlobColumn], usize)>,
     notes: Notes,
 }
 
@@ -61,6 +64,7 @@ impl<'a> RowWriter<'a> {
         Self {
             target,
             entities,
+            before: None,
             notes: Notes::default(),
         }
     }
@@ -73,6 +77,7 @@ impl<'a> RowWriter<'a> {
                 blobs: Vec::new(),
             },
             entities,
+            before: None,
             notes: Notes::default(),
         }
     }
@@ -90,6 +95,12 @@ impl<'a> RowWriter<'a> {
             (*row, *next, *next_blob) = (to, 0, 0);
         }
         self
+    }
+
+    /// Says what the row held before: the blobs of the same component, at that row. Opaque values that do not fit
+    /// stay so.
+    pub const fn after(&mut self, blobs: &'a [BlobColumn], row: usize) {
+        self.before = Some((blobs, row));
     }
 
     /// Ends a value written into bytes: its blobs follow its columns. Without effect on columns.
@@ -209,15 +220,45 @@ impl<'a> RowWriter<'a> {
         self.put_blob(cut.as_bytes());
     }
 
-    /// Any serde value, as MessagePack; nothing when it does not fit or does not serialise.
-    pub fn message_pack<T: serde::Serialize>(&mut self, value: &T) {
-        match rmp_serde::to_vec_named(value) {
-            Ok(bytes) if bytes.len() <= BLOB_BYTES_MAX => self.put_blob(&bytes),
-            _ => {
-                self.notes.cut += 1;
-                self.put_blob(&[]);
-            }
+    /// Any serde value, as MessagePack. One that does not fit into [`BLOB_BYTES_MAX`] or does not serialise leaves
+    /// what [was there before](Self::after), or else what `otherwise` gives; without either it cannot be read.
+    pub fn message_pack<T: serde::Serialize>(
+        &mut self,
+        value: &T,
+        otherwise: impl FnOnce() -> Option<T>,
+    ) {
+        if let Some(bytes) = packed(value) {
+            self.put_blob(&bytes);
+            return;
         }
+        self.notes.cut += 1;
+        if !self.keep_blob() {
+            let bytes = otherwise().as_ref().and_then(packed);
+            self.put_blob(&bytes.unwrap_or_default());
+        }
+    }
+
+    /// Puts the blob that the row had before, if it had one.
+    fn keep_blob(&mut self) -> bool {
+        let (
+            Some((before, row_before)),
+            Target::Columns {
+                blobs,
+                row,
+                next_blob,
+                ..
+            },
+        ) = (self.before, &mut self.target)
+        else {
+            return false;
+        };
+        let kept = &before[*next_blob].values[row_before];
+        if kept.is_empty() {
+            return false;
+        }
+        blobs[*next_blob].values[*row] = kept.clone();
+        *next_blob += 1;
+        true
     }
 
     /// A list; elements that no longer fit are left out.
@@ -262,6 +303,12 @@ impl<'a> RowWriter<'a> {
             Target::Bytes { blobs, .. } => put_length_prefixed(blobs, bytes),
         }
     }
+}
+
+/// A serde value as MessagePack, if it serialises and fits.
+fn packed<T: serde::Serialize>(value: &T) -> Option<Vec<u8>> {
+    let bytes = rmp_serde::to_vec_named(value).ok()?;
+    (bytes.len() <= BLOB_BYTES_MAX).then_some(bytes)
 }
 
 /// The varint of a list's length, at most.

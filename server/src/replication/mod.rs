@@ -115,7 +115,7 @@ pub struct ReplicationStats {
     pub entities_refused: u64,
     /// Floats of the game that were NaN or infinite.
     pub non_finite: u64,
-    /// Strings, lists and opaque values of the game that were too long.
+    /// Strings, lists and opaque values of the game that were too long, and were cut or stayed what they were.
     pub cut: u64,
 }
 

@@ -9,6 +9,7 @@ use super::entities::Entities;
 use tickwire_protocol::{
     delta::{Motion, Table},
     id::NetworkId,
+    limits::BLOB_BYTES_MAX,
     replicate::{Notes, Replicate},
     schema::{ComponentId, Predict, Schema},
 };
@@ -76,8 +77,8 @@ impl Rows {
         entities: &Entities,
         frame: u32,
     ) {
-        self.quantise(value, entities);
         let row = slot as usize;
+        self.quantise(value, None, entities);
         for (column, fresh) in self.table.columns.iter_mut().zip(&self.fresh.columns) {
             column.values[row] = fresh.values[0];
             if column.predict == Predict::Linear {
@@ -101,7 +102,7 @@ impl Rows {
         if self.settled[row] == frame {
             return;
         }
-        self.quantise(value, entities);
+        self.quantise(value, Some(row), entities);
         self.settled[row] = frame;
         let (mut is_other, mut moves) = (false, false);
         for (column, fresh) in self.table.columns.iter_mut().zip(&self.fresh.columns) {
@@ -150,11 +151,18 @@ impl Rows {
         }
     }
 
+    /// Makes `fresh` the integers of a value. `before` is the row with the value it had, if it had one.
     #[inline]
-    fn quantise<T: Replicate>(&mut self, value: &T, entities: &Entities) {
+    fn quantise<T: Replicate>(&mut self, value: &T, before: Option<usize>, entities: &Entities) {
         if let Some(mut writer) = self.fresh.writer(self.component, entities) {
+            if let Some(row) = before {
+                writer.after(&self.table.blobs, row);
+            }
             value.quantise(writer.at(0));
             let notes = writer.notes();
+            if notes.cut > 0 && self.notes.cut == 0 {
+                warn_of_cut(T::NAME);
+            }
             self.notes.non_finite += notes.non_finite;
             self.notes.cut += notes.cut;
         }
@@ -171,4 +179,14 @@ impl Rows {
         }
         is_other
     }
+}
+
+/// Says once that values of a component do not fit; the counter goes on.
+#[cold]
+fn warn_of_cut(component: &str) {
+    tracing::warn!(
+        component,
+        bytes_max = BLOB_BYTES_MAX,
+        "texts and lists that are too long are cut, and such opaque values stay what they were"
+    );
 }

@@ -3,6 +3,7 @@
 mod budget;
 mod lent_threads;
 mod model;
+mod opaque;
 mod oracle;
 mod rooms;
 mod secrets;
