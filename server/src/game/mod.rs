@@ -237,6 +237,11 @@ impl Game {
         self
     }
 
+    /// Whether a room can hold it: the first registration that the schema could not hold, if there is one.
+    pub(crate) fn check(&self) -> Result<(), ApiMisuse> {
+        self.misuse.clone().map_or(Ok(()), Err)
+    }
+
     /// The most players one room takes.
     #[must_use]
     pub const fn players_max_set(&self) -> usize {

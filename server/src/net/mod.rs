@@ -86,7 +86,8 @@ pub enum ServeError {
 }
 
 impl Server {
-    /// Serves the game that `make_game` builds, once for every room.
+    /// Serves the game that `make_game` builds, once for every room and once when the server starts, to see
+    /// that it can be served.
     #[must_use]
     pub fn new(make_game: impl Fn() -> Game + Send + Sync + 'static) -> Self {
         Self {
@@ -168,10 +169,11 @@ impl Server {
     /// not started on a tokio runtime.
     pub fn start(mut self) -> Result<Running, ServeError> {
         descriptors::fit(&mut self.limits);
-        // Once, so that a mistake in the game shows now and not when the first player comes.
+        // Once, so that a mistake in the game shows now and not when the first player comes. No room is opened
+        // for it: what a game does in one is for players to see.
         let game = (self.make_game)();
+        game.check()?;
         let players_max = game.players_max_set();
-        crate::room::Room::new(game, "", 0, tickwire_protocol::time::Micros(0))?;
 
         self.handlers.find_runtime()?;
 

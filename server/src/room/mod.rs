@@ -114,9 +114,7 @@ impl Room {
         seed: u64,
         first_due: Micros,
     ) -> Result<Self, ApiMisuse> {
-        if let Some(misuse) = game.misuse {
-            return Err(misuse);
-        }
+        game.check()?;
         let mut world = game.world;
         let pacer = Pacer::new(game.settings.tick_rate_hz, first_due);
         world.insert_resource(RoomRandom::from_seed(seed));

@@ -1,6 +1,12 @@
 //! What a player gets who behaves.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tickwire_protocol::{
     limits::INPUT_TICKS_AHEAD_MAX, replicate::encode_value, session::Hello, websocket::Opcode,
@@ -26,6 +32,21 @@ fn a_held_input_moves_the_own_entity_in_the_players_own_snapshots() {
             .is_some_and(|position| position.x > before + 50.0)
     });
     server.assert_saw_every_tick(&ann);
+}
+
+#[test]
+fn a_game_starts_once_for_every_room() {
+    let starts = Arc::new(AtomicU64::new(0));
+    let count = starts.clone();
+    let make_game = move || {
+        let count = count.clone();
+        pucks().on_start(move |_| _ = count.fetch_add(1, Relaxed))
+    };
+    let server = TestServer::start(Server::new(make_game).workers(1));
+    assert_eq!(starts.load(Relaxed), 0, "no room is open");
+    let mut ann = Player::named(server.address, "Ann");
+    ann.until("an own entity", |ann| ann.own().is_some());
+    assert_eq!(starts.load(Relaxed), 1);
 }
 
 #[test]
