@@ -177,17 +177,17 @@ impl Encoding<'_> {
             let Some(group) = self.groups.group(from.group) else {
                 continue;
             };
-            for to in group.gone_to_since(from.held) {
+            for gone in group.gone_since(from.held) {
                 let place = view
                     .subscriptions
                     .iter()
-                    .position(|subscription| subscription.group == to.group);
+                    .position(|subscription| subscription.group == gone.to);
                 let Some(place) = place else { continue };
                 let subscription = &view.subscriptions[place];
                 let shows = self
                     .groups
-                    .group(to.group)
-                    .is_none_or(|group| group.held_frame(subscription.held) >= to.frame);
+                    .group(gone.to)
+                    .is_none_or(|group| group.held_frame(subscription.held) >= gone.frame);
                 if !shows && !self.together.contains(&(place as u32)) {
                     self.together.push(place as u32);
                 }
@@ -309,7 +309,7 @@ impl Encoding<'_> {
 /// anything.
 fn rate(subscription: &Subscription, group: &Group, cells_apart: f32) -> f32 {
     // Even what counts for nothing is sent in the end.
-    let weight = group.weight.max(0.01);
+    let weight = group.weight.highest.max(0.01);
     let is_private = matches!(subscription.key, GroupKey::Owner(_) | GroupKey::Picked(_));
     let is_urgent = subscription.restructured != group.restructured;
     let is_new = subscription.held == Held::Nothing;

@@ -6,14 +6,14 @@
 //! changed. A group at rest stays at its version, so players who hold it need nothing, however long it lasts.
 
 use super::{
+    departures::{Departure, Departures},
     region::Cell,
     rows::Rows,
     sections::{Coding, Scribe, SectionAt, Sections},
     viewer::Held,
+    weight::Weight,
 };
-use crate::limits::{
-    BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX, GROUPS_TOGETHER_MAX, UNUSED_TABLES_PER_GROUP_MAX,
-};
+use crate::limits::{BASELINE_FRAMES_MAX, BASELINES_PER_GROUP_MAX, UNUSED_TABLES_PER_GROUP_MAX};
 use tickwire_protocol::{
     delta::{Baseline, GroupState},
     id::{NetworkId, PlayerId},
@@ -94,14 +94,6 @@ struct Encoded {
     at: SectionAt,
 }
 
-/// Where members of a group went.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GoneTo {
-    pub(super) group: GroupId,
-    /// The frame at which one went there last.
-    pub(super) frame: u32,
-}
-
 /// One group.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -117,9 +109,7 @@ pub(super) struct Group {
     /// The frame at which an entity came or went last.
     pub(super) restructured: u32,
     /// The highest priority of a member.
-    pub(super) weight: f32,
-    /// Members of that priority. When none is left, the highest is to be looked for.
-    heaviest: u32,
+    pub(super) weight: Weight,
     pub(super) version: u32,
     state: GroupState,
     holders: u32,
@@ -129,8 +119,7 @@ pub(super) struct Group {
     /// Oldest first.
     older: Vec<Older>,
     spare: Vec<GroupState>,
-    /// Where members went that left for another group: the last such groups.
-    gone_to: Vec<GoneTo>,
+    pub(super) departures: Departures,
 }
 
 impl Group {
@@ -143,8 +132,7 @@ impl Group {
             subscribers: 0,
             is_stale: false,
             restructured: 0,
-            weight: 0.0,
-            heaviest: 0,
+            weight: Weight::default(),
             version: 0,
             state: GroupState::new(),
             holders: 0,
@@ -152,7 +140,7 @@ impl Group {
             checksum: None,
             older: Vec::new(),
             spare: Vec::new(),
-            gone_to: Vec::new(),
+            departures: Departures::default(),
         }
     }
 
@@ -163,13 +151,13 @@ impl Group {
         }
         self.state.clear();
         self.older.clear();
-        self.gone_to.clear();
+        self.departures.clear();
         Self {
             members: self.members,
             state: self.state,
             spare: self.spare,
             older: self.older,
-            gone_to: self.gone_to,
+            departures: self.departures,
             ..Self::new(id, key)
         }
     }
@@ -199,42 +187,17 @@ impl Group {
             self.len += 1;
         }
         if self.len == 1 {
-            (self.weight, self.heaviest) = (0.0, 0);
+            self.weight = Weight::default();
         }
-        self.add_weight(weight);
+        self.weight.add(weight);
         self.restructured = frame;
-    }
-
-    fn add_weight(&mut self, weight: f32) {
-        if weight > self.weight {
-            (self.weight, self.heaviest) = (weight, 0);
-        }
-        self.heaviest += u32::from(weight == self.weight);
-    }
-
-    /// Whether it was the last of the highest priority.
-    fn remove_weight(&mut self, weight: f32) -> bool {
-        let is_last = weight == self.weight && self.heaviest == 1;
-        self.heaviest -= u32::from(weight == self.weight && self.heaviest > 0);
-        is_last
-    }
-
-    /// Changes a member's priority. Whether the highest is to be [looked for](Self::weigh).
-    #[must_use]
-    pub(super) fn change_weight(&mut self, before: f32, after: f32) -> bool {
-        let is_lost = self.remove_weight(before);
-        self.add_weight(after);
-        is_lost
     }
 
     /// Finds the highest priority, told what each member's is.
     pub(super) fn weigh(&mut self, weight_of: impl Fn(Member) -> f32) {
-        (self.weight, self.heaviest) = (0.0, 0);
-        for table in 0..self.members.len() {
-            for row in 0..self.members[table].members.len() {
-                self.add_weight(weight_of(self.members[table].members[row]));
-            }
-        }
+        let members = self.members.iter().flat_map(|table| &table.members);
+        self.weight = Weight::default();
+        members.for_each(|&member| self.weight.add(weight_of(member)));
     }
 
     /// Removes an entity that joined with those components and that priority. Whether the highest priority is to
@@ -250,30 +213,15 @@ impl Group {
             self.len -= 1;
         }
         self.restructured = frame;
-        self.remove_weight(weight)
-    }
-
-    /// Notes that a member went on to another group.
-    pub(super) fn go_on(&mut self, to: GroupId, frame: u32) {
-        match self.gone_to.iter_mut().find(|gone| gone.group == to) {
-            Some(gone) => gone.frame = frame,
-            None => {
-                if self.gone_to.len() == GROUPS_TOGETHER_MAX {
-                    self.gone_to.remove(0);
-                }
-                self.gone_to.push(GoneTo { group: to, frame });
-            }
-        }
+        self.weight.remove(weight)
     }
 
     /// Where members went whom a player saw here who holds `held`.
-    pub(super) fn gone_to_since(&self, held: Held) -> impl Iterator<Item = GoneTo> {
-        let since = match held {
+    pub(super) fn gone_since(&self, held: Held) -> impl Iterator<Item = Departure> {
+        self.departures.since(match held {
             Held::Nothing => u32::MAX,
             held => self.held_frame(held),
-        };
-        let gone = self.gone_to.iter().copied();
-        gone.filter(move |gone| gone.frame > since)
+        })
     }
 
     /// The last frame at which what a player holds was the newest; 0 when nothing of it is known.
@@ -549,27 +497,6 @@ mod tests {
         let rows: Vec<_> = components.map(|(id, _)| Rows::new(&schema, id)).collect();
         let group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
         (schema, rows, group)
-    }
-
-    #[test]
-    fn a_groups_priority_is_the_highest_of_those_who_are_in_it() {
-        let mut group = Group::new(GroupId(0), GroupKey::Everyone(Space::Room { block: 0 }));
-        let mut weights = [1.0, 5.0, 5.0, 2.0];
-        for (number, weight) in (0u32..).zip(weights) {
-            let (id, slot) = (NetworkId(number), number);
-            group.join(Member { id, slot }, 1, weight, 1);
-        }
-        assert_eq!(group.weight, 5.0);
-        assert!(!group.leave(NetworkId(1), 1, 5.0, 1), "there is another");
-        assert!(group.change_weight(5.0, 0.5), "it was the last");
-        weights[2] = 0.5;
-        group.weigh(|member| weights[member.slot as usize]);
-        assert_eq!(group.weight, 2.0);
-        assert!(!group.change_weight(0.5, 3.0));
-        assert_eq!(group.weight, 3.0);
-        assert!(group.leave(NetworkId(2), 1, 3.0, 1));
-        group.weigh(|member| weights[member.slot as usize]);
-        assert_eq!(group.weight, 2.0);
     }
 
     #[test]

@@ -18,6 +18,7 @@
 mod capture;
 mod choose;
 mod codebook;
+mod departures;
 mod encode;
 mod entities;
 mod fronts;
@@ -32,6 +33,7 @@ mod rows;
 mod sections;
 mod settings;
 mod viewer;
+mod weight;
 
 pub use encode::PlayerHeader;
 pub use markers::{

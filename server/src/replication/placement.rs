@@ -191,7 +191,7 @@ impl Placement {
             if let Some(id) = before.filter(|_| part.weight != weight)
                 && let Some(group) = groups.group_mut(id)
             {
-                if group.change_weight(part.weight, weight) {
+                if group.weight.change(part.weight, weight) {
                     self.lightened.push(id);
                 }
                 part.weight = weight;
@@ -220,7 +220,7 @@ impl Placement {
         if let Some(before) = before.filter(|&before| before != group_id)
             && let Some(group) = groups.group_mut(before)
         {
-            group.go_on(group_id, frame);
+            group.departures.note(group_id, frame);
         }
         *part = Part {
             group: Some(group_id),
