@@ -20,7 +20,10 @@ use tickwire_protocol::{
     time::Micros,
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
-use web_sys::{QueuingStrategy, ReadableStream, ReadableStreamDefaultController, WritableStream};
+use web_sys::{
+    QueuingStrategy, ReadableStream, ReadableStreamDefaultController, WritableStream,
+    WritableStreamDefaultController,
+};
 
 use super::{Page, message_pack, now, object::object, pump};
 
@@ -60,6 +63,7 @@ pub(super) struct Pipe {
     id: StreamId,
     kind: StreamKind,
     controller: Option<ReadableStreamDefaultController>,
+    sink_controller: Option<WritableStreamDefaultController>,
     opening: Opening,
     pull: Option<Pending>,
     /// What the mux has not taken yet, and whom to tell when it has.
@@ -67,6 +71,16 @@ pub(super) struct Pipe {
     closing: Option<Pending>,
     is_read_over: bool,
     is_written_over: bool,
+    /// It is lost, reset or refused. Its number may be another stream's by now: the next connection begins to
+    /// count anew.
+    is_gone: bool,
+}
+
+impl Pipe {
+    /// Whether its number is no longer its own.
+    const fn is_over(&self) -> bool {
+        self.is_gone || (self.is_read_over && self.is_written_over)
+    }
 }
 
 /// Whether the server took a stream of ours, and who waits to hear of it.
@@ -140,8 +154,7 @@ impl TickwireStream {
     pub fn buffered_amount(&self) -> f64 {
         let pipe = self.pipe.borrow();
         let waits = pipe.writing.as_ref().map_or(0, |(bytes, _)| bytes.len());
-        let id = pipe.id;
-        let unsent = with_streams(&self.page, |streams, _| streams.unsent_bytes(id));
+        let unsent = with_streams(&self.page, &pipe, |streams, id, _| streams.unsent_bytes(id));
         (waits + unsent.flatten().unwrap_or(0)) as f64
     }
 
@@ -180,12 +193,14 @@ pub(super) fn make(
         id,
         kind,
         controller: None,
+        sink_controller: None,
         opening,
         pull: None,
         writing: None,
         closing: None,
         is_read_over: false,
         is_written_over: false,
+        is_gone: false,
     }));
     let weak = Rc::downgrade(page);
     let (readable, writable) = (source(&weak, &pipe)?, sink(&weak, &pipe)?);
@@ -224,6 +239,10 @@ fn source(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<ReadableStrea
 }
 
 fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream, JsValue> {
+    let start = callback(pipe, |pipe, controller| {
+        pipe.borrow_mut().sink_controller = Some(controller.unchecked_into());
+        JsValue::UNDEFINED
+    });
     let writer = page.clone();
     let write = callback(pipe, move |pipe, chunk| {
         let (promise, pending) = Pending::new();
@@ -240,8 +259,8 @@ fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream,
     let closer = page.clone();
     let close = callback(pipe, move |pipe, _| {
         let (promise, pending) = Pending::new();
-        let id = pipe.borrow().id;
-        match with_streams(&closer, |streams, _| streams.end(id)) {
+        let ended = with_streams(&closer, &pipe.borrow(), |streams, id, _| streams.end(id));
+        match ended {
             Some(Ok(())) => {
                 pipe.borrow_mut().closing = Some(pending);
                 send_out(&closer);
@@ -255,7 +274,12 @@ fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream,
         reset(&aborter, pipe, "aborted");
         JsValue::UNDEFINED
     });
-    let sink = object(&[("write", write), ("close", close), ("abort", abort)]);
+    let sink = object(&[
+        ("start", start),
+        ("write", write),
+        ("close", close),
+        ("abort", abort),
+    ]);
     // With room for one chunk only, a page that waits for each write makes the browser change its mind, and make
     // a promise for it, with every chunk.
     let strategy = QueuingStrategy::new();
@@ -271,21 +295,28 @@ fn serve(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
 }
 
 fn read(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
-    let (id, kind, controller) = {
+    let (controller, value) = {
         let pipe = pipe.borrow();
-        match (&pipe.controller, &pipe.pull) {
-            (Some(controller), Some(_)) => (pipe.id, pipe.kind, controller.clone()),
-            _ => return,
-        }
+        let (Some(controller), Some(_)) = (&pipe.controller, &pipe.pull) else {
+            return;
+        };
+        let value = match pipe.kind {
+            StreamKind::Bytes | StreamKind::Asset => {
+                with_streams(page, &pipe, next_bytes).flatten()
+            }
+            StreamKind::Messages | StreamKind::Live => {
+                let record = with_streams(page, &pipe, |streams, id, now| {
+                    streams.read_record(id, now).ok().flatten()
+                });
+                // Made into a value once the page is let go: that runs in the browser.
+                record
+                    .flatten()
+                    .map(|record| message_pack::decode(&record).unwrap_or(JsValue::NULL))
+            }
+        };
+        (controller.clone(), value)
     };
-    let value = with_streams(page, |streams, now| match kind {
-        StreamKind::Bytes | StreamKind::Asset => next_bytes(streams, id, now),
-        StreamKind::Messages | StreamKind::Live => {
-            let record = streams.read_record(id, now).ok().flatten()?;
-            Some(message_pack::decode(&record).unwrap_or(JsValue::NULL))
-        }
-    });
-    let Some(Some(value)) = value else { return };
+    let Some(value) = value else { return };
     // It fails when the page has cancelled meanwhile, and then nobody wants the chunk.
     drop(controller.enqueue_with_chunk(&value));
     let pull = pipe.borrow_mut().pull.take();
@@ -323,15 +354,17 @@ fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
         let Some((mut bytes, pending)) = pipe.borrow_mut().writing.take() else {
             return;
         };
-        let (id, kind) = (pipe.borrow().id, pipe.borrow().kind);
-        let piece = match kind {
+        let piece = match pipe.borrow().kind {
             StreamKind::Bytes | StreamKind::Asset => {
                 bytes.slice(..bytes.len().min(CHUNK_BYTES_MAX))
             }
             StreamKind::Messages | StreamKind::Live => bytes.clone(),
         };
         let piece_bytes = piece.len();
-        match with_streams(page, |streams, now| streams.write(id, piece, now)) {
+        let written = with_streams(page, &pipe.borrow(), |streams, id, now| {
+            streams.write(id, piece, now)
+        });
+        match written {
             Some(Ok(Write::Taken)) if piece_bytes == bytes.len() => return pending.resolve(),
             Some(Ok(Write::Taken)) => {
                 bytes.advance(piece_bytes);
@@ -385,6 +418,7 @@ pub(super) fn on_consumed(pipe: &SharedPipe) -> bool {
     let (closing, is_over) = {
         let mut pipe = pipe.borrow_mut();
         pipe.is_written_over = true;
+        pipe.sink_controller = None;
         (pipe.closing.take(), pipe.is_read_over)
     };
     closing.into_iter().for_each(Pending::resolve);
@@ -394,18 +428,23 @@ pub(super) fn on_consumed(pipe: &SharedPipe) -> bool {
 /// The stream is gone: refused, reset, or with its connection.
 pub(super) fn on_gone(pipe: &SharedPipe, reason: &str) {
     let error: JsValue = js_sys::Error::new(reason).into();
-    let (controller, pending, opening) = {
+    let (controller, sink_controller, pending, opening) = {
         let mut pipe = pipe.borrow_mut();
+        pipe.is_gone = true;
         let writing = pipe.writing.take().map(|(_, pending)| pending);
         let pending = [pipe.pull.take(), writing, pipe.closing.take()];
         let gone = Opening::Gone(error.clone());
         (
             pipe.controller.take(),
+            pipe.sink_controller.take(),
             pending,
             core::mem::replace(&mut pipe.opening, gone),
         )
     };
     if let Some(controller) = controller {
+        controller.error_with_e(&error);
+    }
+    if let Some(controller) = sink_controller {
         controller.error_with_e(&error);
     }
     let waiting = if let Opening::Waiting(waiting) = opening {
@@ -418,13 +457,16 @@ pub(super) fn on_gone(pipe: &SharedPipe, reason: &str) {
 }
 
 fn reset(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &str) {
-    let id = pipe.borrow().id;
-    // Gone already, or not taken yet: then it is declined.
-    with_streams(page, |streams, _| {
+    if pipe.borrow().is_over() {
+        return;
+    }
+    // Not taken yet: then it is declined.
+    with_streams(page, &pipe.borrow(), |streams, id, _| {
         streams
             .refuse(id, REFUSE_CODE_GAME_MIN, reason)
             .or_else(|_| streams.reset(id, REFUSE_CODE_GAME_MIN, reason))
     });
+    let id = pipe.borrow().id;
     if let Some(page) = page.upgrade()
         && let Ok(mut page) = page.try_borrow_mut()
     {
@@ -434,14 +476,19 @@ fn reset(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &str) {
     send_out(page);
 }
 
+/// Acts on a pipe's stream of the mux; `None` without a connection, or when the stream is over.
 fn with_streams<R>(
     page: &Weak<RefCell<Page>>,
-    act: impl FnOnce(&mut Mux, Micros) -> R,
+    pipe: &Pipe,
+    act: impl FnOnce(&mut Mux, StreamId, Micros) -> R,
 ) -> Option<R> {
+    if pipe.is_over() {
+        return None;
+    }
     let page = page.upgrade()?;
     let mut page = page.try_borrow_mut().ok()?;
     let streams = page.driver.client.streams().ok()?;
-    Some(act(streams, now()))
+    Some(act(streams, pipe.id, now()))
 }
 
 fn send_out(page: &Weak<RefCell<Page>>) {
