@@ -1,27 +1,40 @@
 //! JavaScript values as MessagePack and back: what events and metadata of a JavaScript game travel as.
 //!
-//! Numbers without a fraction travel as integers, typed arrays of bytes as bin, objects as maps in the
-//! order of their keys. Nesting is bounded in both directions: a value may come from a peer, or hold
+//! Numbers without a fraction travel as integers, buffers and views of bytes as bin, objects as maps in the
+//! order of their keys. What has no such form (a `Map`, a `Date`, a `Float32Array`) is refused: as an object
+//! it would arrive empty. Nesting is bounded in both directions: a value may come from a peer, or hold
 //! itself.
 
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::{
+    Array, ArrayBuffer, DataView, Function, Int8Array, Object, Reflect, Uint8Array,
+    Uint8ClampedArray,
+};
 use tickwire_protocol::{error::DecodeError, limits::DEPTH_MAX};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// The largest integer that JavaScript tells from its neighbours.
 const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 
+thread_local! {
+    /// `Object.prototype.toString`, which tells what was made by `{}` or a page's own class from what the
+    /// browser keeps inside of its objects.
+    static TO_STRING: Function =
+        Reflect::get(&Object::get_prototype_of(&Object::new()), &"toString".into())
+            .unwrap_or_default()
+            .unchecked_into();
+}
+
 /// Appends a JavaScript value as MessagePack.
 ///
 /// # Errors
-/// A sentence, for a value that has no such form: a function, a symbol, one nested too deep.
+/// An `Error`, for a value that has no such form: a function, a symbol, a `Map`, one nested too deep.
 pub(super) fn encode(value: &JsValue, out: &mut Vec<u8>) -> Result<(), JsValue> {
     encode_nested(value, out, 0)
 }
 
 fn encode_nested(value: &JsValue, out: &mut Vec<u8>, depth: usize) -> Result<(), JsValue> {
     if depth > DEPTH_MAX {
-        return Err("a value is nested too deep to be sent".into());
+        return Err(refusal("a value is nested too deep to be sent"));
     }
     if value.is_null() || value.is_undefined() {
         out.push(0xc0);
@@ -32,7 +45,7 @@ fn encode_nested(value: &JsValue, out: &mut Vec<u8>, depth: usize) -> Result<(),
     } else if let Some(text) = value.as_string() {
         encode_length(text.len(), [0xa0, 0xd9, 0xda, 0xdb], 32, out);
         out.extend_from_slice(text.as_bytes());
-    } else if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
+    } else if let Some(bytes) = bytes_of(value) {
         encode_length(bytes.length() as usize, [0, 0xc4, 0xc5, 0xc6], 0, out);
         out.extend_from_slice(&bytes.to_vec());
     } else if Array::is_array(value) {
@@ -41,7 +54,7 @@ fn encode_nested(value: &JsValue, out: &mut Vec<u8>, depth: usize) -> Result<(),
         for item in items.iter() {
             encode_nested(&item, out, depth + 1)?;
         }
-    } else if value.is_object() && !value.is_function() {
+    } else if is_plain(value) {
         let entries = Object::entries(value.unchecked_ref());
         encode_length(entries.length() as usize, [0x80, 0, 0xde, 0xdf], 16, out);
         for entry in entries.iter() {
@@ -50,9 +63,41 @@ fn encode_nested(value: &JsValue, out: &mut Vec<u8>, depth: usize) -> Result<(),
             }
         }
     } else {
-        return Err("a value has a type that cannot be sent".into());
+        return Err(refusal("a value has a type that cannot be sent"));
     }
     Ok(())
+}
+
+fn refusal(sentence: &str) -> JsValue {
+    js_sys::Error::new(sentence).into()
+}
+
+/// What a buffer or a view of single bytes holds. Larger numbers have an order of bytes, which is the machine's.
+fn bytes_of(value: &JsValue) -> Option<Uint8Array> {
+    if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
+        return Some(bytes.clone());
+    }
+    if value.is_instance_of::<ArrayBuffer>() {
+        return Some(Uint8Array::new(value));
+    }
+    let is_view = value.is_instance_of::<DataView>()
+        || value.is_instance_of::<Uint8ClampedArray>()
+        || value.is_instance_of::<Int8Array>();
+    is_view.then(|| {
+        let part = |name: &str| Reflect::get(value, &name.into()).unwrap_or_default();
+        let number = |name: &str| part(name).as_f64().unwrap_or(0.0) as u32;
+        Uint8Array::new_with_byte_offset_and_length(
+            &part("buffer"),
+            number("byteOffset"),
+            number("byteLength"),
+        )
+    })
+}
+
+/// Whether all of an object is in its fields.
+fn is_plain(value: &JsValue) -> bool {
+    let tag = || TO_STRING.with(|to_string| to_string.call0(value)).ok();
+    value.is_object() && tag().is_some_and(|tag| tag == "[object Object]")
 }
 
 fn encode_number(number: f64, out: &mut Vec<u8>) {
@@ -185,6 +230,10 @@ fn decode_map(bytes: &mut &[u8], length: usize, depth: usize) -> Result<JsValue,
     let map = Object::new();
     for _ in 0..length {
         let key = decode_nested(bytes, depth + 1)?;
+        if key.is_object() {
+            // A field's name is made of it by its own methods, and one that lacks them throws.
+            return Err(DecodeError::Invalid("the key of a MessagePack map"));
+        }
         let value = decode_nested(bytes, depth + 1)?;
         let key = key
             .as_string()

@@ -5,15 +5,18 @@ use tickwire_protocol::{
     replicate::encode_by_name,
     schema::{ColumnKind, ColumnSchema, Shape},
 };
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// Appends the input. Fields that the object leaves out are zero; nested ones are found under dotted
 /// names and in nested objects alike.
 ///
 /// # Errors
-/// An `Error` for a field that the input does not have: most likely misspelt.
+/// An `Error` for what is no object, and for a field that the input does not have: most likely misspelt.
 pub(super) fn encode(shape: &Shape, input: &JsValue, out: &mut Vec<u8>) -> Result<(), JsValue> {
-    for key in Object::keys(input.unchecked_ref_object()).iter() {
+    if !input.is_object() {
+        return Err(js_sys::Error::new("an input is an object").into());
+    }
+    for key in Object::keys(input.unchecked_ref::<Object>()).iter() {
         let key = key.as_string().unwrap_or_default();
         let is_known = shape.columns.iter().any(|column| {
             let rest = column.path.strip_prefix(&key);
@@ -63,15 +66,4 @@ fn number(column: &ColumnSchema, value: &JsValue) -> Option<f64> {
             .map(|place| place as f64);
     }
     value.as_f64().or_else(|| value.as_bool().map(f64::from))
-}
-
-/// Anything as an object: what is none has no keys.
-trait AsObject {
-    fn unchecked_ref_object(&self) -> &Object;
-}
-
-impl AsObject for JsValue {
-    fn unchecked_ref_object(&self) -> &Object {
-        wasm_bindgen::JsCast::unchecked_ref(self)
-    }
 }

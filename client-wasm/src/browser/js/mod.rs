@@ -235,12 +235,11 @@ impl Tickwire {
     /// schema's `input`. It is sent once per tick.
     ///
     /// # Errors
-    /// An `Error` for a field the input does not have.
+    /// An `Error` for what is no object, and for a field the input does not have.
     #[wasm_bindgen(js_name = setInput)]
     pub fn set_input(&self, input: &JsValue) -> Result<(), JsValue> {
-        let mut page = self.0.borrow_mut();
-        let client = &mut page.driver.client;
-        let Some(schema) = client.schema().cloned() else {
+        let schema = self.0.borrow().driver.client.schema().cloned();
+        let Some(schema) = schema else {
             return Ok(());
         };
         let definition = schema
@@ -248,7 +247,8 @@ impl Tickwire {
             .ok_or_else(|| js_sys::Error::new("this game takes no input"))?;
         let mut bytes = vec![];
         input::encode(&definition.shape, input, &mut bytes)?;
-        client.set_input_bytes(&bytes);
+        // Only now: what reads an object may run code of the page's, and that may call us.
+        self.0.borrow_mut().driver.client.set_input_bytes(&bytes);
         Ok(())
     }
 
