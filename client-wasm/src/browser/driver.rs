@@ -90,6 +90,12 @@ impl Driver {
     ) -> bool {
         let mut is_more = false;
         if self.client.poll_connect(now) {
+            // It was to be closed, and the page wanted the next one before it was.
+            if let Some((code, reason)) = self.client.poll_close()
+                && let Some(old) = self.socket.take()
+            {
+                old.close(code, &reason);
+            }
             let arrive = arrive.clone();
             match Socket::open(&self.url, move |event| arrive(Arrival::Socket(event))) {
                 // The old one is closed by now; its listeners go with it.

@@ -58,6 +58,10 @@ impl Client {
     /// [`poll_close`](Self::poll_close) says with which code; whether it is tried again is decided as
     /// for any other loss.
     pub fn handle_message(&mut self, message: &[u8], now: Micros) -> Result<(), PeerError> {
+        if matches!(self.connection, Connection::Ended { .. }) {
+            // What came while our goodbye was on its way. The session still has that to say.
+            return Ok(());
+        }
         let Some(mut session) = self.session.take() else {
             return Ok(());
         };
@@ -205,6 +209,13 @@ impl Client {
             self.inputs.stamp(session, now);
         }
         let result = session.handle_timeout(now);
+        if matches!(self.connection, Connection::Ended { .. }) {
+            // Whether the server heard the goodbye, nobody waits to know.
+            if result.is_err() {
+                self.session = None;
+            }
+            return Ok(());
+        }
         if let Err(error) = &result {
             self.fail(error, now);
         }
@@ -221,6 +232,7 @@ impl Client {
                 let next = session.poll_timeout().min(self.inputs.next(session, now));
                 self.gather.poll_timeout().map_or(next, |at| next.min(at))
             }
+            (Connection::Ended { .. }, None) => now + CONNECT_MICROS_MAX,
             (_, None) => self.since + CONNECT_MICROS_MAX,
         }
     }
@@ -332,6 +344,9 @@ impl Client {
     }
 
     pub(super) fn connect(&mut self, now: Micros) {
+        // One that has said goodbye has nothing to say on the next line.
+        self.session = None;
+        self.gather.clear();
         self.connection = Connection::Connecting;
         self.since = now;
         self.wants_socket = true;

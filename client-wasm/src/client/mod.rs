@@ -362,6 +362,7 @@ impl Client {
         }
         self.resume = None;
         self.wants_socket = false;
+        self.assets.on_disconnected();
         self.closing = Some((CloseCode::Normal.number(), String::new()));
         self.connection = Connection::Ended {
             message: "You have left the game.".to_owned(),
