@@ -17,7 +17,8 @@ pub const INPUTS_MAX: usize = 128;
 /// Inputs stamped in one call. A page that slept for longer skips ticks instead of sending a burst.
 pub const INPUTS_PER_FRAME_MAX: u32 = 8;
 
-/// Events of the game that wait for `poll_event`. The oldest is dropped beyond it, and counted.
+/// Events that wait for `poll_event` before one of the game drops the oldest of its kind, which
+/// [`Stats::events_dropped`](crate::Stats::events_dropped) counts.
 pub const EVENTS_WAITING_MAX: usize = 1024;
 
 /// The largest asset a client takes. A manifest that lists a larger one fails that asset alone.

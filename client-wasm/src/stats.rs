@@ -38,6 +38,9 @@ pub struct Stats {
     pub snapshot_bytes: u32,
     /// Entities in view.
     pub entities: u32,
+    /// Events of the game that were dropped because too many waited, since the client was made. See
+    /// [`EVENTS_WAITING_MAX`](crate::limits::EVENTS_WAITING_MAX).
+    pub events_dropped: u64,
     /// Bytes of each stream since the connection began.
     pub traffic: Traffic,
 }
@@ -71,10 +74,11 @@ impl Stats {
     }
 }
 
-/// Sizes and times of the snapshots of the last second.
+/// Sizes and times of the snapshots of the last second, and what was dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     snapshots: VecDeque<(Micros, u32)>,
+    events_dropped: u64,
 }
 
 impl Meter {
@@ -90,6 +94,10 @@ impl Meter {
         self.snapshots.push_back((now, bytes as u32));
     }
 
+    pub(crate) fn on_event_dropped(&mut self) {
+        self.events_dropped += 1;
+    }
+
     fn rates(&self, now: Micros) -> Stats {
         let recent = self
             .snapshots
@@ -100,6 +108,7 @@ impl Meter {
         Stats {
             snapshots_per_second: count,
             snapshot_bytes_per_second: bytes,
+            events_dropped: self.events_dropped,
             snapshot_bytes: self.snapshots.back().map_or(0, |&(_, bytes)| bytes),
             ..Stats::default()
         }

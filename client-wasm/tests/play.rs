@@ -1,6 +1,6 @@
 //! A client plays on virtual time: what it shows, what it sends, and how it comes back.
 
-mod ending;
+mod bounds;
 mod room;
 
 use room::{Chat, FRAME, Named, OTHER, OWN, Play, Position, Rules, SPEED, Steer, TICK};

@@ -12,12 +12,8 @@ use tickwire_protocol::{
 
 use std::sync::Arc;
 
-use super::{Client, ClientEvent, Connection, ReceivedEvent, streams};
-use crate::{
-    limits::{CONNECT_MICROS_MAX, EVENTS_WAITING_MAX},
-    reconnect,
-    world::World,
-};
+use super::{Client, ClientEvent, Connection, ReceivedEvent, event::make_room, streams};
+use crate::{limits::CONNECT_MICROS_MAX, reconnect, world::World};
 
 impl Client {
     /// Whether to open a socket now. Says so once per attempt.
@@ -161,8 +157,8 @@ impl Client {
         if index >= schema.events().len() {
             return Err(DecodeError::OutOfRange("an event's number").into());
         }
-        if self.events.len() == EVENTS_WAITING_MAX {
-            self.events.pop_front();
+        if make_room(&mut self.events) {
+            self.on_event_dropped();
         }
         self.events.push_back(ClientEvent::Event(ReceivedEvent {
             schema,
@@ -170,6 +166,11 @@ impl Client {
             bytes,
         }));
         Ok(())
+    }
+
+    /// An event of the game went to make room.
+    pub(crate) fn on_event_dropped(&mut self) {
+        self.meter.on_event_dropped();
     }
 
     /// The socket is closed, or never opened. 1006 stands for "without a word".

@@ -1,6 +1,6 @@
 //! What a client reports to the game.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use tickwire_protocol::{
@@ -11,7 +11,7 @@ use tickwire_protocol::{
     time::{Micros, Tick},
 };
 
-use crate::assets::AssetEvent;
+use crate::{assets::AssetEvent, limits::EVENTS_WAITING_MAX};
 
 /// Something that happened, for the game to react to.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,18 @@ pub enum ClientEvent {
         /// Whether what this client holds is the same.
         is_equal: bool,
     },
+}
+
+/// Makes room for one more event of the game, when as many wait as may: the oldest of them goes. What else
+/// happened is never dropped for one: a stream whose `Readable` is lost would not be read again. Says whether
+/// one went.
+pub(crate) fn make_room(events: &mut VecDeque<ClientEvent>) -> bool {
+    if events.len() < EVENTS_WAITING_MAX {
+        return false;
+    }
+    let is_of_game = |event: &ClientEvent| matches!(event, ClientEvent::Event(_));
+    let oldest = events.iter().position(is_of_game);
+    oldest.and_then(|place| events.remove(place)).is_some()
 }
 
 /// One of the game's events as it came: read it as the type it is.

@@ -32,6 +32,8 @@ use tickwire_protocol::{
     time::{Micros, Tick},
 };
 
+#[cfg(feature = "native")]
+pub(crate) use event::make_room;
 pub use event::{ClientEvent, ReceivedEvent};
 use gather::Gather;
 

@@ -195,7 +195,8 @@ impl Connection {
 
     /// What happened next, in order, from [`ClientEvent::Joined`] on. `None` when the connection is over.
     ///
-    /// Of more than 1024 that nobody asks for the oldest are dropped; assets' events are not among them.
+    /// Of more than 1024 that nobody asks for the oldest are dropped, those of the game first; assets' events are
+    /// not among them.
     pub async fn next_event(&self) -> Option<ClientEvent> {
         self.shared.wait(shared::State::next_event).await
     }

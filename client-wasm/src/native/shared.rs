@@ -19,7 +19,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::socket::Socket;
 use crate::{
-    client::{Client, ClientEvent, Config},
+    client::{Client, ClientEvent, Config, make_room},
     limits::EVENTS_WAITING_MAX,
 };
 
@@ -247,9 +247,12 @@ impl State {
         self.has_news = true;
     }
 
-    /// Keeps an event for the owner. Of too many the oldest is dropped, as the core does.
+    /// Keeps an event for the owner. Of too many the oldest of the game's is dropped, as the core does; if there
+    /// is none of the game's, the oldest of all, because an owner may never ask.
     fn keep(&mut self, event: ClientEvent) {
-        if self.events.len() == EVENTS_WAITING_MAX {
+        if make_room(&mut self.events) {
+            self.client.on_event_dropped();
+        } else if self.events.len() == EVENTS_WAITING_MAX {
             self.events.pop_front();
         }
         self.events.push_back(event);

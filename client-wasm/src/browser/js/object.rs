@@ -44,6 +44,7 @@ pub(super) fn stats(stats: &Stats) -> JsValue {
             stats.snapshot_bytes_per_second.into(),
         ),
         ("entities", stats.entities.into()),
+        ("eventsDropped", (stats.events_dropped as f64).into()),
         (
             "bytes",
             object(&[

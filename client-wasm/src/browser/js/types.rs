@@ -115,6 +115,8 @@ export interface TickwireStats {
   snapshotsPerSecond: number;
   snapshotBytesPerSecond: number;
   entities: number;
+  /** Events of the game that were dropped because too many came at once. */
+  eventsDropped: number;
   bytes: {
     control: TickwireTraffic;
     input: TickwireTraffic;

@@ -1,11 +1,15 @@
-//! How a client's game ends by the player's own will, and what may follow.
+//! What a client does at its bounds: the game that is left, and what may follow; events that nobody takes.
 
-use tickwire_client::{ClientEvent, Connection};
-use tickwire_protocol::time::Micros;
+use tickwire_client::{ClientEvent, Connection, limits::EVENTS_WAITING_MAX};
+use tickwire_protocol::{
+    mux::StreamEvent,
+    stream::{StreamKind, StreamOptions},
+    time::Micros,
+};
 
 use crate::{
     SECOND, config,
-    room::{Pipe, Play},
+    room::{Chat, Pipe, Play},
 };
 
 #[test]
@@ -56,4 +60,33 @@ fn who_has_left_may_come_again_at_once() {
     assert!(play.client.is_playing());
     assert_eq!(play.room.hellos.len(), 2);
     assert_eq!(play.room.hellos[1].resume, None, "the seat was given up");
+}
+
+#[test]
+fn events_that_nobody_takes_push_out_each_other_and_nothing_else() {
+    let mut play = Play::new(config(), |_| 20_000);
+    play.run(SECOND, |_, _, _| {});
+    let mut at = play.now;
+    let options = StreamOptions::new(StreamKind::Bytes);
+    let session = play.room.session.as_mut().expect("it is open");
+    let streams = session.streams().expect("it is open");
+    streams.open(options, Micros(at)).expect("the first");
+    let rounds = 40;
+    for _ in 0..rounds {
+        for _ in 0..50 {
+            play.room.send_event(&Chat { text: "x".into() });
+        }
+        at += 50_000;
+        for message in play.room.tick(at) {
+            let taken = play.client.handle_message(&message, Micros(at));
+            taken.expect("it is well-formed");
+        }
+    }
+    let events: Vec<_> = core::iter::from_fn(|| play.client.poll_event()).collect();
+    assert_eq!(events.len(), EVENTS_WAITING_MAX);
+    let is_opened =
+        |event: &ClientEvent| matches!(event, ClientEvent::Stream(StreamEvent::Opened(_)));
+    assert!(is_opened(&events[0]), "{:?}", events[0]);
+    let dropped = play.client.stats(Micros(at)).events_dropped;
+    assert_eq!(dropped + EVENTS_WAITING_MAX as u64 - 1, 50 * rounds);
 }
