@@ -49,6 +49,9 @@ pub(crate) struct Playout {
     oldest: usize,
     /// The transit of the fastest snapshot of the window.
     fastest: i64,
+    /// The same when it was last drawn. What waited while this end stood still comes at once, each snapshot a
+    /// tick faster than the one before.
+    fastest_drawn: Option<i64>,
     /// By how much a snapshot that is just not too late came after the fastest.
     lateness: i64,
     /// What is being drawn: place on the time line, and when it was.
@@ -63,6 +66,7 @@ impl Playout {
             transits: Vec::with_capacity(ARRIVALS_MAX),
             oldest: 0,
             fastest: 0,
+            fastest_drawn: None,
             lateness: 0,
             drawn: None,
         }
@@ -72,6 +76,12 @@ impl Playout {
     pub(crate) fn on_snapshot(&mut self, tick: Tick, now: Micros) {
         let origin = *self.origin.get_or_insert(tick);
         let transit = now.0 as i64 - self.place_of(origin, tick) as i64;
+        if ((self.fastest_drawn.unwrap_or(transit) - transit) as f64) > JUMP_MICROS {
+            // No link becomes as much faster: this end stood still. What came before would count as late.
+            self.transits.clear();
+            self.oldest = 0;
+            self.fastest_drawn = Some(transit);
+        }
         if self.transits.len() < ARRIVALS_MAX {
             self.transits.push(transit);
         } else {
@@ -91,6 +101,7 @@ impl Playout {
     /// snapshot came.
     pub(crate) fn advance(&mut self, now: Micros) -> Option<GameTime> {
         let origin = self.origin?;
+        self.fastest_drawn = Some(self.fastest);
         let target = now.0 as f64 - self.fastest as f64 - self.delay_target_micros();
         let place = match self.drawn {
             None => target,
@@ -228,6 +239,24 @@ mod tests {
             starved_frames(30, |tick| if tick == 200 { 120_000 } else { 40_000 });
         assert_eq!(starved, 0);
         assert!(playout.delay().0 <= PERIOD + 3_000, "{:?}", playout.delay());
+    }
+
+    #[test]
+    fn after_its_own_clock_stood_still_it_draws_the_newest_at_once() {
+        let mut playout = Playout::new(20.0);
+        for tick in 0..200 {
+            playout.on_snapshot(Tick(tick), Micros(u64::from(tick) * PERIOD));
+            playout.advance(Micros(u64::from(tick) * PERIOD + 1_000));
+        }
+        // Five seconds that this end knows nothing of, and what waited for it meanwhile.
+        for tick in 200..300 {
+            playout.on_snapshot(Tick(tick), Micros(200 * PERIOD));
+        }
+        let time = playout
+            .advance(Micros(200 * PERIOD + 1_000))
+            .expect("snapshots came");
+        assert!((290..300).contains(&time.tick.0), "{time:?}");
+        assert!(playout.jitter().0 as f64 <= JUMP_MICROS);
     }
 
     #[test]

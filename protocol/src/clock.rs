@@ -32,6 +32,10 @@ const AIM_DIVISOR: f64 = 6.0;
 /// the room is another one or the machine slept.
 const STEP_MICROS_MIN: i64 = 100_000;
 
+/// The two directions' shortest delays make up a round trip, which cannot be negative but for drift and what is
+/// rounded. Below this one of the clocks has jumped within the window.
+const ROUND_TRIP_MICROS_MIN: i64 = -10_000;
+
 /// The correction blended in is at most this part of the time that passes: the estimate never goes
 /// back, and nothing seen on screen jumps.
 const SLEW_DIVISOR: i64 = 20;
@@ -192,6 +196,14 @@ impl ClockSync {
         let settled = self.is_settled();
         self.up.push(up);
         self.down.push(down);
+        let jumped = self.up.min() + self.down.min() < ROUND_TRIP_MICROS_MIN;
+        if jumped {
+            // A machine slept, or was stopped. What was measured before says nothing of now.
+            (self.up, self.down) = (Delays::new(), Delays::new());
+            self.up.push(up);
+            self.down.push(down);
+            (self.rtt_smoothed, self.jitter_micros) = (None, 0.0);
+        }
         self.tick = pong.next_tick;
         self.tick_due = pong.next_tick_due;
 
@@ -206,7 +218,7 @@ impl ClockSync {
 
         let target = (self.up.min() - self.down.min()) / 2;
         let at_now = self.offset.map_or(target, |offset| offset.at(now));
-        let step = !settled || (target - at_now).abs() > STEP_MICROS_MIN;
+        let step = !settled || jumped || (target - at_now).abs() > STEP_MICROS_MIN;
         self.offset = Some(Offset {
             from: if step { target } else { at_now },
             to: target,
@@ -442,6 +454,43 @@ mod tests {
         simulation.run(0, 2_200_000);
         assert!(simulation.clock.is_settled());
         assert!(simulation.errors_micros.last().unwrap().abs() < 8_000);
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_is_right_again_with_the_next_pong() {
+        const STOOD: u64 = 5_000_000;
+        for is_client in [true, false] {
+            let mut clock = ClockSync::new(1, Micros(0));
+            clock.on_welcome(&welcome_at(0), Micros(0));
+            // What the client's clock and the server's show, and a pong of 20 ms either way, whose last way back
+            // may take longer.
+            let (mut client, mut server) = (60_000_000, 1_000_000);
+            let mut pong = |client: u64, server: u64, back: u64| {
+                let arrives = Micros(server + 20_000);
+                let pong = Pong {
+                    client_time: Micros(client),
+                    received: arrives,
+                    sent: arrives,
+                    next_tick: Tick(9),
+                    next_tick_due: arrives,
+                };
+                let now = Micros(client + 20_000 + back);
+                clock.on_pong(&pong, now);
+                (difference(clock.server_time(now), now), clock.rtt())
+            };
+            for _ in 0..2 * WINDOW {
+                (client, server) = (client + 500_000, server + 500_000);
+                pong(client, server, 20_000);
+            }
+            // One is under way as a clock stops.
+            (client, server) = (client + 500_000, server + 500_000);
+            let (client_passed, server_passed) = if is_client { (0, STOOD) } else { (STOOD, 0) };
+            pong(client, server, client_passed + 20_000);
+            client += 500_000 + client_passed;
+            server += 500_000 + server_passed;
+            let offset = difference(Micros(server), Micros(client));
+            assert_eq!(pong(client, server, 20_000), (offset, Some(Micros(40_000))));
+        }
     }
 
     #[test]
