@@ -3,7 +3,8 @@
 use tickwire_protocol::time::Micros;
 
 /// States kept to draw between. When more arrive before the drawing gets there, the oldest is dropped
-/// and the drawing jumps forward. At 20 Hz they are 1.6 s.
+/// and the drawing jumps forward; the one that was drawn from last is kept beside them, to tell what came and
+/// went since. At 20 Hz they are 1.6 s.
 pub const FRAMES_MAX: usize = 32;
 
 /// Snapshots whose arrival is remembered to tell how late one may be: 6.4 s at 20 Hz, long enough for a

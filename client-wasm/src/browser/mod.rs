@@ -129,13 +129,13 @@ pub fn run<A: App>(
 }
 
 impl<A: App> Running<A> {
-    /// One round: input, core, and, if the page is shown, the canvas.
+    /// One round: input, core, and, if the page is shown, view and canvas.
     fn beat(&self, draws: bool) {
         let Ok(mut shell) = self.0.try_borrow_mut() else {
             return;
         };
         let now = now();
-        shell.advance(now);
+        shell.advance(now, draws);
         self.pump(&mut shell, now);
         if draws {
             shell.draw(now);
@@ -164,11 +164,17 @@ impl<A: App> Running<A> {
 }
 
 impl<A: App> Shell<A> {
-    fn advance(&mut self, now: Micros) {
+    fn advance(&mut self, now: Micros, draws: bool) {
         let input = self.app.input(&self.devices, &mut self.driver.client);
         self.devices.end_frame();
         self.driver.client.set_input(&input);
-        if let Err(error) = self.driver.client.handle_frame(now) {
+        let client = &mut self.driver.client;
+        let passed = if draws {
+            client.handle_frame(now)
+        } else {
+            client.handle_timeout(now)
+        };
+        if let Err(error) = passed {
             web_sys::console::warn_1(&format!("tickwire: {error}").into());
         }
         self.prediction.handle_frame(&self.driver.client, now);

@@ -183,18 +183,28 @@ impl Client {
         }
     }
 
-    /// Lets time pass: stamps the player's input for every tick that begins, moves the view on, and
-    /// notices silence. Once per animation frame.
+    /// Lets time pass as [`handle_timeout`](Self::handle_timeout) does, and moves the view on. Once per animation
+    /// frame, by who draws: what [`View::entered`](crate::View::entered) and
+    /// [`View::left`](crate::View::left) tell of, is told until the next call.
     ///
     /// # Errors
-    /// [`PeerMisbehaved::TimedOut`] when the server is silent for too long; see
-    /// [`handle_message`](Self::handle_message).
+    /// As [`handle_timeout`](Self::handle_timeout).
     pub fn handle_frame(&mut self, now: Micros) -> Result<(), PeerError> {
         if let Some(world) = &mut self.world
             && self.connection == Connection::Playing
         {
             world.advance(now);
         }
+        self.handle_timeout(now)
+    }
+
+    /// Lets time pass: stamps the player's input for every tick that begins, and notices silence. Whenever
+    /// [`poll_timeout`](Self::poll_timeout) says, or oftener; [`handle_frame`](Self::handle_frame) does it too.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::TimedOut`] when the server is silent for too long; see
+    /// [`handle_message`](Self::handle_message).
+    pub fn handle_timeout(&mut self, now: Micros) -> Result<(), PeerError> {
         let Some(session) = &mut self.session else {
             if self.connection == Connection::Connecting
                 && !self.wants_socket
@@ -223,7 +233,7 @@ impl Client {
         result
     }
 
-    /// When [`handle_frame`](Self::handle_frame) is worth calling next, for a client without animation
+    /// When [`handle_timeout`](Self::handle_timeout) is worth calling next, for a client without animation
     /// frames.
     #[must_use]
     pub fn poll_timeout(&self, now: Micros) -> Micros {

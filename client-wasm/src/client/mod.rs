@@ -110,7 +110,8 @@ pub enum Connection {
 ///
 /// Doors in: [`handle_open`](Self::handle_open), [`handle_message`](Self::handle_message),
 /// [`handle_close`](Self::handle_close) as the socket reports them, and
-/// [`handle_frame`](Self::handle_frame) once per animation frame (a bot: once per tick or more often).
+/// [`handle_frame`](Self::handle_frame) once per animation frame (a bot, which draws nothing:
+/// [`handle_timeout`](Self::handle_timeout) once per tick or more often).
 /// Doors out, to be drained after each of them: [`poll_connect`](Self::poll_connect) says that a socket
 /// is to be opened, [`poll_message`](Self::poll_message) what to send, [`poll_close`](Self::poll_close)
 /// that it is to be closed, [`poll_event`](Self::poll_event) what happened.
@@ -209,7 +210,7 @@ impl Client {
     }
 
     /// Sets what the player holds down from now on. It is stamped and sent once per tick by
-    /// [`handle_frame`](Self::handle_frame), however often it is set.
+    /// [`handle_timeout`](Self::handle_timeout), however often it is set.
     pub fn set_input<I: Replicate>(&mut self, input: &I) {
         self.inputs
             .hold(|bytes| replicate::encode_value(input, bytes));

@@ -153,7 +153,7 @@ impl Driver {
         let mut state = shared.lock();
         if now >= self.deadline {
             // What is wrong comes out as an event and a close code.
-            let _ = state.client.handle_frame(now);
+            let _ = state.client.handle_timeout(now);
         }
         let is_connecting = *state.client.connection() == Standing::Connecting;
         if matches!(self.line, Line::Opening(_)) && !is_connecting {

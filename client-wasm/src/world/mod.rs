@@ -48,6 +48,8 @@ pub(crate) struct World {
     /// Frames to be filled again.
     spare: Vec<Frame>,
     drawn: Option<GameTime>,
+    /// What was drawn from last, if so many came since that it is none of `frames` any more.
+    passed: Option<Frame>,
     /// What was drawn from before the last `advance`, when that is another frame.
     before: Option<Frame>,
     entered: Vec<NetworkId>,
@@ -63,6 +65,7 @@ impl World {
             frames: VecDeque::new(),
             spare: vec![],
             drawn: None,
+            passed: None,
             before: None,
             entered: vec![],
             left: vec![],
@@ -86,7 +89,12 @@ impl World {
             .map(|theirs| theirs == self.replica.checksum());
         if self.frames.len() == FRAMES_MAX {
             let dropped = self.frames.pop_front();
-            self.spare.extend(dropped);
+            // The first to go was drawn from, if anything was.
+            if self.drawn.is_some() && self.passed.is_none() {
+                self.passed = dropped;
+            } else {
+                self.spare.extend(dropped);
+            }
         }
         let mut frame = self.spare.pop().unwrap_or_default();
         frame.fill(&self.replica);
@@ -109,6 +117,7 @@ impl World {
         };
         let is_first = self.drawn.is_none();
         self.drawn = Some(time);
+        self.before = self.passed.take();
         while self.frames.len() > 1 && !self.frames[1].tick().is_after(time.tick) {
             let passed = self.frames.pop_front();
             self.spare.extend(match self.before {

@@ -62,7 +62,8 @@ impl<'a> View<'a> {
         self.from.entities()
     }
 
-    /// Entities that came into view since the frame before.
+    /// Entities that came into view since the frame before, which is the call of
+    /// [`handle_frame`](crate::Client::handle_frame) before the last.
     #[must_use]
     pub fn entered(&self) -> &'a [NetworkId] {
         self.entered

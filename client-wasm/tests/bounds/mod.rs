@@ -1,4 +1,5 @@
-//! What a client does at its bounds: the game that is left, and what may follow; events that nobody takes.
+//! What a client does at its bounds: the game that is left, and what may follow; events that nobody takes,
+//! and frames that nobody draws.
 
 use tickwire_client::{ClientEvent, Connection, limits::EVENTS_WAITING_MAX};
 use tickwire_protocol::{
@@ -9,7 +10,7 @@ use tickwire_protocol::{
 
 use crate::{
     SECOND, config,
-    room::{Chat, Pipe, Play},
+    room::{Chat, OTHER, OWN, Pipe, Play, Position},
 };
 
 #[test]
@@ -89,4 +90,28 @@ fn events_that_nobody_takes_push_out_each_other_and_nothing_else() {
     assert!(is_opened(&events[0]), "{:?}", events[0]);
     let dropped = play.client.stats(Micros(at)).events_dropped;
     assert_eq!(dropped + EVENTS_WAITING_MAX as u64 - 1, 50 * rounds);
+}
+
+#[test]
+fn what_came_and_went_is_told_to_who_draws_however_rarely() {
+    let mut play = Play::new(config(), |_| 20_000);
+    play.run(SECOND, |_, _, _| {});
+    play.room.other_is_there = false;
+    // Nothing is drawn for five seconds, as in a hidden tab, and more states come than are kept.
+    let mut at = play.now;
+    for _ in 0..100 {
+        at += 50_000;
+        for message in play.room.tick(at) {
+            let taken = play.client.handle_message(&message, Micros(at));
+            taken.expect("it is well-formed");
+        }
+        let passed = play.client.handle_timeout(Micros(at));
+        passed.expect("the server is not silent");
+    }
+    let passed = play.client.handle_frame(Micros(at));
+    passed.expect("the server is not silent");
+    let view = play.client.view().expect("snapshots came");
+    assert_eq!((view.entities(), view.left()), (&[OWN][..], &[OTHER][..]));
+    let before = view.before().expect("it was drawn from another state");
+    assert!(before.get::<Position>(OTHER).is_some());
 }
