@@ -232,14 +232,16 @@ fn every_animation_frame(mut act: impl FnMut() + 'static) -> Result<(), JsValue>
     request(&callback).map(drop)
 }
 
-/// Calls `act` every so often, as long as the page lives; rarer in a page that is not shown.
-fn every_millis(millis: i32, act: impl FnMut() + 'static) -> Result<(), JsValue> {
-    let callback = Closure::<dyn FnMut()>::new(act);
+/// Calls `act` every so often, as long as the page lives or until [`stop`]; rarer in a page that is not shown.
+fn every_millis(millis: i32, act: impl FnMut() + 'static) -> Result<i32, JsValue> {
+    let callback = Closure::<dyn FnMut()>::new(act).into_js_value();
     let window = web_sys::window().ok_or("no window")?;
-    window.set_interval_with_callback_and_timeout_and_arguments_0(
-        callback.as_ref().unchecked_ref(),
-        millis,
-    )?;
-    callback.forget();
-    Ok(())
+    window.set_interval_with_callback_and_timeout_and_arguments_0(callback.unchecked_ref(), millis)
+}
+
+/// Calls no more what [`every_millis`] calls. What it holds is freed with the browser's next collection.
+fn stop(timer: i32) {
+    if let Some(window) = web_sys::window() {
+        window.clear_interval_with_handle(timer);
+    }
 }

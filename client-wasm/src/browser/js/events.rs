@@ -55,14 +55,14 @@ pub(super) fn tell(page: &Rc<RefCell<Page>>) {
             asset::on_lost(page, message);
         }
         // What nobody listens for is not copied either.
-        if let Some(listeners) = listeners {
+        if let Some(listeners) = listeners.filter(|listeners| !listeners.is_empty()) {
             call(&listeners, &describe(&event));
         }
     }
 }
 
-fn call(listeners: &[Function], value: &JsValue) {
-    for listener in listeners {
+fn call(listeners: &[(u32, Function)], value: &JsValue) {
+    for (_, listener) in listeners {
         if let Err(error) = listener.call1(&JsValue::UNDEFINED, value) {
             web_sys::console::error_1(&error);
         }

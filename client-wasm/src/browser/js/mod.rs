@@ -25,11 +25,11 @@ use tickwire_protocol::{
     stream::StreamOptions,
     time::Micros,
 };
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
     driver::{Arrival, Driver, now, random_seed, socket_url},
-    every_millis, message_pack,
+    every_millis, message_pack, stop,
 };
 use crate::client::{AssetPolicy, Config, Connection};
 use events::tell;
@@ -41,13 +41,16 @@ use stream::{Pipe, TickwireStream};
 /// nothing, or is not shown.
 const BEAT_MILLIS: i32 = 25;
 
-/// One player's end of a game.
+/// One player's end of a game. The connection lives until `leave()`, or until it has ended for good, whether or
+/// not the page keeps this object.
 #[wasm_bindgen]
 pub struct Tickwire(Rc<RefCell<Page>>);
 
 struct Page {
     driver: Driver,
-    listeners: HashMap<String, Vec<Function>>,
+    /// By the name of what they listen to, each with a number of its own.
+    listeners: HashMap<String, Vec<(u32, Function)>>,
+    listeners_added: u32,
     fields: Vec<Weak<RefCell<FieldState>>>,
     pipes: HashMap<StreamId, Rc<RefCell<Pipe>>>,
     /// Whether names of assets can be asked for, what waits for that, and what is being read.
@@ -55,6 +58,8 @@ struct Page {
     wishes: Vec<asset::Wish>,
     bodies: Vec<Rc<RefCell<asset::Body>>>,
     last_frame: Micros,
+    /// The timer of the beat, while there is a connection to look after. It holds the page.
+    beat: Option<i32>,
 }
 
 #[wasm_bindgen]
@@ -92,38 +97,40 @@ impl Tickwire {
         let page = Page {
             driver: Driver::new(config, socket_url(&url)?),
             listeners: HashMap::new(),
+            listeners_added: 0,
             fields: vec![],
             pipes: HashMap::new(),
             is_listed: false,
             wishes: vec![],
             bodies: vec![],
             last_frame: Micros(0),
+            beat: None,
         };
         let page = Rc::new(RefCell::new(page));
         pump(&page, now());
-        let weak = Rc::downgrade(&page);
-        let beat = Micros::from_millis(BEAT_MILLIS as u64);
-        every_millis(BEAT_MILLIS, move || {
-            let idle = |page: &Rc<RefCell<Page>>| now().since(page.borrow().last_frame) >= beat;
-            if let Some(page) = weak.upgrade().filter(idle) {
-                advance(&page, now());
-            }
-        })?;
+        if page.borrow().beat.is_none() {
+            return Err(js_sys::Error::new("there is no window").into());
+        }
         Ok(Self(page))
     }
 
-    /// Calls `listener` whenever that happens. The names and what they bring are in `TickwireEvents`.
-    pub fn on(
-        &self,
-        #[wasm_bindgen(unchecked_param_type = "keyof TickwireEvents")] name: &str,
-        #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] listener: Function,
-    ) {
-        self.0
-            .borrow_mut()
-            .listeners
-            .entry(name.to_owned())
-            .or_default()
-            .push(listener);
+    /// Calls `listener` whenever that happens, and gives what ends it. Its types are with `TickwireEvents`.
+    #[wasm_bindgen(skip_typescript)]
+    pub fn on(&self, name: String, listener: Function) -> JsValue {
+        let mut page = self.0.borrow_mut();
+        let number = page.listeners_added;
+        page.listeners_added += 1;
+        let listeners = page.listeners.entry(name.clone()).or_default();
+        listeners.push((number, listener));
+        let weak = Rc::downgrade(&self.0);
+        let remove = Closure::<dyn FnMut()>::new(move || {
+            if let Some(page) = weak.upgrade()
+                && let Some(listeners) = page.borrow_mut().listeners.get_mut(&name)
+            {
+                listeners.retain(|&(other, _)| other != number);
+            }
+        });
+        remove.into_js_value()
     }
 
     /// Moves the game on to now and fills all fields. Call it at the start of every animation frame, if
@@ -415,6 +422,31 @@ fn pump(page: &Rc<RefCell<Page>>, now: Micros) {
         tell(page);
     }
     asset::serve(page);
+    attend(page);
+}
+
+/// Starts the beat of a page whose connection is to be looked after, and stops it when that is over.
+fn attend(page: &Rc<RefCell<Page>>) {
+    let Ok(mut borrowed) = page.try_borrow_mut() else {
+        return;
+    };
+    let is_over = matches!(
+        borrowed.driver.client.connection(),
+        Connection::Ended { .. }
+    );
+    if is_over {
+        borrowed.beat.take().into_iter().for_each(stop);
+    } else if borrowed.beat.is_none() {
+        let page = Rc::clone(page);
+        let beat = Micros::from_millis(BEAT_MILLIS as u64);
+        let timer = every_millis(BEAT_MILLIS, move || {
+            if now().since(page.borrow().last_frame) >= beat {
+                advance(&page, now());
+            }
+        });
+        // Without a window there is none, and nothing was begun.
+        borrowed.beat = timer.ok();
+    }
 }
 
 fn arrive(page: &Rc<RefCell<Page>>, arrival: Arrival<'_>) {

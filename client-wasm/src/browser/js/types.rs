@@ -21,6 +21,11 @@ export interface TickwireOptions {
   assets?: boolean | "asked";
 }
 
+export interface Tickwire {
+  /** Calls `listener` whenever that happens. What it returns ends that. */
+  on<K extends keyof TickwireEvents>(name: K, listener: (event: TickwireEvents[K]) => void): () => void;
+}
+
 /** What `on` listens to. */
 export interface TickwireEvents {
   /** The player is in the room; `resumed` when the seat from before a cut was kept. */
