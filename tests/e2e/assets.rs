@@ -160,6 +160,7 @@ async fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else()
         .iter()
         .filter_map(|event| match event {
             AssetEvent::Ready { name, bytes, .. } => Some(format!("{name} {}", bytes.len())),
+            AssetEvent::Unlisted { reason } => Some(reason.clone()),
             AssetEvent::Failed { name, reason } => Some(format!("{name}: {reason}")),
             AssetEvent::Listed
             | AssetEvent::Replaced { .. }

@@ -70,9 +70,14 @@ pub enum AssetEvent {
         /// Whether it came from the cache outside: then it need not be put there.
         cached: bool,
     },
+    /// A manifest cannot be had, or makes no sense. What was listed before stays, and goes on coming.
+    Unlisted {
+        /// Why, for a log.
+        reason: String,
+    },
     /// It cannot be had; a game goes on without it.
     Failed {
-        /// Its name in the manifest, or `manifest`.
+        /// Its name in the manifest.
         name: String,
         /// Why, for a log.
         reason: String,
@@ -457,8 +462,8 @@ impl Assets {
     }
 
     fn fail_manifest(&mut self, reason: &str) {
-        let (name, reason) = ("manifest".to_owned(), reason.to_owned());
-        self.events.push_back(AssetEvent::Failed { name, reason });
+        let reason = reason.to_owned();
+        self.events.push_back(AssetEvent::Unlisted { reason });
         self.events.push_back(AssetEvent::Complete);
     }
 

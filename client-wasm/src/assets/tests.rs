@@ -66,6 +66,7 @@ fn names(assets: &mut Assets) -> Vec<String> {
     core::iter::from_fn(|| assets.poll_event())
         .map(|event| match event {
             AssetEvent::Ready { name, cached, .. } => format!("ready {name} {cached}"),
+            AssetEvent::Unlisted { reason } => format!("unlisted: {reason}"),
             AssetEvent::Failed { name, reason } => format!("failed {name}: {reason}"),
             AssetEvent::Complete => "complete".to_owned(),
             AssetEvent::Listed => "listed".to_owned(),
@@ -230,10 +231,7 @@ fn a_manifest_that_is_none_ends_the_loading() {
     assets.on_end(StreamId(8));
     assert_eq!(
         names(&mut assets),
-        [
-            "failed manifest: the manifest makes no sense here",
-            "complete"
-        ]
+        ["unlisted: the manifest makes no sense here", "complete"]
     );
 }
 
@@ -382,9 +380,9 @@ fn pushes_have_a_bound_and_nonsense_in_one_is_told() {
     assert_eq!(
         names(&mut assets),
         [
-            "failed manifest: it is too large",
+            "unlisted: it is too large",
             "complete",
-            "failed manifest: the manifest makes no sense here",
+            "unlisted: the manifest makes no sense here",
             "complete"
         ]
     );

@@ -30,7 +30,7 @@ pub enum ClientEvent {
         /// How long until the next attempt.
         retry_in: Micros,
     },
-    /// The connection ended for good.
+    /// The connection ended for good, by the server's word or by [`Client::leave`](crate::Client::leave).
     Ended {
         /// What to tell the player.
         message: String,

@@ -358,7 +358,7 @@ impl Client {
         )
     }
 
-    /// Says goodbye and gives the seat up. Nothing is tried any more.
+    /// Says goodbye and gives the seat up. Nothing is tried any more: [`ClientEvent::Ended`] follows.
     pub fn leave(&mut self) {
         if let Some(session) = &mut self.session {
             session.close(CloseCode::Normal, "");
@@ -367,9 +367,14 @@ impl Client {
         self.wants_socket = false;
         self.assets.on_disconnected();
         self.closing = Some((CloseCode::Normal.number(), String::new()));
+        if matches!(self.connection, Connection::Ended { .. }) {
+            return;
+        }
+        let message = "You have left the game.".to_owned();
         self.connection = Connection::Ended {
-            message: "You have left the game.".to_owned(),
+            message: message.clone(),
         };
+        self.events.push_back(ClientEvent::Ended { message });
     }
 
     /// Tries again now, whatever it was waiting for.

@@ -28,6 +28,8 @@ fn who_has_left_does_not_come_back_when_the_farewell_times_out() {
     assert_eq!(play.room.hellos.len(), 1);
     let is_lost = |event: &ClientEvent| matches!(event, ClientEvent::Disconnected { .. });
     assert!(!play.events.iter().any(is_lost), "{:?}", play.events);
+    let is_ended = |event: &&ClientEvent| matches!(event, ClientEvent::Ended { .. });
+    assert_eq!(play.events.iter().filter(is_ended).count(), 1);
     assert!(play.client.poll_timeout(Micros(play.now)) > Micros(play.now));
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Wish {
     name: String,
     options: JsValue,
     pending: Pending,
+    _on_abort: Option<Listener>,
 }
 
 /// A body that a page reads.
@@ -54,10 +55,34 @@ type SharedBody = Rc<RefCell<Body>>;
 /// `Tickwire.fetch`.
 pub(super) fn fetch(page: &Rc<RefCell<Page>>, name: String, options: JsValue) -> Promise {
     let (promise, pending) = Pending::new();
+    let vain = {
+        let page = page.borrow();
+        match &page.unlisted {
+            _ if !page.has_assets => Some("this connection fetches no assets".to_owned()),
+            reason => reason.clone(),
+        }
+    };
+    if let Some(reason) = vain {
+        pending.reject(&js_sys::Error::new(&reason));
+        return promise;
+    }
+    if let Some(reason) = abort_reason(&options) {
+        pending.reject(&reason);
+        return promise;
+    }
+    let on_abort = option(&options, "signal").and_then(|signal| {
+        let (pending, reasons) = (pending.clone(), signal.clone());
+        let listener = Listener::new(signal.unchecked_ref::<EventTarget>(), "abort", move |_| {
+            let reason = option(&reasons, "reason").unwrap_or(JsValue::UNDEFINED);
+            pending.clone().reject(&reason);
+        });
+        listener.ok()
+    });
     let wish = Wish {
         name,
         options,
         pending,
+        _on_abort: on_abort,
     };
     let is_listed = page.borrow().is_listed;
     if is_listed {
@@ -68,25 +93,46 @@ pub(super) fn fetch(page: &Rc<RefCell<Page>>, name: String, options: JsValue) ->
     promise
 }
 
+/// A manifest is asked for: it is worth while to wait for it.
+pub(super) fn on_requested(page: &Rc<RefCell<Page>>) {
+    page.borrow_mut().unlisted = None;
+}
+
+/// A manifest cannot be had. Who waits for the first one waits in vain; what was listed before stays.
+pub(super) fn on_unlisted(page: &Rc<RefCell<Page>>, reason: &str) {
+    if !page.borrow().is_listed {
+        refuse(page, reason);
+    }
+}
+
+/// Rejects what was asked for, and what will be until a manifest is asked for again.
+fn refuse(page: &Rc<RefCell<Page>>, reason: &str) {
+    let wishes = {
+        let mut page = page.borrow_mut();
+        page.unlisted = Some(reason.to_owned());
+        core::mem::take(&mut page.wishes)
+    };
+    let error: JsValue = js_sys::Error::new(reason).into();
+    wishes
+        .into_iter()
+        .for_each(|wish| wish.pending.reject(&error));
+}
+
 /// The manifest is here: what was asked for before can be begun.
 pub(super) fn on_listed(page: &Rc<RefCell<Page>>) {
     page.borrow_mut().is_listed = true;
+    page.borrow_mut().unlisted = None;
     let wishes = core::mem::take(&mut page.borrow_mut().wishes);
     wishes.into_iter().for_each(|wish| grant(page, wish));
 }
 
-/// There is nothing to wait for: no manifest, or no connection any more.
+/// There is nothing to wait for: no connection any more. Who has all of an asset already may read on.
 pub(super) fn on_lost(page: &Rc<RefCell<Page>>, reason: &str) {
+    refuse(page, reason);
+    let waits = |body: &mut SharedBody| body.borrow().whole.is_none();
+    let failed: Vec<SharedBody> = page.borrow_mut().bodies.extract_if(.., waits).collect();
     let error: JsValue = js_sys::Error::new(reason).into();
-    let (wishes, bodies) = {
-        let mut page = page.borrow_mut();
-        let wishes = core::mem::take(&mut page.wishes);
-        (wishes, core::mem::take(&mut page.bodies))
-    };
-    wishes
-        .into_iter()
-        .for_each(|wish| wish.pending.reject(&error));
-    bodies.iter().for_each(|body| fail(body, &error));
+    failed.iter().for_each(|body| fail(body, &error));
 }
 
 /// An asset is here, whole and checked.
@@ -197,6 +243,13 @@ pub(super) fn list<'a>(assets: impl Iterator<Item = AssetStatus<'a>>) -> JsValue
     array.into()
 }
 
+/// The reason of a signal that has spoken already.
+fn abort_reason(options: &JsValue) -> Option<JsValue> {
+    let signal = option(options, "signal")?;
+    let is_aborted = option(&signal, "aborted").is_some_and(|it| it.is_truthy());
+    is_aborted.then(|| option(&signal, "reason").unwrap_or(JsValue::UNDEFINED))
+}
+
 fn grant(page: &Rc<RefCell<Page>>, wish: Wish) {
     match begin(page, wish.name, &wish.options) {
         Ok(response) => wish.pending.resolve_with(&response),
@@ -205,12 +258,10 @@ fn grant(page: &Rc<RefCell<Page>>, wish: Wish) {
 }
 
 fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<JsValue, JsValue> {
-    let signal = option(options, "signal");
-    if let Some(signal) = &signal
-        && option(signal, "aborted").is_some_and(|it| it.is_truthy())
-    {
-        return Err(option(signal, "reason").unwrap_or(JsValue::UNDEFINED));
+    if let Some(reason) = abort_reason(options) {
+        return Err(reason);
     }
+    let signal = option(options, "signal");
     let headers = Headers::new()?;
     {
         let mut page = page.borrow_mut();

@@ -51,8 +51,10 @@ pub(super) fn tell(page: &Rc<RefCell<Page>>) {
         drop(borrowed);
         lost.values()
             .for_each(|pipe| stream::on_gone(pipe, "the connection was lost"));
-        if let ClientEvent::Ended { message } = &event {
-            asset::on_lost(page, message);
+        match &event {
+            ClientEvent::Joined { .. } => asset::on_requested(page),
+            ClientEvent::Ended { message } => asset::on_lost(page, message),
+            _ => {}
         }
         // What nobody listens for is not copied either.
         if let Some(listeners) = listeners.filter(|listeners| !listeners.is_empty()) {
@@ -75,7 +77,7 @@ fn on_asset_event(page: &Rc<RefCell<Page>>, event: &AssetEvent) {
         AssetEvent::Ready { name, bytes, .. } => asset::on_ready(page, name, bytes),
         AssetEvent::Replaced { name } => asset::on_replaced(page, name),
         AssetEvent::Removed { name } => asset::on_failed(page, name, "it was removed"),
-        AssetEvent::Failed { name, reason } if name == "manifest" => asset::on_lost(page, reason),
+        AssetEvent::Unlisted { reason } => asset::on_unlisted(page, reason),
         AssetEvent::Failed { name, reason } => asset::on_failed(page, name, reason),
         AssetEvent::Complete => {}
     }
@@ -156,6 +158,7 @@ const fn name_of(event: &ClientEvent) -> &'static str {
         ClientEvent::Event(_) => "event",
         ClientEvent::Asset(AssetEvent::Ready { .. }) => "asset",
         ClientEvent::Asset(AssetEvent::Failed { .. }) => "assetfailed",
+        ClientEvent::Asset(AssetEvent::Unlisted { .. }) => "manifestfailed",
         ClientEvent::Asset(AssetEvent::Replaced { .. }) => "assetreplaced",
         ClientEvent::Asset(AssetEvent::Removed { .. }) => "assetremoved",
         ClientEvent::Asset(AssetEvent::Listed) => "manifest",
@@ -193,6 +196,7 @@ fn describe(event: &ClientEvent) -> JsValue {
                 ("bytes", bytes),
             ])
         }
+        ClientEvent::Asset(AssetEvent::Unlisted { reason }) => object(&[("reason", reason.into())]),
         ClientEvent::Asset(AssetEvent::Failed { name, reason }) => {
             object(&[("name", name.into()), ("reason", reason.into())])
         }

@@ -53,8 +53,11 @@ struct Page {
     listeners_added: u32,
     fields: Vec<Weak<RefCell<FieldState>>>,
     pipes: HashMap<StreamId, Rc<RefCell<Pipe>>>,
-    /// Whether names of assets can be asked for, what waits for that, and what is being read.
+    /// Whether any are fetched, whether their names can be asked for, what waits for that, and what is being read.
+    has_assets: bool,
     is_listed: bool,
+    /// Why it is in vain to ask for an asset now: nothing of it will come.
+    unlisted: Option<String>,
     wishes: Vec<asset::Wish>,
     bodies: Vec<Rc<RefCell<asset::Body>>>,
     last_frame: Micros,
@@ -86,6 +89,7 @@ impl Tickwire {
             Some(wish) if wish.is_truthy() => AssetPolicy::LookUpThenFetch,
             Some(_) => AssetPolicy::None,
         };
+        let has_assets = assets != AssetPolicy::None;
         let config = Config {
             name: text("name").unwrap_or_default(),
             room: text("room").unwrap_or_default(),
@@ -99,8 +103,10 @@ impl Tickwire {
             listeners: HashMap::new(),
             listeners_added: 0,
             fields: vec![],
+            has_assets,
             pipes: HashMap::new(),
             is_listed: false,
+            unlisted: None,
             wishes: vec![],
             bodies: vec![],
             last_frame: Micros(0),
@@ -340,7 +346,8 @@ impl Tickwire {
     /// the signal cancels the download.
     ///
     /// # Errors
-    /// The promise is rejected for a name that the manifest does not have.
+    /// The promise is rejected for a name that the manifest does not have, when there is no manifest or none is
+    /// fetched (`assets: false`), by the signal, and when the connection has ended for good.
     #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
     pub fn fetch(
         &self,
@@ -385,7 +392,13 @@ impl Tickwire {
 
     /// Tries to connect again now.
     pub fn retry(&self) {
-        self.0.borrow_mut().driver.client.retry(now());
+        {
+            let mut page = self.0.borrow_mut();
+            if matches!(page.driver.client.connection(), Connection::Ended { .. }) {
+                page.unlisted = None;
+            }
+            page.driver.client.retry(now());
+        }
         pump(&self.0, now());
     }
 

@@ -31,7 +31,8 @@ use super::{Page, message_pack, now, object::object, pump};
 /// pays more for a chunk than for its bytes.
 const CHUNK_TO_PAGE_BYTES: usize = 4 * CHUNK_BYTES_MAX;
 
-/// A promise that is settled later.
+/// A promise that is settled later, once: what is said of it after that is not heard.
+#[derive(Clone)]
 pub(super) struct Pending {
     resolve: Function,
     reject: Function,

@@ -32,12 +32,14 @@ export interface TickwireEvents {
   joined: { player: number; resumed: boolean };
   /** The connection was lost and is tried again. */
   disconnected: { message: string; retryInSeconds: number };
-  /** The connection ended for good. */
+  /** The connection ended for good, by the server's word or by `leave`. */
   ended: { message: string };
   /** One of the game's events. */
   event: { name: string; value: any };
   /** The manifest is here, or a newer one, or the server pushed more assets: `assets` lists them. */
   manifest: undefined;
+  /** A manifest cannot be had. What was listed before stays; a `fetch` that waits for the first one is rejected. */
+  manifestfailed: { reason: string };
   /** An asset is here, whole and checked. */
   asset: { name: string; mime: string; bytes: Uint8Array };
   /**

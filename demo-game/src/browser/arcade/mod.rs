@@ -104,6 +104,9 @@ impl Arcade {
                 }
             }
             AssetEvent::Ready { name, bytes, .. } => self.audio.take(&name, &bytes),
+            AssetEvent::Unlisted { reason } => {
+                web_sys::console::warn_1(&format!("assets: {reason}").into());
+            }
             AssetEvent::Failed { name, reason } => {
                 web_sys::console::warn_1(&format!("asset {name}: {reason}").into());
             }
