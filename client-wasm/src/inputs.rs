@@ -33,8 +33,12 @@ impl Inputs {
         encode(held);
     }
 
-    /// A new connection counts its ticks anew.
-    pub(crate) fn on_welcome(&mut self) {
+    /// A new connection counts its ticks anew. What is held was encoded for the input of the last one's schema:
+    /// for another, `is_other`, it is not even an input.
+    pub(crate) fn on_welcome(&mut self, is_other: bool) {
+        if is_other {
+            self.held = None;
+        }
         self.stamped.clear();
         self.lead = InputLead::default();
     }

@@ -120,6 +120,7 @@ impl Client {
     }
 
     fn on_welcome(&mut self, welcome: &Welcome) -> Result<(), PeerError> {
+        let known = self.schema.clone();
         if let Some(bytes) = &welcome.schema {
             let theirs = Schema::decode(bytes)?;
             if let Some(ours) = &self.config.schema
@@ -134,8 +135,9 @@ impl Client {
             .clone()
             .ok_or(DecodeError::Invalid("a welcome without a schema"))?;
         let rate_hz = f64::from(welcome.tick_rate_millihertz) / 1000.0;
+        let is_other_input = known.is_some_and(|known| known.input() != schema.input());
         self.world = Some(Box::new(World::new(schema, welcome.player, rate_hz)));
-        self.inputs.on_welcome();
+        self.inputs.on_welcome(is_other_input);
         self.resume = Some(welcome.resume);
         self.connection = Connection::Playing;
         self.backoff.on_success();

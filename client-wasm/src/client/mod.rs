@@ -216,7 +216,8 @@ impl Client {
             .hold(|bytes| replicate::encode_value(input, bytes));
     }
 
-    /// As [`set_input`](Self::set_input), for an input that was encoded by the schema.
+    /// As [`set_input`](Self::set_input), for an input that was encoded by the schema. A server that comes back
+    /// with another input drops it: encode it again after [`ClientEvent::Joined`].
     pub fn set_input_bytes(&mut self, input: &[u8]) {
         self.inputs.hold(|bytes| bytes.extend_from_slice(input));
     }

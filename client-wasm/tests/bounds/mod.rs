@@ -1,16 +1,18 @@
 //! What a client does at its bounds: the game that is left, and what may follow; events that nobody takes,
-//! and frames that nobody draws.
+//! frames that nobody draws, and a server that comes back as another.
 
-use tickwire_client::{ClientEvent, Connection, limits::EVENTS_WAITING_MAX};
+use tickwire_client::{ClientEvent, Config, Connection, limits::EVENTS_WAITING_MAX};
 use tickwire_protocol::{
     mux::StreamEvent,
+    replicate::Replicate,
+    schema::Schema,
     stream::{StreamKind, StreamOptions},
     time::Micros,
 };
 
 use crate::{
     SECOND, config,
-    room::{Chat, OTHER, OWN, Pipe, Play, Position},
+    room::{Chat, OTHER, OWN, Pipe, Play, Position, Steer},
 };
 
 #[test]
@@ -116,4 +118,34 @@ fn what_came_and_went_is_told_to_who_draws_however_rarely() {
     assert_eq!((view.entities(), view.left()), (&[OWN][..], &[OTHER][..]));
     let before = view.before().expect("it was drawn from another state");
     assert!(before.get::<Position>(OTHER).is_some());
+}
+
+#[test]
+fn an_input_is_not_sent_to_a_server_that_came_back_with_another() {
+    let without = Config {
+        schema: None,
+        ..config()
+    };
+    let mut play = Play::new(without, |_| 20_000);
+    play.client.set_input(&Steer {
+        right: 1.0,
+        fires: true,
+    });
+    play.run(2 * SECOND, |_, _, _| {});
+    assert!(play.room.steer.fires, "what was set before is sent");
+    play.cut(1001, "");
+    let mut other = Schema::new();
+    for component in play.room.schema.components() {
+        other.add_component(component.clone()).expect("as before");
+    }
+    other.set_input(Position::schema()).expect("the first");
+    play.room.schema = other.into();
+    play.room.applied.clear();
+    play.run(2 * SECOND, |_, _, _| {});
+    assert!(play.client.is_playing());
+    assert_eq!(play.room.applied, [], "what it was sent is no input of its");
+    // What is set anew is sent.
+    play.client.set_input(&Steer::default());
+    play.run(SECOND, |_, _, _| {});
+    assert!(!play.room.applied.is_empty());
 }

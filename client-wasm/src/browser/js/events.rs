@@ -13,7 +13,7 @@ use tickwire_protocol::{
 };
 use wasm_bindgen::JsValue;
 
-use super::{Page, asset, message_pack, now, object::object, stream};
+use super::{Page, asset, hold_again, message_pack, now, object::object, stream};
 use crate::{assets::AssetEvent, client::ClientEvent};
 
 /// Tells everything that happened.
@@ -52,7 +52,10 @@ pub(super) fn tell(page: &Rc<RefCell<Page>>) {
         lost.values()
             .for_each(|pipe| stream::on_gone(pipe, "the connection was lost"));
         match &event {
-            ClientEvent::Joined { .. } => asset::on_requested(page),
+            ClientEvent::Joined { .. } => {
+                asset::on_requested(page);
+                hold_again(page);
+            }
             ClientEvent::Ended { message } => asset::on_lost(page, message),
             _ => {}
         }

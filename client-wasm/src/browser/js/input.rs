@@ -7,15 +7,12 @@ use tickwire_protocol::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Appends the input. Fields that the object leaves out are zero; nested ones are found under dotted
+/// Appends the input, an object. Fields that the object leaves out are zero; nested ones are found under dotted
 /// names and in nested objects alike.
 ///
 /// # Errors
-/// An `Error` for what is no object, and for a field that the input does not have: most likely misspelt.
+/// An `Error` for a field that the input does not have: most likely misspelt.
 pub(super) fn encode(shape: &Shape, input: &JsValue, out: &mut Vec<u8>) -> Result<(), JsValue> {
-    if !input.is_object() {
-        return Err(js_sys::Error::new("an input is an object").into());
-    }
     for key in Object::keys(input.unchecked_ref::<Object>()).iter() {
         let key = key.as_string().unwrap_or_default();
         let is_known = shape.columns.iter().any(|column| {

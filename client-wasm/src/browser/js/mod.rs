@@ -51,6 +51,8 @@ struct Page {
     /// By the name of what they listen to, each with a number of its own.
     listeners: HashMap<String, Vec<(u32, Function)>>,
     listeners_added: u32,
+    /// What the page holds down.
+    input: Option<JsValue>,
     fields: Vec<Weak<RefCell<FieldState>>>,
     pipes: HashMap<StreamId, Rc<RefCell<Pipe>>>,
     /// Whether any are fetched, whether their names can be asked for, what waits for that, and what is being read.
@@ -102,6 +104,7 @@ impl Tickwire {
             driver: Driver::new(config, socket_url(&url)?),
             listeners: HashMap::new(),
             listeners_added: 0,
+            input: None,
             fields: vec![],
             has_assets,
             pipes: HashMap::new(),
@@ -245,23 +248,14 @@ impl Tickwire {
     }
 
     /// Sets what the player holds down: numbers, booleans and variants' names by the fields of the
-    /// schema's `input`. It is sent once per tick.
+    /// schema's `input`. It is sent once per tick, from `joined` on if it is set before.
     ///
     /// # Errors
     /// An `Error` for what is no object, and for a field the input does not have.
     #[wasm_bindgen(js_name = setInput)]
     pub fn set_input(&self, input: &JsValue) -> Result<(), JsValue> {
-        let schema = self.0.borrow().driver.client.schema().cloned();
-        let Some(schema) = schema else {
-            return Ok(());
-        };
-        let definition = schema
-            .input()
-            .ok_or_else(|| js_sys::Error::new("this game takes no input"))?;
-        let mut bytes = vec![];
-        input::encode(&definition.shape, input, &mut bytes)?;
-        // Only now: what reads an object may run code of the page's, and that may call us.
-        self.0.borrow_mut().driver.client.set_input_bytes(&bytes);
+        hold(&self.0, input)?;
+        self.0.borrow_mut().input = Some(input.clone());
         Ok(())
     }
 
@@ -408,6 +402,35 @@ impl Tickwire {
         page.driver.client.leave();
         drop(page);
         pump(&self.0, now());
+    }
+}
+
+/// Has the core hold an input, once there is a schema to encode it by.
+fn hold(page: &Rc<RefCell<Page>>, input: &JsValue) -> Result<(), JsValue> {
+    if !input.is_object() {
+        return Err(js_sys::Error::new("an input is an object").into());
+    }
+    let schema = page.borrow().driver.client.schema().cloned();
+    let Some(schema) = schema else {
+        return Ok(());
+    };
+    let definition = schema
+        .input()
+        .ok_or_else(|| js_sys::Error::new("this game takes no input"))?;
+    let mut bytes = vec![];
+    input::encode(&definition.shape, input, &mut bytes)?;
+    // Only now: what reads an object may run code of the page's, and that may call us.
+    page.borrow_mut().driver.client.set_input_bytes(&bytes);
+    Ok(())
+}
+
+/// Encodes what the page holds for a server that may have another schema than the last one.
+fn hold_again(page: &Rc<RefCell<Page>>) {
+    let input = page.borrow().input.clone();
+    if let Some(input) = input
+        && let Err(error) = hold(page, &input)
+    {
+        web_sys::console::error_1(&error);
     }
 }
 
