@@ -3,6 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use js_sys::{Float64Array, Uint32Array};
+use tickwire_protocol::schema::{ComponentSchema, Schema};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use super::message_pack;
@@ -17,6 +18,8 @@ pub(super) struct FieldState {
     /// For a field without a fixed size: its bytes one after another, and where each ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Whether it was looked up in a schema: who misspelt it is told once.
+    is_checked: bool,
 }
 
 impl FieldState {
@@ -28,10 +31,33 @@ impl FieldState {
             numbers: vec![],
             bytes: vec![],
             ends: vec![],
+            is_checked: false,
         }
     }
 
+    /// Says in the console what the game does not have, because it reads like a game that is empty.
+    fn check(&mut self, schema: &Schema) {
+        if core::mem::replace(&mut self.is_checked, true) {
+            return;
+        }
+        let (component, path) = (&self.component, &self.path);
+        let definition = schema.components().iter().find(|it| it.name == *component);
+        let is_there = |definition: &ComponentSchema| {
+            definition.column(path).is_some() || definition.blob(path).is_some()
+        };
+        let missing = match definition {
+            None => format!("the game has no component {component}"),
+            // Without a path it is the entities alone that are asked for.
+            Some(definition) if !path.is_empty() && !is_there(definition) => {
+                format!("the component {component} has no field {path}")
+            }
+            Some(_) => return,
+        };
+        web_sys::console::error_1(&format!("tickwire: {missing}").into());
+    }
+
     pub(super) fn fill(&mut self, view: &View<'_>) {
+        self.check(view.schema());
         view.entities_with(&self.component, &mut self.ids);
         let is_number = view
             .field(&self.component, &self.path, &mut self.numbers)

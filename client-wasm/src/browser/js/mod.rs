@@ -157,7 +157,8 @@ impl Tickwire {
         }
     }
 
-    /// A field of all entities that have a component. Ask once and keep it; `frame()` fills it.
+    /// A field of all entities that have a component. Ask once and keep it; `frame()` fills it. One that the game
+    /// does not have stays empty, and the console says so once the game is known.
     pub fn field(&self, component: String, path: String) -> Field {
         let mut page = self.0.borrow_mut();
         page.fields.retain(|field| field.strong_count() > 0);
