@@ -10,6 +10,7 @@ mod limits;
 mod pages;
 mod share;
 mod talk;
+mod turns;
 
 use std::{path::Path, sync::Arc};
 
