@@ -303,6 +303,127 @@ fn a_replaced_asset_errors_bodies_that_gave_out_bytes_and_others_give_out_the_ne
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_stream_of_the_last_connection_reaches_none_of_the_next() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        "const old = wire.openStream({ page: 'upload', name: 'old' });
+         await old.opened;
+         const writer = old.writable.getWriter();
+         await writer.write('before');
+         const unread = old.readable.getReader().read().catch(({ message }) => message);
+         wire.leave();
+         const joined = new Promise((resolve) => wire.on('joined', resolve));
+         wire.retry();
+         await joined;
+         let next;
+         do next = wire.openStream({ page: 'upload', name: 'next' }); while (next.id < old.id);
+         await next.opened;
+         const whole = new Response(next.readable).text();
+         const late = await writer.write('of the old one').catch(({ message }) => message);
+         const waits = old.bufferedAmount;
+         old.reset('of the old one');
+         const words = next.writable.getWriter();
+         await words.write('12345');
+         await words.close();
+         const last = JSON.parse((await whole).trim().split('\\n').at(-1));
+         return { ids: [old.id, next.id], unread: await unread, late, waits, received: last.received };",
+    )?;
+    ensure!(told["ids"][0] == told["ids"][1], "{told}");
+    ensure!(told["unread"] == "the connection was lost", "{told}");
+    ensure!(told["late"] == told["unread"], "{told}");
+    ensure!(told["waits"] == 0.0 && told["received"] == 5, "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn what_cannot_be_sent_is_refused_and_breaks_nothing() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        "const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.message } };
+         const exotic = [new Map(), new Set(), new Date(), new Float32Array(2), /x/, () => 1];
+         const refused = exotic.map((it) => attempt(() => wire.openStream({ page: 'hello', from: it })));
+         const inputs = [undefined, null, 5, {}].map((it) => attempt(() => wire.setInput(it)));
+         wire.frame();
+         const bytes = new TextEncoder().encode('-ann-');
+         const views = [
+             bytes.slice(1, 4), bytes.slice(1, 4).buffer, new DataView(bytes.buffer, 1, 3),
+             new Uint8ClampedArray(bytes.buffer, 1, 3), new Int8Array(bytes.buffer, 1, 3),
+         ];
+         const heard = await Promise.all(views.map(async (from) => {
+             const stream = wire.openStream({ page: 'hello', from });
+             await stream.writable.close();
+             return new Response(stream.readable).text();
+         }));
+         return { refused, inputs, heard };",
+    )?;
+    let refused = ["a value has a type that cannot be sent"; 6];
+    ensure!(told["refused"] == json!(refused), "{told}");
+    let no_object = "an input is an object";
+    let inputs = [no_object, no_object, no_object, "this game takes no input"];
+    ensure!(told["inputs"] == json!(inputs), "{told}");
+    let heard = ["Welcome, ann!\n"; 5];
+    ensure!(told["heard"] == json!(heard), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn nobody_waits_for_what_will_not_come() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        "const without = new Tickwire({ url: '/gallery/play', assets: false });
+         const off = await without.fetch('coast.jpg').catch(({ message }) => message);
+         without.leave();
+         const stop = new AbortController();
+         const early = new Tickwire({ url: '/gallery/play', assets: 'asked' });
+         const wish = early.fetch('coast.jpg', { signal: stop.signal });
+         stop.abort();
+         const aborted = await wish.catch(({ name }) => name);
+         early.leave();
+
+         const ends = [];
+         wire.on('ended', ({ message }) => ends.push(message));
+         wire.on('ended', () => ends.push('removed'))();
+         const stream = wire.openStream({ page: 'hello', from: 'a' });
+         const [words, answers] = [stream.writable.getWriter(), stream.readable.getReader()];
+         await answers.read();
+         const waiting = [answers.read(), words.closed].map((it) => it.catch(({ message }) => message));
+         const film = (await wire.fetch('film.webm')).body.getReader();
+         const body = (async () => { while (!(await film.read()).done); })().catch(({ message }) => message);
+         wire.leave();
+         const told = await Promise.all(waiting);
+         const late = await wire.fetch('coast.jpg').catch(({ message }) => message);
+         const joined = new Promise((resolve) => wire.on('joined', resolve));
+         wire.retry();
+         await joined;
+         const again = (await (await wire.fetch('coast.jpg')).arrayBuffer()).byteLength > 0;
+         return { off, aborted, ends, told, body: await body, late, again };",
+    )?;
+    ensure!(
+        told["off"] == "this connection fetches no assets" && told["aborted"] == "AbortError",
+        "{told}"
+    );
+    let left = "You have left the game.";
+    ensure!(told["ends"] == json!([left]), "{told}");
+    let lost = "the connection was lost";
+    ensure!(told["told"] == json!([lost, lost]), "{told}");
+    ensure!(told["body"] == left && told["late"] == left, "{told}");
+    ensure!(told["again"] == true, "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn everything_that_the_types_declare_is_there() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
