@@ -77,21 +77,25 @@ fn bytes_of(value: &JsValue) -> Option<Uint8Array> {
     if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
         return Some(bytes.clone());
     }
-    if value.is_instance_of::<ArrayBuffer>() {
-        return Some(Uint8Array::new(value));
-    }
-    let is_view = value.is_instance_of::<DataView>()
+    let is_of_bytes = value.is_instance_of::<ArrayBuffer>()
+        || value.is_instance_of::<DataView>()
         || value.is_instance_of::<Uint8ClampedArray>()
         || value.is_instance_of::<Int8Array>();
-    is_view.then(|| {
-        let part = |name: &str| Reflect::get(value, &name.into()).unwrap_or_default();
-        let number = |name: &str| part(name).as_f64().unwrap_or(0.0) as u32;
-        Uint8Array::new_with_byte_offset_and_length(
-            &part("buffer"),
-            number("byteOffset"),
-            number("byteLength"),
-        )
-    })
+    is_of_bytes.then(|| bytes_under(value))
+}
+
+/// The bytes of a buffer, or those that a view of one shows, whatever it takes them for.
+pub(super) fn bytes_under(buffer_or_view: &JsValue) -> Uint8Array {
+    if buffer_or_view.is_instance_of::<ArrayBuffer>() {
+        return Uint8Array::new(buffer_or_view);
+    }
+    let part = |name: &str| Reflect::get(buffer_or_view, &name.into()).unwrap_or_default();
+    let number = |name: &str| part(name).as_f64().unwrap_or(0.0) as u32;
+    Uint8Array::new_with_byte_offset_and_length(
+        &part("buffer"),
+        number("byteOffset"),
+        number("byteLength"),
+    )
 }
 
 /// Whether all of an object is in its fields.

@@ -6,6 +6,7 @@ use tickwire_protocol::{
     mux::StreamEvent,
     replicate::Replicate,
     schema::Schema,
+    session::ServerSession,
     stream::{StreamKind, StreamOptions},
     time::Micros,
 };
@@ -50,7 +51,7 @@ fn what_comes_after_leaving_does_not_swallow_the_goodbye() {
     let mut goodbye = vec![];
     assert!(play.client.poll_message(0, now, &mut goodbye));
     play.room.handle_message(&goodbye, play.now);
-    let is_open = play.room.session.as_ref().map(|session| session.is_open());
+    let is_open = play.room.session.as_ref().map(ServerSession::is_open);
     assert_eq!(is_open, Some(false), "the room was not told");
 }
 

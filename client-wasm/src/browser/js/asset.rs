@@ -20,8 +20,8 @@ use web_sys::{
 use super::{
     Page,
     object::{field as option, object},
+    pending::Pending,
     pump,
-    stream::Pending,
 };
 use crate::{
     assets::{AssetState, AssetStatus},

@@ -9,6 +9,7 @@ mod events;
 mod field;
 mod input;
 mod object;
+mod pending;
 mod schema;
 mod stream;
 mod types;

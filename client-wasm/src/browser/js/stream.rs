@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use tickwire_protocol::{
     id::StreamId,
     limits::CHUNK_BYTES_MAX,
@@ -25,39 +25,11 @@ use web_sys::{
     WritableStreamDefaultController,
 };
 
-use super::{Page, message_pack, now, object::object, pump};
+use super::{Page, message_pack, now, object::object, pending::Pending, pump};
 
 /// What waits of a stream of bytes is put together up to this before the page gets it: a page that is busy
 /// pays more for a chunk than for its bytes.
 const CHUNK_TO_PAGE_BYTES: usize = 4 * CHUNK_BYTES_MAX;
-
-/// A promise that is settled later, once: what is said of it after that is not heard.
-#[derive(Clone)]
-pub(super) struct Pending {
-    resolve: Function,
-    reject: Function,
-}
-
-impl Pending {
-    pub(super) fn new() -> (Promise, Self) {
-        let mut parts = None;
-        let promise = Promise::new(&mut |resolve, reject| parts = Some((resolve, reject)));
-        let (resolve, reject) = parts.unwrap_or_default();
-        (promise, Self { resolve, reject })
-    }
-
-    pub(super) fn resolve(self) {
-        self.resolve_with(&JsValue::UNDEFINED);
-    }
-
-    pub(super) fn resolve_with(self, value: &JsValue) {
-        drop(self.resolve.call1(&JsValue::UNDEFINED, value));
-    }
-
-    pub(super) fn reject(self, reason: &JsValue) {
-        drop(self.reject.call1(&JsValue::UNDEFINED, reason));
-    }
-}
 
 /// What a page's stream and the mux's events have in common.
 pub(super) struct Pipe {
@@ -509,19 +481,7 @@ fn bytes_of(kind: StreamKind, chunk: &JsValue) -> Result<Bytes, JsValue> {
         return Ok(text.into_bytes().into());
     }
     if chunk.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(chunk) {
-        let view = match chunk.dyn_ref::<ArrayBuffer>() {
-            Some(buffer) => Uint8Array::new(buffer),
-            None => {
-                let part = |name: &str| js_sys::Reflect::get(chunk, &name.into());
-                let number =
-                    |name: &str| part(name).map(|value| value.as_f64().unwrap_or(0.0) as u32);
-                Uint8Array::new_with_byte_offset_and_length(
-                    &part("buffer")?,
-                    number("byteOffset")?,
-                    number("byteLength")?,
-                )
-            }
-        };
+        let view = message_pack::bytes_under(chunk);
         return Ok(view.to_vec().into());
     }
     Err(js_sys::Error::new("a stream of bytes takes bytes and text").into())
