@@ -424,6 +424,38 @@ fn nobody_waits_for_what_will_not_come() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn an_input_set_early_is_sent_and_a_field_that_is_not_there_is_named() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = run(
+        &browser,
+        "const said = [];
+         const error = console.error;
+         console.error = (text) => said.push(text);
+         const game = new Tickwire({ url: '/play', name: 'Early', assets: false });
+         game.setInput({});
+         const fields = [['Positoin', 'x'], ['Position', 'z'], ['Position', 'x'], ['Position', '']];
+         const handles = fields.map(([component, path]) => game.field(component, path));
+         while (!handles[2].ids.length || !game.stats.bytes.input.up) {
+             game.frame();
+             await new Promise((resolve) => setTimeout(resolve, 20));
+         }
+         game.frame();
+         game.leave();
+         console.error = error;
+         return said;",
+    )?;
+    let said = [
+        "tickwire: the game has no component Positoin",
+        "tickwire: the component Position has no field z",
+    ];
+    ensure!(told == json!(said), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn everything_that_the_types_declare_is_there() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
