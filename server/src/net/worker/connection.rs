@@ -42,7 +42,7 @@ pub(crate) struct Connection {
     pub(super) readiness: Readiness,
     /// Whole frames, and the rest of one, that the socket has not taken.
     pending: Vec<u8>,
-    /// Since when the socket refuses to take all. Nothing is tried again until the poll says so.
+    /// Since when the socket has taken nothing of what waits. Nothing is tried again until the poll says so.
     blocked_since: Option<Micros>,
     is_writable: bool,
     /// Assets on their way.
@@ -142,7 +142,7 @@ impl Connection {
         }
     }
 
-    /// Since when the socket has refused to take all.
+    /// Since when the socket has taken nothing, while something waits.
     pub(super) fn blocked_for(&self, now: Micros) -> Micros {
         self.blocked_since
             .map_or(Micros(0), |since| now.since(since))
@@ -176,7 +176,10 @@ impl Connection {
         let written = write_all(&mut self.socket, &self.pending)?;
         if written < self.pending.len() {
             self.pending.drain(..written);
-            self.blocked_since.get_or_insert(now);
+            // Who reads, however slowly, is not stalled.
+            if written > 0 || self.blocked_since.is_none() {
+                self.blocked_since = Some(now);
+            }
             self.is_writable = false;
             return Ok(false);
         }
@@ -274,4 +277,43 @@ fn write_all(socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
 /// The code and the line of a close frame for what a peer did.
 pub(super) fn verdict(error: &PeerError) -> (CloseCode, String) {
     (CloseCode::from(error), error.to_string())
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::unix::net::UnixStream, sync::Arc};
+
+    use super::*;
+    use crate::net::{gate::Gate, metrics::Metrics};
+
+    fn connected() -> (Connection, UnixStream) {
+        let limits = Limits::default();
+        let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let newcomer = Newcomer {
+            socket: Socket::from_pair(ours).unwrap(),
+            read_ahead: bytes::Bytes::new(),
+            permit: gate.enter(None).unwrap(),
+            span: Span::none(),
+        };
+        (Connection::new(newcomer, &limits, Micros(0)), theirs)
+    }
+
+    #[test]
+    fn only_a_socket_that_takes_nothing_is_blocked_for_long() {
+        let second = |number: u64| Micros(number * Micros::PER_SECOND);
+        let (mut connection, mut peer) = connected();
+        let all = connection.write(&vec![7; 4 << 20], second(1)).unwrap();
+        assert!(!all, "the kernel holds less");
+        for now in 2..5 {
+            peer.read_exact(&mut vec![0; 64 << 10]).unwrap();
+            connection.set_writable();
+            assert!(!connection.flush(second(now)).unwrap());
+            assert_eq!(connection.blocked_for(second(now)), Micros(0));
+        }
+        connection.set_writable();
+        assert!(!connection.flush(second(9)).unwrap());
+        assert_eq!(connection.blocked_for(second(9)), second(5));
+    }
 }
