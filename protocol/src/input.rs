@@ -10,7 +10,7 @@
 use crate::{
     coding::Reader,
     error::{ApiMisuse, DecodeError, PeerError},
-    frame::{Frame, FrameKind, first_frame_bytes, put_final_header, put_header},
+    frame::{FrameKind, first_frame_bytes, put_header},
     id::StreamId,
     limits::{INPUT_BYTES_MAX, INPUT_TICKS_AHEAD_MAX, INPUTS_UNSENT_MAX},
     time::Tick,
@@ -189,8 +189,6 @@ fn widen(low: u16, near: Tick) -> Tick {
 pub struct InputOutbox {
     framed: Vec<u8>,
     waiting: usize,
-    /// Length of the newest frame, which may go out without its length.
-    newest_bytes: usize,
 }
 
 impl InputOutbox {
@@ -208,7 +206,6 @@ impl InputOutbox {
             self.framed.drain(..oldest);
             self.waiting -= 1;
         }
-        let start = self.framed.len();
         put_header(
             &mut self.framed,
             FrameKind::Data,
@@ -219,25 +216,19 @@ impl InputOutbox {
         self.framed
             .extend_from_slice(&(tick.0 as u16).to_le_bytes());
         self.framed.extend_from_slice(input);
-        self.newest_bytes = self.framed.len() - start;
         self.waiting += 1;
         Ok(())
     }
 
-    /// Appends all that waits. The newest comes last and ends the message.
+    /// Appends all that waits, the newest last. Each says how long it is: events and pieces of streams may follow
+    /// in the same message.
     ///
     /// Returns whether there was any.
     pub fn flush(&mut self, out: &mut Vec<u8>) -> bool {
         if self.framed.is_empty() {
             return false;
         }
-        let (older, newest) = self.framed.split_at(self.framed.len() - self.newest_bytes);
-        out.extend_from_slice(older);
-        put_final_header(out, StreamId::INPUT);
-        if let Ok(frame) = Frame::decode(&mut Reader::new(newest)) {
-            out.extend_from_slice(frame.payload);
-        }
-        self.framed.clear();
+        out.append(&mut self.framed);
         self.waiting = 0;
         true
     }
@@ -316,6 +307,7 @@ impl InputLead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Frame;
 
     fn payload(tick: Tick, input: &[u8]) -> Vec<u8> {
         [&(tick.0 as u16).to_le_bytes()[..], input].concat()
@@ -441,7 +433,7 @@ mod tests {
         out.clear();
         outbox.push(Tick(0x1234), &[9]).unwrap();
         outbox.flush(&mut out);
-        assert_eq!(out, [0x80, 0x01, 0x34, 0x12, 9]);
+        assert_eq!(out, [0x00, 0x01, 3, 0x34, 0x12, 9]);
     }
 
     #[test]

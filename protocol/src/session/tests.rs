@@ -180,13 +180,34 @@ fn an_input_goes_up_and_a_snapshot_comes_down_uncopied() {
 }
 
 #[test]
-fn the_usual_message_up_is_four_bytes_and_the_input() {
+fn the_usual_message_up_is_five_bytes_and_the_input() {
     let mut pair = Pair::open();
     pair.up(T0);
     pair.client.push_input(Tick(101), b"left").unwrap();
     let mut message = Vec::new();
     pair.client.poll_transmit(1000, T0, &mut message);
-    assert_eq!(message, [&[0x80, 1, 101, 0][..], b"left"].concat());
+    assert_eq!(message, [&[0, 1, 6, 101, 0][..], b"left"].concat());
+}
+
+#[test]
+fn what_follows_an_input_in_a_message_is_no_part_of_it() {
+    let mut pair = Pair::open();
+    pair.up(T0);
+    pair.client.push_input(Tick(101), b"left").unwrap();
+    pair.client.send_event(b"shot").unwrap();
+    let mut message = Vec::new();
+    while pair.client.poll_transmit(1000, T0, &mut message) {}
+    pair.server.handle_message(&message, at(T0)).unwrap();
+    let mut input = Vec::new();
+    assert_eq!(
+        pair.server.poll_input(Tick(101), &mut input),
+        Some(Tick(101))
+    );
+    assert_eq!(input, b"left");
+    assert_eq!(
+        pair.server.poll_event(),
+        Some(ServerEvent::Event(b"shot".to_vec().into()))
+    );
 }
 
 #[test]
