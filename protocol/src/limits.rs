@@ -218,6 +218,10 @@ pub const MARKS_UNANSWERED_MAX: usize = 256;
 /// minute would have it keep a minute's.
 pub(crate) const TRAIN_TURNS_MAX: usize = 256;
 
+/// Parts of the span over which a rate is measured; of each, two moments are kept at most. A peer can make a round trip,
+/// and so the span, as long as it likes.
+pub(crate) const RATE_MOMENTS_MAX: u64 = 1024;
+
 /// How old a chunk of a live stream may get before it is dropped instead of sent.
 pub const LIVE_AGE_MICROS_MAX: Micros = Micros::from_millis(250);
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::time::Micros;
+use crate::{limits::RATE_MOMENTS_MAX, time::Micros};
 
 /// Time that the estimate takes to forget a rate the link no longer has.
 const FORGET: Micros = Micros::from_millis(16_000);
@@ -59,7 +59,7 @@ impl Rate {
             .history
             .back()
             .map_or(Micros(0), |(at, _)| now.since(*at));
-        self.history.push_back((now, delivered));
+        self.note(now, delivered, over);
         while self.history.len() > 2 && now.since(self.history[1].0) >= over {
             self.history.pop_front();
         }
@@ -83,5 +83,40 @@ impl Rate {
         let since_last = since_last.0.min(forget.0);
         let forgotten = self.bytes_per_second.saturating_mul(since_last) / forget.0;
         self.bytes_per_second = rate.max(self.bytes_per_second - forgotten);
+    }
+
+    /// Keeps a moment. Those that lie closer together than a span is divided into give way to the newest.
+    fn note(&mut self, now: Micros, delivered: u64, over: Micros) {
+        let before_last = self.history.iter().nth_back(1);
+        let step = Micros(over.0 / RATE_MOMENTS_MAX);
+        if before_last.is_some_and(|(at, _)| now.since(*at) < step) {
+            self.history.pop_back();
+        }
+        self.history.push_back((now, delivered));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So does a peer that answers its first mark after an hour, if all else it does is ping.
+    #[test]
+    fn a_long_span_keeps_no_more_moments_than_a_short_one() {
+        const TURN_MICROS: u64 = 2000;
+        let mut rate = Rate::default();
+        let mut most = 0;
+        for turn in 1..=1_000_000 {
+            let now = Micros(turn * TURN_MICROS);
+            rate.measure(
+                turn * 20,
+                now,
+                Micros::from_millis(1_000_000),
+                Lower::Allowed,
+            );
+            most = most.max(rate.history.len());
+        }
+        assert!(most as u64 <= 2 * RATE_MOMENTS_MAX + 2, "{most}");
+        assert_eq!(rate.newest(), 10_000);
     }
 }
