@@ -141,6 +141,10 @@ pub const EVENT_BYTES_MAX: usize = 16 * 1024;
 /// Framed events that wait for the socket. Beyond it the peer is too slow, and the session closes.
 pub const EVENTS_UNSENT_BYTES_MAX: usize = 128 * 1024;
 
+/// What waits for the socket to open streams of ours, before a program that opens and resets them in a storm is told to
+/// wait: as many as may be open, with the longest metadata.
+pub const OPENING_UNSENT_BYTES_MAX: usize = STREAMS_OPEN_MAX * METADATA_BYTES_MAX;
+
 /// Framed control messages and stream control frames that a peer may cause to wait for the socket.
 /// Beyond it the peer is too slow, and the session closes.
 pub const CONTROL_UNSENT_BYTES_MAX: usize = 256 * 1024;

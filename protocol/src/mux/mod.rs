@@ -41,7 +41,10 @@ use crate::{
     error::{ApiMisuse, ReceiveError},
     frame::{FrameKind, put_frame},
     id::StreamId,
-    limits::{REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN, STREAMS_OPEN_MAX},
+    limits::{
+        OPENING_UNSENT_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN,
+        STREAMS_OPEN_MAX,
+    },
     stream::{Class, StreamOptions, encode_open},
     time::Micros,
 };
@@ -109,6 +112,8 @@ pub struct Mux {
     events: VecDeque<StreamEvent>,
     /// Frames that open, answer, credit and close streams, as they will stand on the wire.
     urgent: Vec<u8>,
+    /// What of that opens streams at most: our own doing, and not the peer's.
+    opening_bytes: usize,
     /// Streams with credit that goes along with the next message.
     riding: BTreeSet<StreamId>,
     window: Window,
@@ -131,6 +136,7 @@ impl Mux {
             streams_refused: 0,
             events: VecDeque::new(),
             urgent: Vec::new(),
+            opening_bytes: 0,
             riding: BTreeSet::new(),
             window: Window::new(),
             schedule: transmit::Schedule::new(),
@@ -140,11 +146,14 @@ impl Mux {
     /// Opens a stream. It may be written at once, and ended; the answer comes as an event.
     ///
     /// # Errors
-    /// [`ApiMisuse::StreamsExhausted`] when [`STREAMS_OPEN_MAX`] of ours are open;
+    /// [`ApiMisuse::StreamsExhausted`] when [`STREAMS_OPEN_MAX`] of ours are open, or more wait to be told of;
     /// [`ApiMisuse::TooLarge`] for the metadata; [`ApiMisuse::ClassReserved`].
     pub fn open(&mut self, options: StreamOptions, now: Micros) -> Result<StreamId, ApiMisuse> {
         options.check()?;
-        if self.own_open == STREAMS_OPEN_MAX || self.next_own > u32::MAX - 2 {
+        if self.own_open == STREAMS_OPEN_MAX
+            || self.next_own > u32::MAX - 2
+            || self.opening_bytes > OPENING_UNSENT_BYTES_MAX
+        {
             return Err(ApiMisuse::StreamsExhausted(self.own_open));
         }
         let id = StreamId(self.next_own);
@@ -158,7 +167,9 @@ impl Mux {
         };
         let mut payload = Vec::with_capacity(16 + options.metadata.len());
         encode_open(&mut payload, &options, receive.limit());
+        let before = self.urgent.len();
         self.put_urgent(FrameKind::Open, id, &payload);
+        self.opening_bytes += self.urgent.len() - before;
         let state = StreamState {
             phase: Phase::Offered,
             class: options.class,
@@ -361,6 +372,16 @@ impl Mux {
 
     pub(crate) const fn urgent(&mut self) -> &mut Vec<u8> {
         &mut self.urgent
+    }
+
+    /// Some of what was urgent has gone out.
+    pub(crate) fn on_urgent_sent(&mut self) {
+        self.opening_bytes = self.opening_bytes.min(self.urgent.len());
+    }
+
+    /// What waits because of the peer: answers, credit, ends.
+    pub(crate) const fn answer_bytes(&self) -> usize {
+        self.urgent.len() - self.opening_bytes
     }
 
     pub(crate) const fn urgent_bytes(&self) -> usize {

@@ -171,6 +171,7 @@ mod tests {
 
     fn deliver(from: &mut Mux, to: &mut Mux) {
         let mut message = core::mem::take(from.urgent());
+        from.on_urgent_sent();
         from.transmit(Class::Bulk, 100_000, NOW, &mut message);
         let mut reader = crate::coding::Reader::new(&message);
         while !reader.is_empty() {

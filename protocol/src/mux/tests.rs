@@ -47,6 +47,7 @@ impl Mux {
 
     fn message(&mut self, budget: usize, now: Micros) -> Vec<u8> {
         let mut out = core::mem::take(&mut self.urgent);
+        self.on_urgent_sent();
         self.transmit(Class::Bulk, budget, now, &mut out);
         out
     }

@@ -13,7 +13,7 @@ use crate::{
     mux::{Mux, Side},
     pace::Sample,
     session::{
-        control::Control,
+        control::{Control, Farewell},
         pacing::Pacing,
         traffic::{StreamTraffic, Traffic},
     },
@@ -68,6 +68,12 @@ impl Link {
             StreamId::CONTROL,
             &payload,
         );
+    }
+
+    /// Queues the last message. Nothing is looked at behind it, so the events that wait go before it.
+    pub(crate) fn say_goodbye(&mut self, farewell: Farewell) {
+        self.control.append(&mut self.events);
+        self.send_control(&Control::Goodbye(farewell));
     }
 
     /// Queues an event, or says that the peer is too slow for it.
@@ -163,7 +169,7 @@ impl Link {
     ) -> Result<(), PeerError> {
         self.mux().handle_frame(frame, now)?;
         self.traffic.streams_refused = self.mux().streams_refused();
-        if self.control.len() + self.mux().urgent_bytes() > CONTROL_UNSENT_BYTES_MAX {
+        if self.control.len() + self.mux().answer_bytes() > CONTROL_UNSENT_BYTES_MAX {
             return Err(PeerMisbehaved::TooSlow("the control queue").into());
         }
         Ok(())
@@ -199,6 +205,7 @@ impl Link {
             && self.control.is_empty()
         {
             flush(mux.urgent(), &mut self.traffic.control, budget, out);
+            mux.on_urgent_sent();
         }
         if up_to < Class::Event {
             return;

@@ -190,12 +190,11 @@ impl ServerSession {
         Ok(())
     }
 
-    /// Says goodbye. Send what [`poll_transmit`](Self::poll_transmit) gives and close with the same
-    /// code. A second one is ignored.
+    /// Says goodbye, behind the events that wait. Send what [`poll_transmit`](Self::poll_transmit) gives and close
+    /// with the same code. A second one is ignored.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         if self.state != State::Closing {
-            let farewell = Farewell::new(code, reason);
-            self.link.send_control(&Control::Goodbye(farewell));
+            self.link.say_goodbye(Farewell::new(code, reason));
             self.state = State::Closing;
         }
     }

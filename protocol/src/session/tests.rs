@@ -8,8 +8,9 @@ use crate::{
     frame::{FrameKind, put_frame},
     id::{PlayerId, SessionId, StreamId},
     limits::{
-        CLIENT_MESSAGE_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX, HANDSHAKE_MICROS_MAX,
-        INPUT_BYTES_MAX, SILENCE_MICROS_MAX,
+        CLIENT_MESSAGE_BYTES_MAX, CONTROL_UNSENT_BYTES_MAX, EVENT_BYTES_MAX,
+        EVENTS_UNSENT_BYTES_MAX, HANDSHAKE_MICROS_MAX, INPUT_BYTES_MAX, METADATA_BYTES_MAX,
+        SILENCE_MICROS_MAX,
     },
     mux::{StreamEvent, Write},
     pace::Sample,
@@ -569,4 +570,54 @@ fn an_idle_session_takes_less_than_one_kibibyte() {
     }
     let bytes = pair.server.memory_bytes();
     assert!(bytes <= 1024, "{bytes} bytes");
+}
+
+#[test]
+fn what_was_said_before_the_goodbye_arrives_before_it() {
+    let mut pair = Pair::open();
+    pair.up(T0);
+    pair.server.send_event(b"the final score").unwrap();
+    pair.server.close(CloseCode::Normal, "closing");
+    let mut farewell = Vec::new();
+    pair.server
+        .poll_transmit(Class::Control, usize::MAX, at(T0), &mut farewell);
+    assert_eq!(pair.client.handle_message(&farewell, T0), Ok(None));
+    let heard = [pair.client.poll_event(), pair.client.poll_event()];
+    let final_score = ClientEvent::Event(b"the final score"[..].into());
+    assert_eq!(heard[0], Some(final_score));
+    assert!(
+        matches!(heard[1], Some(ClientEvent::Goodbye(_))),
+        "{heard:?}"
+    );
+
+    let mut pair = Pair::open();
+    pair.up(T0);
+    pair.client.send_event(b"well played").unwrap();
+    pair.client.close(CloseCode::Normal, "bye");
+    pair.up(T0);
+    let heard = [pair.server.poll_event(), pair.server.poll_event()];
+    let well_played = ServerEvent::Event(b"well played"[..].into());
+    assert_eq!(heard[0], Some(well_played));
+    assert!(
+        matches!(heard[1], Some(ServerEvent::Goodbye(_))),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn streams_that_we_open_do_not_count_as_a_slow_peers() {
+    let mut pair = Pair::open();
+    pair.up(T0);
+    let options = StreamOptions {
+        metadata: vec![7; METADATA_BYTES_MAX].into(),
+        ..StreamOptions::new(StreamKind::Bytes)
+    };
+    for _ in 0..2 * CONTROL_UNSENT_BYTES_MAX / METADATA_BYTES_MAX {
+        let streams = pair.client.streams().unwrap();
+        streams.open(options.clone(), T0).unwrap();
+    }
+    pair.server.streams().unwrap().open(options, T0).unwrap();
+    pair.down(T0);
+    pair.up(T0);
+    assert_eq!(pair.server.streams().unwrap().streams_refused(), 0);
 }
