@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use tickwire_protocol::{
+    error::CloseCode,
     limits::CLIENT_MESSAGE_BYTES_MAX,
     session::{ClientSession, Hello},
     time::Micros,
-    websocket::Opcode,
+    websocket::{Opcode, Writer},
 };
 use tickwire_server::{limits::Limits, net::Server};
 
@@ -274,4 +275,36 @@ fn a_game_that_panics_ends_its_room_with_1011_and_no_other() {
     assert!((server.metric("tickwire_rooms") - 1.0).abs() < f64::EPSILON);
     let again = Player::in_room(server.address, "red");
     assert_eq!(again.events_of::<Chat>(), []);
+}
+
+#[test]
+fn a_game_that_panics_as_a_bad_player_leaves_ends_its_room_only() {
+    let fragile = || pucks().on_leave(|_, _| panic!("on purpose"));
+    let server = TestServer::start(Server::new(fragile).workers(1).limits(limits()));
+    let mut witness = Player::in_room(server.address, "blue");
+    let mut bad = Player::in_room(server.address, "red");
+    bad.wire.send(Opcode::Binary, &[0xff; 20]);
+    bad.until_closed();
+    server.until_metric("tickwire_rooms_panicked_total", 1.0);
+    let seen = witness.ticks.len();
+    witness.until("more ticks", |witness| witness.ticks.len() > seen + 5);
+    assert!(Player::in_room(server.address, "green").closed.is_none());
+}
+
+#[test]
+fn who_says_goodbye_right_behind_its_hello_and_then_nothing_is_let_go() {
+    let server = TestServer::start(Server::new(pucks).workers(1).limits(limits()));
+    let mut session = ClientSession::new(Hello::default(), 1, Micros(0));
+    let (mut hello, mut goodbye) = (Vec::new(), Vec::new());
+    session.poll_transmit(usize::MAX, Micros(0), &mut hello);
+    session.close(CloseCode::Normal, "");
+    session.poll_transmit(usize::MAX, Micros(0), &mut goodbye);
+    let mut frames = Vec::new();
+    let mut writer = Writer::client(1);
+    writer.message(Opcode::Binary, &hello, &mut frames);
+    writer.message(Opcode::Binary, &goodbye, &mut frames);
+    let mut wire = Wire::open(server.address);
+    wire.send_raw(&frames);
+    assert_eq!(wire.close_code(), Some(1000));
+    server.until_metric("tickwire_connections", 0.0);
 }

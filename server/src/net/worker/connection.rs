@@ -123,6 +123,11 @@ impl Connection {
         }
     }
 
+    /// Whether it waits for the peer's last frame.
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing { .. })
+    }
+
     /// Has the socket read with its room's next tick, if there is something to read and a room.
     pub(super) fn queue_read(&mut self, key: usize, rooms: &mut Slab<RoomSlot>) {
         if let Phase::Seated { room, .. } = self.phase

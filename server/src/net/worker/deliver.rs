@@ -333,6 +333,7 @@ impl Worker {
             }
             match connection.phase {
                 Phase::Greeting { until, .. } if until <= now => self.condemn_overdue(key, now),
+                Phase::Closing { until, .. } if until <= now => self.drop_connection(key),
                 Phase::Seated { room, seat } => self.count_carried(key, room, seat),
                 _ => {}
             }

@@ -247,7 +247,9 @@ impl Worker {
             .map(|connection| &connection.phase)
         {
             Some(&Phase::Seated { room, seat }) => {
-                self.rooms[room].room.dismiss(seat, error, now);
+                if guarded(|| self.rooms[room].room.dismiss(seat, error, now)).is_none() {
+                    return self.on_room_panicked(room, now);
+                }
                 self.act_on_room_events(room, now);
             }
             Some(Phase::Greeting { .. }) => {

@@ -389,7 +389,11 @@ impl Worker {
                 self.act_on_room_events(room, now);
                 let waits_for_disk = has_transfers && self.continue_transfers(room, seat, now);
                 let has_more = self.transmit_bulk(key, room, seat, now);
-                has_more || waits_for_disk || self.attends_streams(key, now)
+                let is_closing = self
+                    .connections
+                    .get(key)
+                    .is_some_and(Connection::is_closing);
+                has_more || waits_for_disk || is_closing || self.attends_streams(key, now)
             }
         }
     }

@@ -74,11 +74,12 @@ impl Worker {
                 let Some(connection) = self.connections.get_mut(key) else {
                     continue;
                 };
-                if matches!(connection.phase, Phase::Seated { room: of, .. } if of == room) {
-                    connection.readiness.is_queued = false;
-                    if connection.readiness.readable {
-                        keys.push(key);
-                    }
+                // Whoever has its number now is queued once, however often the number stands here.
+                if matches!(connection.phase, Phase::Seated { room: of, .. } if of == room)
+                    && core::mem::take(&mut connection.readiness.is_queued)
+                    && connection.readiness.readable
+                {
+                    keys.push(key);
                 }
             }
         }
