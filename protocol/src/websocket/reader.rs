@@ -47,6 +47,8 @@ pub struct Reader {
     state: State,
     /// The message under way when it is fragmented, and whether it is text.
     fragmented: Option<Kind>,
+    /// How many of its fragments were small.
+    small_fragments: usize,
     /// Payload so far, of a message that did not lie in one read.
     message: Vec<u8>,
     /// Bytes at the start of `message` known to be whole characters.
@@ -93,9 +95,14 @@ const START: State = State::Header {
 /// make a connection heavy for ever.
 const MESSAGE_BYTES_KEPT: usize = 2048;
 
+/// What a fragment counts as at least, and how many small ones of a message are free of that.
+const FRAGMENT_BYTES: usize = 64;
+const SMALL_FRAGMENTS_FREE: usize = 64;
+
 impl Reader {
     /// Reads as `role` what the other role sends. A message of more than `message_bytes_max` bytes,
-    /// all its fragments together, is an error as soon as a header promises it.
+    /// all its fragments together, is an error as soon as a header promises it. After the first 64, fragments count as
+    /// 64 bytes at least: each costs a look, and empty ones could go on for ever.
     #[must_use]
     pub const fn new(role: Role, message_bytes_max: usize) -> Self {
         Self {
@@ -105,6 +112,7 @@ impl Reader {
             fragmented: None,
             message: Vec::new(),
             utf8_bytes: 0,
+            small_fragments: 0,
             is_message_spent: false,
             control: [0; CONTROL_BYTES_MAX],
             control_bytes: 0,
@@ -216,7 +224,13 @@ impl Reader {
             }
             _ => {}
         }
+        if self.fragmented.is_none() {
+            self.small_fragments = 0;
+        }
+        self.small_fragments += usize::from(!header.is_final && header.length < FRAGMENT_BYTES);
+        let small = self.small_fragments.saturating_sub(SMALL_FRAGMENTS_FREE);
         let bytes = self.message.len().saturating_add(header.length);
+        let bytes = bytes.max(small.saturating_mul(FRAGMENT_BYTES));
         if bytes > self.message_bytes_max {
             return Err(PeerMisbehaved::MessageTooBig {
                 bytes,

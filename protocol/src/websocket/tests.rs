@@ -300,6 +300,21 @@ fn a_message_larger_than_the_limit_is_refused_by_its_header() {
 }
 
 #[test]
+fn a_message_of_nothing_but_fragments_does_not_go_on_for_ever() {
+    let read = |fragments: usize| {
+        let mut frames = vec![0x02, 0x80, 0, 0, 0, 0];
+        (1..fragments).for_each(|_| frames.extend([0, 0x80, 0, 0, 0, 0]));
+        frames.extend([0x80, 0x80, 0, 0, 0, 0]);
+        let mut seen = Vec::new();
+        let mut reader = Reader::new(Role::Server, 1000);
+        drain(&mut reader, &[&frames[..], &frames].concat(), &mut seen).map(|()| seen)
+    };
+    let most = 64 + 1000 / 64;
+    assert_eq!(read(most).unwrap().len(), 2);
+    assert_eq!(code_of(read(most + 1)), CloseCode::TooBig);
+}
+
+#[test]
 fn a_promised_length_costs_no_memory() {
     let mut reader = Reader::new(Role::Server, MAX);
     let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0xff, 0xff, 0, 0, 0, 0];
