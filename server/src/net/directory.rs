@@ -26,6 +26,7 @@ pub(crate) struct Directory {
 #[derive(Debug)]
 struct RoomEntry {
     worker: usize,
+    is_made: bool,
     players: Arc<AtomicUsize>,
 }
 
@@ -33,6 +34,8 @@ struct RoomEntry {
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) worker: usize,
+    /// Whether the worker has the room, or will have it when it has read what was sent to it.
+    pub(crate) is_made: bool,
     pub(crate) room: Arc<str>,
     /// The players of the room, for its worker to keep right.
     pub(crate) players: Arc<AtomicUsize>,
@@ -90,12 +93,14 @@ impl Directory {
                 self.loads[worker].fetch_add(NEW_ROOM_LOAD, Relaxed);
                 entry.insert(RoomEntry {
                     worker,
+                    is_made: false,
                     players: Arc::default(),
                 })
             }
         };
         Some(Place {
             worker: entry.worker,
+            is_made: entry.is_made,
             room,
             players: entry.players.clone(),
         })
@@ -140,6 +145,13 @@ impl Directory {
         let less = |load: u64| Some(load.saturating_sub(busy_micros_per_second));
         let _ = self.loads[from].fetch_update(Relaxed, Relaxed, less);
         self.loads[to].fetch_add(busy_micros_per_second, Relaxed);
+    }
+
+    /// The worker of a room has made it.
+    pub(crate) fn note_made(&self, room: &str) {
+        if let Some(mut entry) = self.rooms.get_mut(room) {
+            entry.is_made = true;
+        }
     }
 
     /// A room is another worker's now. New players go there.

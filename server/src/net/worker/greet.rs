@@ -92,7 +92,9 @@ impl Worker {
     }
 
     fn send_to(&mut self, key: usize, hello: Hello, place: Place, unread: &mut [u8], now: Micros) {
-        if place.worker == self.index {
+        // One that is made and not here is on its way here: who is sent to this worker comes after it.
+        let is_coming = place.is_made && !self.room_by_name.contains_key(&place.room);
+        if place.worker == self.index && !is_coming {
             self.seat(key, &hello, &place, now);
             if self.connections.contains(key) && !unread.is_empty() {
                 self.feed(key, unread, now);
@@ -221,6 +223,7 @@ impl Worker {
         let slot = RoomSlot::new(room, place, phase, now);
         let worker = self.index;
         slot.span.in_scope(|| tracing::info!(worker, "made"));
+        self.shared.directory.note_made(&place.room);
         Some(self.put_room(slot))
     }
 

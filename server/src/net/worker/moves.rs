@@ -126,9 +126,92 @@ fn choose(own: u64, other: u64, rooms: &[(usize, u64)]) -> Option<(usize, u64)> 
         .min_by_key(|(_, busy)| busier_after(*busy))
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    use std::{
+        os::unix::net::UnixStream,
+        sync::mpsc::{Receiver, channel},
+    };
+
+    use tickwire_protocol::session::Hello;
+
     use super::*;
+    use crate::{
+        game::Game,
+        limits::Limits,
+        net::{
+            clock::Clock,
+            directory::Directory,
+            gate::Gate,
+            handlers::Handlers,
+            metrics::Metrics,
+            worker::{Newcomer, Shared, Socket, connection::Connection},
+        },
+        room::Room,
+    };
+
+    /// The second of two workers, and what is sent to it.
+    fn worker() -> (Worker, Receiver<Command>) {
+        let (sender, sent) = channel();
+        let (_, commands) = channel();
+        let metrics = Metrics::new(1);
+        let shared = Shared {
+            clock: Clock::start(),
+            limits: Arc::new(Limits::default()),
+            directory: Arc::new(Directory::new(2, 8, 8)),
+            make_game: Arc::new(|| Game::new("nothing")),
+            assets: None,
+            handlers: Handlers::default(),
+            workers: [sender.clone(), sender].into(),
+        };
+        let worker = Worker::new(1, shared, metrics.worker(0).clone(), commands).unwrap();
+        (worker, sent)
+    }
+
+    #[test]
+    fn who_says_hello_while_the_room_is_on_its_way_here_waits_for_it() {
+        let (mut worker, sent) = worker();
+        let limits = Limits::default();
+        let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let newcomer = Newcomer {
+            socket: Socket::from_pair(ours).unwrap(),
+            read_ahead: bytes::Bytes::new(),
+            permit: gate.enter(None).unwrap(),
+            span: tracing::Span::none(),
+        };
+        let connection = Connection::new(newcomer, &limits, Micros(0));
+        let key = worker.adopt(connection).unwrap();
+        // The first worker has made the room, and gives it away.
+        let directory = worker.shared.directory.clone();
+        let place = directory.place_in("den".into()).unwrap();
+        directory.note_made("den");
+        let room = Room::new(Game::new("nothing"), "den", 1, Micros(0)).unwrap();
+        let slot = RoomSlot::new(room, &place, 0.0, Micros(0));
+        let moving = Moving {
+            slot,
+            connections: Vec::new(),
+        };
+        directory.move_room("den", place.worker, 1);
+        let hello = Hello {
+            room: "den".into(),
+            ..Hello::default()
+        };
+        worker.route(key, hello, &mut [], Micros(0));
+        assert!(worker.rooms.is_empty(), "it makes none of its own");
+        worker.on_moving(moving);
+        let Ok(Command::Welcome(arrival)) = sent.try_recv() else {
+            panic!("the connection is not on its way");
+        };
+        worker.on_arrival(*arrival);
+        let players: Vec<_> = worker
+            .rooms
+            .iter()
+            .map(|(_, slot)| slot.room.players())
+            .collect();
+        assert_eq!(players, [1]);
+    }
 
     #[test]
     fn the_room_that_evens_the_two_best_goes() {
