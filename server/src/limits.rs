@@ -34,8 +34,8 @@ pub const ROOMS_MAX: usize = 20_000;
 /// How long a room without players is kept before it is dropped.
 pub const EMPTY_ROOM_KEPT: Micros = Micros::from_millis(30_000);
 
-/// Ticks that a late room simulates without snapshots to catch up; behind by more, it slows its own
-/// clock and says so. Three ticks of 50 ms are what a client's interpolation hides.
+/// Ticks that a late room simulates without snapshots to catch up; behind by more, or still after so many in a row, it
+/// slows its own clock and says so. Three ticks of 50 ms are what a client's interpolation hides.
 pub const CATCH_UP_TICKS_MAX: u32 = 3;
 
 /// Events of one player between two ticks. More is misbehaviour: `RateLimited`.

@@ -17,6 +17,8 @@ pub(super) struct Pacer {
     /// Ticks since `origin`.
     count: u64,
     next: Tick,
+    /// Ticks without snapshots since the last with them.
+    skipped: u32,
 }
 
 /// How one tick is to be done.
@@ -39,6 +41,7 @@ impl Pacer {
             origin: first_due,
             count: 0,
             next: Tick(1),
+            skipped: 0,
         }
     }
 
@@ -66,7 +69,9 @@ impl Pacer {
         let period = Micros::PER_SECOND / u64::from(self.rate_hz);
         let lateness = now.since(self.next_due());
         let behind = u32::try_from(lateness.0 / period).unwrap_or(u32::MAX);
-        let slipped_ticks = if behind > CATCH_UP_TICKS_MAX {
+        // A room that is a little too slow is a little late for ever: it must not leave out snapshots for as long.
+        let is_out_of_patience = self.skipped == CATCH_UP_TICKS_MAX;
+        let slipped_ticks = if behind > CATCH_UP_TICKS_MAX || is_out_of_patience {
             behind
         } else {
             0
@@ -77,10 +82,12 @@ impl Pacer {
         let tick = self.next;
         self.next = tick.next();
         self.count += 1;
+        let skips_snapshots = self.next_due() <= now;
+        self.skipped = if skips_snapshots { self.skipped + 1 } else { 0 };
         Pace {
             tick,
             lateness,
-            skips_snapshots: self.next_due() <= now,
+            skips_snapshots,
             slipped_ticks,
         }
     }
@@ -110,6 +117,23 @@ mod tests {
         assert_eq!(skips, [true, true, false]);
         assert!(paces.iter().all(|pace| pace.slipped_ticks == 0));
         assert_eq!(pacer.next_due(), Micros::from_millis(150));
+    }
+
+    #[test]
+    fn a_room_a_little_too_slow_leaves_out_few_snapshots_in_a_row() {
+        let mut pacer = Pacer::new(20, Micros(0));
+        let mut now = Micros(0);
+        let (mut skipped, mut slipped) = (0, 0);
+        for _ in 0..1000 {
+            let began = now.max(pacer.next_due());
+            let pace = pacer.begin(began);
+            now = began + Micros(51_000);
+            skipped = if pace.skips_snapshots { skipped + 1 } else { 0 };
+            slipped += pace.slipped_ticks;
+            assert!(skipped <= CATCH_UP_TICKS_MAX, "{pace:?}");
+        }
+        // A thousand ticks of 51 ms are 20 more of 50.
+        assert!((10..=20).contains(&slipped), "{slipped}");
     }
 
     #[test]

@@ -108,8 +108,10 @@ impl Worker {
         self.metrics.tick_lateness.observe(pace.lateness);
         self.metrics.ticks_slipped.add(pace.slipped_ticks.into());
         self.act_on_room_events(key, started);
-        if pace.skips_snapshots {
+        if pace.skips_snapshots || pace.slipped_ticks > 0 {
             self.metrics.ticks_late.add(1);
+        }
+        if pace.skips_snapshots {
             let players = self.rooms.get(key).map_or(0, |slot| slot.room.players());
             self.metrics.snapshots_skipped_overrun.add(players as u64);
         }
