@@ -93,6 +93,7 @@ impl Gate {
 
     /// Lets one more HTTP connection of an address in; `None`, counted, when it has too many.
     pub(super) fn enter_http(self: &Arc<Self>, address: IpAddr) -> Option<HttpPermit> {
+        let address = origin(address);
         if !address.is_loopback() {
             let mut count = self.http_addresses.entry(address).or_insert(0);
             if *count >= self.http_per_address_max {
@@ -128,6 +129,7 @@ impl Gate {
             address: None,
             is_greeting: false,
         };
+        let address = address.map(origin);
         if let Some(address) = address.filter(|address| !address.is_loopback()) {
             let mut count = self.addresses.entry(address).or_insert(0);
             if *count >= self.per_address_max {
@@ -189,6 +191,18 @@ fn release(addresses: &DashMap<IpAddr, usize>, address: &IpAddr) {
     });
 }
 
+/// What counts as one address: of IPv6 the network of 64 bits, all of whose addresses a household has; and an IPv4
+/// address as itself, in whatever form the socket gives it.
+fn origin(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(network.into())
+        }
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +242,21 @@ mod tests {
         drop(held);
         assert!(gate.enter(address(1)).is_ok());
         assert!(gate.addresses.is_empty());
+    }
+
+    #[test]
+    fn a_household_is_one_address_in_whatever_form() {
+        let origin_of = |text: &str| origin(text.parse().unwrap()).to_string();
+        assert_eq!(origin_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(origin_of("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(origin_of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(origin_of("192.0.2.1"), "192.0.2.1");
+        let loopback = ["::1", "127.0.0.1", "::ffff:127.0.0.1"];
+        assert!(
+            loopback
+                .iter()
+                .all(|text| origin(text.parse().unwrap()).is_loopback())
+        );
     }
 
     #[test]

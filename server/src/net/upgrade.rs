@@ -4,6 +4,7 @@
 //! were read ahead. A connection that is no plain TCP stream (TLS, a test's pipe) stays in tokio and is
 //! copied to and from a local socket pair.
 
+use core::time::Duration;
 use std::io;
 
 use axum::{
@@ -20,8 +21,9 @@ use tickwire_protocol::websocket::{
     upgrade::{accept_key, is_key},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::TcpStream,
+    sync::oneshot,
 };
 
 use super::{accept::bound_unread, gate::Refusal, worker::Socket};
@@ -119,18 +121,38 @@ pub(super) fn take_socket(upgraded: Upgraded) -> io::Result<(Socket, Bytes)> {
 }
 
 /// Copies between a connection that must stay in tokio and one end of a socket pair; the other end is
-/// the worker's. Either side's end closes the other.
+/// the worker's.
 #[cfg(unix)]
 fn bridge(upgraded: Upgraded) -> io::Result<Socket> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     theirs.set_nonblocking(true)?;
-    let mut inside = tokio::net::UnixStream::from_std(theirs)?;
-    let mut outside = TokioIo::new(upgraded);
-    tokio::spawn(async move {
-        // A broken connection ends both halves; what it broke with concerns nobody.
-        let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-    });
-    Socket::from_pair(ours)
+    let inside = tokio::net::UnixStream::from_std(theirs)?;
+    let (held, let_go) = oneshot::channel();
+    tokio::spawn(carry(
+        TokioIo::new(upgraded),
+        inside,
+        let_go,
+        CLOSE_WAIT.into(),
+    ));
+    Socket::from_pair(ours, Some(held))
+}
+
+/// Carries bytes until both ends are over. Once the worker has let its end go, nobody bounds how long the peer keeps
+/// its own: it gets what was written for it within `patience`, or not at all.
+#[cfg(unix)]
+async fn carry(
+    mut outside: impl AsyncRead + AsyncWrite + Unpin,
+    mut inside: tokio::net::UnixStream,
+    let_go: oneshot::Receiver<()>,
+    patience: Duration,
+) {
+    // A broken connection ends both halves; what it broke with concerns nobody.
+    let mut carried = core::pin::pin!(copy_bidirectional(&mut outside, &mut inside));
+    tokio::select! {
+        _ = &mut carried => return,
+        _ = let_go => {}
+    }
+    let _ = tokio::time::timeout(patience, carried).await;
 }
 
 #[cfg(not(unix))]
@@ -160,4 +182,39 @@ pub(super) async fn refuse(upgrade: OnUpgrade, refusal: Refusal) {
         .await
     };
     let _ = tokio::time::timeout(CLOSE_WAIT.into(), farewell).await;
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    /// Carries between a peer, who may be sent so few bytes at a time, and a worker that has written and let go.
+    async fn carry_to_silent_peer(buffer_bytes: usize) -> tokio::io::DuplexStream {
+        let (outside, peer) = duplex(buffer_bytes);
+        let (mut ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+        let (held, let_go) = oneshot::channel();
+        ours.write_all(&[7; 1000]).await.unwrap();
+        drop((ours, held));
+        carry(outside, theirs, let_go, Duration::from_millis(50)).await;
+        peer
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_says_and_takes_nothing_keeps_no_task_after_its_worker_has_let_go() {
+        let mut peer = carry_to_silent_peer(64).await;
+        let mut taken = Vec::new();
+        peer.read_to_end(&mut taken).await.unwrap();
+        assert_eq!(taken.len(), 64);
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_gets_what_was_written_before_its_worker_let_go() {
+        let mut peer = carry_to_silent_peer(2000).await;
+        let mut taken = Vec::new();
+        peer.read_to_end(&mut taken).await.unwrap();
+        assert_eq!(taken.len(), 1000);
+    }
 }

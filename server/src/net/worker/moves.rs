@@ -176,7 +176,7 @@ mod tests {
         let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let newcomer = Newcomer {
-            socket: Socket::from_pair(ours).unwrap(),
+            socket: Socket::from_pair(ours, None).unwrap(),
             read_ahead: bytes::Bytes::new(),
             permit: gate.enter(None).unwrap(),
             span: tracing::Span::none(),

@@ -10,6 +10,8 @@ use std::io::{self, Read, Write};
 use mio::{Interest, Registry, Token, event::Source};
 use socket2::SockRef;
 use tickwire_protocol::tcp::{Kernel, TcpState};
+#[cfg(unix)]
+use tokio::sync::oneshot;
 
 /// One end of a connection to a player.
 #[derive(Debug)]
@@ -18,7 +20,16 @@ pub(crate) enum Socket {
     Tcp(Tcp),
     /// A local pair, behind which tokio handles what wraps the bytes.
     #[cfg(unix)]
-    Pair(mio::net::UnixStream),
+    Pair(Pair),
+}
+
+/// One end of a local pair.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct Pair {
+    stream: mio::net::UnixStream,
+    /// Dropped with it, which tells whoever has the other end.
+    _held: Option<oneshot::Sender<()>>,
 }
 
 /// A TCP connection, and what its kernel has been told.
@@ -47,11 +58,18 @@ impl Socket {
         Ok(Self::Tcp(Tcp { stream, kernel }))
     }
 
-    /// Takes the worker's end of a local pair.
+    /// Takes the worker's end of a local pair, and what tells the other end when it is dropped.
     #[cfg(unix)]
-    pub(crate) fn from_pair(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+    pub(crate) fn from_pair(
+        stream: std::os::unix::net::UnixStream,
+        held: Option<oneshot::Sender<()>>,
+    ) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self::Pair(mio::net::UnixStream::from_std(stream)))
+        let stream = mio::net::UnixStream::from_std(stream);
+        Ok(Self::Pair(Pair {
+            stream,
+            _held: held,
+        }))
     }
 
     /// Watches the socket for both directions. Edges only: what was reported is not reported again.
@@ -72,7 +90,7 @@ impl Socket {
         none_when_blocked(match self {
             Self::Tcp(tcp) => tcp.stream.read(buffer),
             #[cfg(unix)]
-            Self::Pair(stream) => stream.read(buffer),
+            Self::Pair(pair) => pair.stream.read(buffer),
         })
     }
 
@@ -81,7 +99,7 @@ impl Socket {
         let written = none_when_blocked(match self {
             Self::Tcp(tcp) => tcp.write(bytes),
             #[cfg(unix)]
-            Self::Pair(stream) => stream.write(bytes),
+            Self::Pair(pair) => pair.stream.write(bytes),
         });
         Ok(written?.unwrap_or(0))
     }
@@ -113,7 +131,7 @@ impl Socket {
         match self {
             Self::Tcp(tcp) => &mut tcp.stream,
             #[cfg(unix)]
-            Self::Pair(stream) => stream,
+            Self::Pair(pair) => &mut pair.stream,
         }
     }
 }

@@ -176,7 +176,7 @@ impl Run {
                 ours.set_send_buffer_size(SMALL_BUFFER_BYTES).unwrap();
             }
             let newcomer = Newcomer {
-                socket: Socket::from_pair(ours).unwrap(),
+                socket: Socket::from_pair(ours, None).unwrap(),
                 read_ahead: bytes::Bytes::new(),
                 permit: gate.enter(None).unwrap(),
                 span: tracing::Span::none(),
