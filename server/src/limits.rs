@@ -194,8 +194,15 @@ pub const ASSET_BYTES_KEPT_MAX: u64 = 4 * 1024 * 1024;
 /// Memory for the content of assets. What does not fit is read from disk for each download.
 pub const ASSETS_BYTES_KEPT_MAX: u64 = 256 * 1024 * 1024;
 
-/// Bytes of a large asset that one download reads ahead: sixteen chunks.
-pub const ASSET_READ_AHEAD_BYTES: usize = 256 * 1024;
+/// Bytes of a large asset that one download reads ahead: four chunks.
+pub const ASSET_READ_AHEAD_BYTES: usize = 64 * 1024;
+
+/// Files that are read for one player at a time. Its other downloads of large assets wait; one whose stream has taken
+/// nothing for [`ASSET_STALL`] lets the next one read.
+pub const ASSET_FILES_READ_MAX: usize = 8;
+
+/// How long a download may keep what was read ahead, and take nothing of it, while others wait.
+pub const ASSET_STALL: Micros = Micros::from_millis(1000);
 
 /// What an operator may set. Every limit has a close code and a counter in `/metrics`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub(super) struct Disk {
     requests: Sender<Arc<LargeFile>>,
 }
 
-/// One file being read piece by piece. At most one piece is in memory.
+/// One file being read piece by piece. At most one piece is in memory, and the file is open only while one is read.
 #[derive(Debug)]
 pub(super) struct Reading(Arc<LargeFile>);
 
@@ -36,7 +36,6 @@ struct LargeFile {
 
 #[derive(Debug)]
 struct State {
-    file: Option<File>,
     offset: u64,
     piece: Option<Result<Bytes, String>>,
 }
@@ -46,7 +45,10 @@ impl Disk {
         let (requests, incoming) = mpsc::channel::<Arc<LargeFile>>();
         std::thread::spawn(move || {
             for file in incoming {
-                file.read_piece();
+                // Whoever wanted it may be gone.
+                if Arc::strong_count(&file) > 1 {
+                    file.read_piece();
+                }
             }
         });
         Self { requests }
@@ -61,7 +63,6 @@ impl Disk {
         modified: SystemTime,
     ) -> Reading {
         let state = Mutex::new(State {
-            file: None,
             offset,
             piece: None,
         });
@@ -96,26 +97,20 @@ impl LargeFile {
     }
 
     fn read_piece(&self) {
-        let (file, offset) = {
-            let mut state = self.state();
-            (state.file.take(), state.offset)
-        };
-        let read = file
-            .map_or_else(|| self.open(offset), Ok)
-            .and_then(|mut file| {
-                let left = self
-                    .bytes
-                    .saturating_sub(offset)
-                    .min(ASSET_READ_AHEAD_BYTES as u64) as usize;
-                let mut piece = vec![0; left];
-                file.read_exact(&mut piece)?;
-                Ok((file, piece))
-            });
+        let offset = self.state().offset;
+        let read = self.open(offset).and_then(|mut file| {
+            let left = self
+                .bytes
+                .saturating_sub(offset)
+                .min(ASSET_READ_AHEAD_BYTES as u64) as usize;
+            let mut piece = vec![0; left];
+            file.read_exact(&mut piece)?;
+            Ok(piece)
+        });
         let mut state = self.state();
         match read {
-            Ok((file, piece)) => {
+            Ok(piece) => {
                 state.offset += piece.len() as u64;
-                state.file = Some(file);
                 state.piece = (!piece.is_empty()).then(|| Ok(piece.into()));
             }
             Err(error) => state.piece = Some(Err(error.to_string())),

@@ -1,5 +1,7 @@
 //! One answer under way: chunks come out as fast as the stream takes them.
 
+use std::{path::PathBuf, time::SystemTime};
+
 use bytes::Bytes;
 use tickwire_protocol::limits::CHUNK_BYTES_MAX;
 
@@ -34,7 +36,11 @@ enum Source {
     Memory(Bytes),
     File {
         disk: Disk,
-        reading: Reading,
+        path: PathBuf,
+        bytes: u64,
+        modified: SystemTime,
+        /// Nothing is read before the first poll, and after a rest.
+        reading: Option<Reading>,
         ready: Bytes,
     },
 }
@@ -51,8 +57,11 @@ impl Download {
                 bytes,
                 modified,
             } => Source::File {
-                reading: disk.read(path, offset, bytes, modified),
                 disk,
+                path,
+                bytes,
+                modified,
+                reading: None,
                 ready: Bytes::new(),
             },
         };
@@ -67,6 +76,20 @@ impl Download {
     #[must_use]
     pub const fn bytes_left(&self) -> u64 {
         self.bytes_left
+    }
+
+    /// Whether the next [`poll`](Self::poll) begins to read a file, of which two pieces are in memory then.
+    pub(crate) const fn is_resting(&self) -> bool {
+        matches!(&self.source, Source::File { reading: None, .. })
+    }
+
+    /// Lets go of what was read ahead of a file; the next [`poll`](Self::poll) reads it again.
+    pub(crate) fn rest(&mut self) {
+        if let Source::File { reading, ready, .. } = &mut self.source {
+            *reading = None;
+            *ready = Bytes::new();
+            self.put_back = None;
+        }
     }
 
     /// Takes back a chunk that could not be passed on; the next [`poll`](Self::poll) gives it again.
@@ -88,9 +111,16 @@ impl Download {
             Source::Memory(bytes) => bytes,
             Source::File {
                 disk,
+                path,
+                bytes,
+                modified,
                 reading,
                 ready,
             } => {
+                let reading = reading.get_or_insert_with(|| {
+                    let offset = *bytes - self.bytes_left;
+                    disk.read(path.clone(), offset, *bytes, *modified)
+                });
                 if ready.is_empty() {
                     match disk.poll(reading) {
                         None => return Progress::Waiting,

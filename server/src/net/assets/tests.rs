@@ -195,6 +195,37 @@ fn a_part_of_a_manifest_has_what_it_depends_on_and_nothing_twice() {
 }
 
 #[test]
+fn a_download_that_rested_goes_on_where_it_was() {
+    let folder = Folder::new("rest");
+    let large = large();
+    folder.write("level.bin", &large);
+    let library = Library::open(&folder.0).unwrap();
+    let hash = AssetHash(*blake3::hash(&large).as_bytes());
+    let mut download = library
+        .serve(&AssetRequest::Content {
+            hash,
+            offset: 0,
+            packed: false,
+        })
+        .unwrap();
+    let mut all = Vec::new();
+    for turn in 0.. {
+        match download.poll() {
+            Progress::Chunk(chunk) if turn % 7 == 0 => {
+                download.put_back(chunk);
+                download.rest();
+                assert!(download.is_resting());
+            }
+            Progress::Chunk(chunk) => all.extend_from_slice(&chunk),
+            Progress::Waiting => std::thread::yield_now(),
+            Progress::Done => break,
+            Progress::Failed(said) => panic!("{said}"),
+        }
+    }
+    assert!(all == large);
+}
+
+#[test]
 fn a_large_file_that_vanished_or_was_changed_says_so() {
     let folder = Folder::new("changed");
     folder.write("a.bin", large());

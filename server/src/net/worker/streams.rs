@@ -13,7 +13,7 @@ use tickwire_protocol::{
 
 use super::{Connection, Phase, Worker};
 use crate::{
-    limits::STREAMS_ATTENDED,
+    limits::{ASSET_FILES_READ_MAX, ASSET_STALL, STREAMS_ATTENDED},
     net::assets::{Download, Library, Progress},
     room::SeatIndex,
 };
@@ -30,7 +30,28 @@ const RESET_UNREADABLE: u32 = 410;
 pub(super) struct Transfer {
     stream: StreamId,
     download: Download,
+    /// Or for its turn to be read from it.
     waits_for_disk: bool,
+    may_read: bool,
+    /// When its stream has last taken something.
+    taken_at: Micros,
+}
+
+impl Transfer {
+    const fn new(stream: StreamId, download: Download, now: Micros) -> Self {
+        Self {
+            stream,
+            download,
+            waits_for_disk: false,
+            may_read: false,
+            taken_at: now,
+        }
+    }
+
+    /// Whether it holds what was read of a file, and its stream takes none of it.
+    fn is_stalled(&self, now: Micros) -> bool {
+        self.may_read && !self.waits_for_disk && now.since(self.taken_at) >= ASSET_STALL
+    }
 }
 
 impl Worker {
@@ -107,11 +128,7 @@ impl Worker {
         let Ok(stream) = mux.open(StreamOptions::new(StreamKind::Asset), now) else {
             return;
         };
-        let mut transfer = Transfer {
-            stream,
-            download,
-            waits_for_disk: false,
-        };
+        let mut transfer = Transfer::new(stream, download, now);
         if feed(&mut transfer, mux, now) {
             connection.transfers.push(transfer);
         }
@@ -130,6 +147,7 @@ impl Worker {
         let Some((connection, mux)) = self.transfers_of(room, seat) else {
             return false;
         };
+        take_turns(&mut connection.transfers, now);
         connection
             .transfers
             .retain_mut(|transfer| !transfer.waits_for_disk || feed(transfer, mux, now));
@@ -176,11 +194,7 @@ fn answer(
     let _ = match download {
         Err((code, reason)) => mux.refuse(offer.id, code, &reason),
         Ok(download) => mux.accept(offer.id, now).map(|()| {
-            let mut transfer = Transfer {
-                stream: offer.id,
-                download,
-                waits_for_disk: false,
-            };
+            let mut transfer = Transfer::new(offer.id, download, now);
             if feed(&mut transfer, mux, now) {
                 connection.transfers.push(transfer);
             }
@@ -188,14 +202,37 @@ fn answer(
     };
 }
 
+/// Lets as many files be read as may be at once: those asked for first, and in place of who takes nothing the next.
+fn take_turns(transfers: &mut [Transfer], now: Micros) {
+    let mut reading = transfers.iter().filter(|it| it.may_read).count();
+    for next in 0..transfers.len() {
+        if transfers[next].may_read || !transfers[next].waits_for_disk {
+            continue;
+        }
+        if reading < ASSET_FILES_READ_MAX {
+            reading += 1;
+        } else if let Some(stalled) = transfers.iter_mut().find(|it| it.is_stalled(now)) {
+            stalled.download.rest();
+            stalled.may_read = false;
+        } else {
+            return;
+        }
+        transfers[next].may_read = true;
+        transfers[next].taken_at = now;
+    }
+}
+
 /// Passes on what the stream takes. Says whether there is more to come.
 fn feed(transfer: &mut Transfer, mux: &mut Mux, now: Micros) -> bool {
     let stream = transfer.stream;
     loop {
-        transfer.waits_for_disk = false;
+        transfer.waits_for_disk = transfer.download.is_resting() && !transfer.may_read;
+        if transfer.waits_for_disk {
+            return true;
+        }
         match transfer.download.poll() {
             Progress::Chunk(chunk) => match mux.write(stream, chunk.clone(), now) {
-                Ok(Write::Taken) => {}
+                Ok(Write::Taken) => transfer.taken_at = now,
                 Ok(Write::Full) => {
                     transfer.download.put_back(chunk);
                     return true;
@@ -215,5 +252,54 @@ fn feed(transfer: &mut Transfer, mux: &mut Mux, now: Micros) -> bool {
                 return false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickwire_protocol::asset::AssetHash;
+
+    use super::*;
+    use crate::limits::ASSET_BYTES_KEPT_MAX;
+
+    #[test]
+    fn of_many_downloads_from_the_disk_few_hold_memory_and_who_stalls_gives_way() {
+        let folder = std::env::temp_dir().join(format!("tickwire-turns-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let content = vec![7; ASSET_BYTES_KEPT_MAX as usize + 1];
+        std::fs::write(folder.join("level.bin"), &content).unwrap();
+        let library = Library::open(&folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let request = AssetRequest::Content {
+            hash: AssetHash(*blake3::hash(&content).as_bytes()),
+            offset: 0,
+            packed: false,
+        };
+        let mut transfers: Vec<Transfer> = (0..3 * ASSET_FILES_READ_MAX)
+            .map(|at| {
+                let download = library.serve(&request).unwrap();
+                let mut transfer = Transfer::new(StreamId(at as u32), download, Micros(0));
+                transfer.waits_for_disk = true;
+                transfer
+            })
+            .collect();
+        let reading = |transfers: &[Transfer]| -> Vec<usize> {
+            let all = transfers.iter().enumerate();
+            all.filter(|(_, it)| it.may_read)
+                .map(|(at, _)| at)
+                .collect()
+        };
+        take_turns(&mut transfers, Micros(0));
+        take_turns(&mut transfers, ASSET_STALL);
+        let first: Vec<usize> = (0..ASSET_FILES_READ_MAX).collect();
+        assert_eq!(
+            reading(&transfers),
+            first,
+            "they wait for the disk and not for their streams"
+        );
+        transfers[3].waits_for_disk = false;
+        take_turns(&mut transfers, ASSET_STALL);
+        let next: Vec<usize> = (0..=ASSET_FILES_READ_MAX).filter(|at| *at != 3).collect();
+        assert_eq!(reading(&transfers), next);
     }
 }
