@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     gate::{Gate, HttpPermit},
     metrics::Metrics,
+    proxies::Proxies,
 };
 use crate::limits::{ACCEPT_ERRORS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT, Limits};
 
@@ -34,6 +35,7 @@ pub(super) struct Entrance {
     pub(super) limits: Arc<Limits>,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) proxies: Proxies,
 }
 
 impl Entrance {
@@ -83,7 +85,8 @@ impl Entrance {
         place: Option<OwnedSemaphorePermit>,
         is_ending: watch::Receiver<bool>,
     ) {
-        let Some(permit) = self.gate.enter_http(address.ip()) else {
+        let own = (!self.proxies.contain(address.ip())).then_some(address.ip());
+        let Some(permit) = self.gate.enter_http(own) else {
             tracing::debug!(%address, "too many HTTP connections of one address");
             return;
         };

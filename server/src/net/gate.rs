@@ -32,7 +32,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct HttpPermit {
     gate: Arc<Gate>,
-    address: IpAddr,
+    address: Option<IpAddr>,
 }
 
 /// A place in the process, held by one connection.
@@ -92,9 +92,9 @@ impl Gate {
     }
 
     /// Lets one more HTTP connection of an address in; `None`, counted, when it has too many.
-    pub(super) fn enter_http(self: &Arc<Self>, address: IpAddr) -> Option<HttpPermit> {
-        let address = origin(address);
-        if !address.is_loopback() {
+    pub(super) fn enter_http(self: &Arc<Self>, address: Option<IpAddr>) -> Option<HttpPermit> {
+        let address = counted(address);
+        if let Some(address) = address {
             let mut count = self.http_addresses.entry(address).or_insert(0);
             if *count >= self.http_per_address_max {
                 self.metrics.count_refusal(Refusal::HttpAddress);
@@ -129,8 +129,7 @@ impl Gate {
             address: None,
             is_greeting: false,
         };
-        let address = address.map(origin);
-        if let Some(address) = address.filter(|address| !address.is_loopback()) {
+        if let Some(address) = counted(address) {
             let mut count = self.addresses.entry(address).or_insert(0);
             if *count >= self.per_address_max {
                 return Err(Refusal::Address);
@@ -177,8 +176,8 @@ impl Drop for Permit {
 
 impl Drop for HttpPermit {
     fn drop(&mut self) {
-        if !self.address.is_loopback() {
-            release(&self.gate.http_addresses, &self.address);
+        if let Some(address) = &self.address {
+            release(&self.gate.http_addresses, address);
         }
     }
 }
@@ -189,6 +188,11 @@ fn release(addresses: &DashMap<IpAddr, usize>, address: &IpAddr) {
         *count -= 1;
         *count == 0
     });
+}
+
+/// The address that a connection counts for, if it counts for any.
+fn counted(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.map(origin).filter(|origin| !origin.is_loopback())
 }
 
 /// What counts as one address: of IPv6 the network of 64 bits, all of whose addresses a household has; and an IPv4
@@ -283,7 +287,7 @@ mod tests {
             ..Limits::default()
         };
         let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
-        let address = |last| IpAddr::from([192, 0, 2, last]);
+        let address = |last| Some(IpAddr::from([192, 0, 2, last]));
         let held = [gate.enter_http(address(1)), gate.enter_http(address(1))];
         assert!(held.iter().all(Option::is_some));
         assert!(gate.enter_http(address(1)).is_none());

@@ -15,11 +15,13 @@ mod directory;
 mod gate;
 mod handlers;
 mod metrics;
+mod proxies;
 mod upgrade;
 mod worker;
 
 use std::{
     io,
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
@@ -47,6 +49,7 @@ use self::{
     gate::Gate,
     handlers::Handlers,
     metrics::Metrics,
+    proxies::{Proxies, Visitor},
     worker::{Command, Newcomer, Shared, Worker},
 };
 use crate::{
@@ -66,6 +69,7 @@ pub struct Server {
     files: Option<PathBuf>,
     assets: Option<Library>,
     handlers: Handlers,
+    proxies: Proxies,
 }
 
 /// Why a server could not start or go on.
@@ -98,6 +102,7 @@ impl Server {
             files: None,
             assets: None,
             handlers: Handlers::default(),
+            proxies: Proxies::default(),
         }
     }
 
@@ -134,6 +139,18 @@ impl Server {
     #[must_use]
     pub fn assets(mut self, assets: Library) -> Self {
         self.assets = Some(assets);
+        self
+    }
+
+    /// Trusts these reverse proxies; none by default. A connection from one of them counts for the address that its
+    /// `X-Forwarded-For` names last before a proxy's, or for none. Its bulk is paced by marks that the client answers, for
+    /// what the kernel knows of it ends at the proxy.
+    ///
+    /// Without it all who come through a proxy count as one address, and a download queues at the proxy, in front of the
+    /// snapshots.
+    #[must_use]
+    pub fn proxies(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.proxies = Proxies::new(addresses);
         self
     }
 
@@ -194,6 +211,7 @@ impl Server {
             gate: Arc::new(Gate::new(&self.limits, metrics.clone())),
             metrics,
             shared,
+            proxies: self.proxies,
             refusals: Arc::new(Semaphore::new(REFUSALS_TOLD_MAX)),
         });
         let mut running = Running {
@@ -235,6 +253,7 @@ impl Server {
             limits: running.door.shared.limits.clone(),
             gate: running.door.gate.clone(),
             metrics: running.door.metrics.clone(),
+            proxies: running.door.proxies.clone(),
         };
         let result = entrance.accept(listener, shutdown).await;
         running.shut_down().await;
@@ -301,6 +320,7 @@ struct Door {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     shared: Shared,
+    proxies: Proxies,
     /// Places for connections that are told why there is none for them.
     refusals: Arc<Semaphore>,
 }
@@ -328,10 +348,14 @@ async fn show_metrics(State(door): State<Arc<Door>>) -> Response {
 
 /// Upgrades a player's connection and hands it to the least loaded worker.
 async fn play(State(door): State<Arc<Door>>, mut request: Request) -> Response {
-    let address = request
+    let peer = request
         .extensions()
         .get::<ConnectInfo<std::net::SocketAddr>>();
-    let address = address.map(|ConnectInfo(address)| address.ip());
+    let peer = peer.map(|ConnectInfo(address)| address.ip());
+    let Visitor {
+        address,
+        is_relayed,
+    } = door.proxies.visitor(peer, request.headers());
     let (response, upgrade) = match answer_upgrade(&mut request, Some(SUBPROTOCOL)) {
         Ok(answer) => answer,
         Err(refusal) => return refusal,
@@ -367,6 +391,7 @@ async fn play(State(door): State<Arc<Door>>, mut request: Request) -> Response {
                 let worker = door.shared.directory.least_loaded();
                 let newcomer = Newcomer {
                     socket,
+                    is_relayed,
                     read_ahead,
                     permit,
                     span,

@@ -1,6 +1,7 @@
 //! Bulk beside the game: marks behind it, and answers to them that do not wait for a tick.
 
 use std::{
+    net::Ipv4Addr,
     thread,
     time::{Duration, Instant},
 };
@@ -127,4 +128,13 @@ fn a_download_whose_kernel_tells_of_the_link_has_no_marks() {
     let server = TestServer::start(sender(file.clone()));
     let mut ann = Player::keeping_messages(server.address);
     assert_eq!(download(&mut ann, &file), 0);
+}
+
+#[test]
+fn a_download_through_a_proxy_goes_by_marks_for_the_kernel_knows_the_way_to_the_proxy_only() {
+    let file = Bytes::from(pattern(3_000_000));
+    let server = sender(file.clone()).proxies([Ipv4Addr::LOCALHOST.into()]);
+    let server = TestServer::start(server);
+    let mut ann = Player::keeping_messages(server.address);
+    assert!(download(&mut ann, &file) > 0);
 }

@@ -51,9 +51,19 @@ impl Wire {
 
     /// Writes the request and what stands behind it at once, without waiting for the answer.
     pub(crate) fn open_ahead(address: SocketAddr, behind: &[u8]) -> Self {
+        Self::ask(address, "", behind)
+    }
+
+    /// Connects as a proxy does for somebody at another address.
+    pub(crate) fn open_for(address: SocketAddr, somebody: &str) -> Self {
+        Self::ask(address, &format!("X-Forwarded-For: {somebody}\r\n"), &[])
+    }
+
+    fn ask(address: SocketAddr, header: &str, behind: &[u8]) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         let (upgrade, request) = Upgrade::request("test", "/play", SUBPROTOCOL, [7; 16]);
+        let request = request.replace("\r\n\r\n", &format!("\r\n{header}\r\n"));
         stream
             .write_all(&[request.as_bytes(), behind].concat())
             .unwrap();

@@ -403,6 +403,21 @@ fn one_address_has_its_limit_and_is_told_4006() {
 }
 
 #[test]
+fn behind_a_proxy_each_address_has_its_own_limit() {
+    let limits = Limits {
+        connections_per_address_max: 1,
+        ..Limits::default()
+    };
+    let server = Server::new(pucks).workers(1).limits(limits);
+    let server = TestServer::start(server.proxies([Ipv4Addr::LOCALHOST.into()]));
+    let _one = Wire::open_for(server.address, "192.0.2.7");
+    let _other = Wire::open_for(server.address, "192.0.2.8");
+    let mut again = Wire::open_for(server.address, "203.0.113.1, 192.0.2.7");
+    assert_eq!(again.close_code(), Some(4006));
+    server.until_metric("tickwire_connections", 2.0);
+}
+
+#[test]
 fn of_many_who_are_refused_some_are_not_even_upgraded_and_hold_nothing() {
     let limits = Limits {
         connections_max: 1,

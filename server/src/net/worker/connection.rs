@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub(super) streams_attended: Micros,
     /// Until when bulk counts as under way, in either direction: then every turn of the pump is worth it.
     pub(super) bulk_attended: Micros,
+    /// Whether the socket's link is not the player's.
+    is_relayed: bool,
     /// Whether the kernel says nothing of the link, and the session finds out by itself.
     pub(super) is_paced_by_marks: bool,
     /// What the kernel says of the link; made with the first bulk, if it says anything.
@@ -115,6 +117,7 @@ impl Connection {
             pipes: None,
             streams_attended: now,
             bulk_attended: now,
+            is_relayed: newcomer.is_relayed,
             is_paced_by_marks: false,
             link: None,
             counted: Traffic::default(),
@@ -196,6 +199,9 @@ impl Connection {
 
     /// Asks the kernel how the link is; false when it does not say.
     pub(super) fn sample_link(&mut self, now: Micros) -> bool {
+        if self.is_relayed {
+            return false;
+        }
         let Some(state) = self.socket.bulk_state() else {
             return false;
         };
@@ -298,6 +304,7 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let newcomer = Newcomer {
             socket: Socket::from_pair(ours, None).unwrap(),
+            is_relayed: false,
             read_ahead: bytes::Bytes::new(),
             permit: gate.enter(None).unwrap(),
             span: Span::none(),

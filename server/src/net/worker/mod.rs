@@ -81,6 +81,8 @@ pub(crate) enum Command {
 /// A connection that was just upgraded.
 pub(crate) struct Newcomer {
     pub(crate) socket: Socket,
+    /// Whether a proxy stands between, and the kernel's word is of the way to it.
+    pub(crate) is_relayed: bool,
     /// What came right behind the request for the upgrade.
     pub(crate) read_ahead: Bytes,
     pub(crate) permit: Permit,

@@ -177,6 +177,7 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let newcomer = Newcomer {
             socket: Socket::from_pair(ours, None).unwrap(),
+            is_relayed: false,
             read_ahead: bytes::Bytes::new(),
             permit: gate.enter(None).unwrap(),
             span: tracing::Span::none(),
