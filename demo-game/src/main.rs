@@ -45,6 +45,9 @@ struct Options {
     /// Address to listen on; 0.0.0.0 lets other machines in.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
+    /// Address of a reverse proxy in front of it that is trusted; may be given more than once.
+    #[arg(long, value_name = "ADDRESS")]
+    proxy: Vec<IpAddr>,
     /// Folder with the page's WASM, as `cargo xtask wasm` writes it.
     #[arg(long, default_value = "target/dist")]
     dist: PathBuf,
@@ -124,7 +127,7 @@ async fn run(options: Options) -> Result<(), String> {
     // Watched, so that a picture drawn anew is the one that the next player gets.
     let assets = Library::watch(&options.assets)
         .map_err(|error| format!("the assets in {}: {error}", options.assets.display()))?;
-    let gallery = gallery::start(&options.media)?;
+    let gallery = gallery::start(&options.media, &options.proxy)?;
     let server = Server::new(move || game(setup))
         .router(pages().nest("/gallery", gallery.router()))
         .limits(Limits {
@@ -132,6 +135,7 @@ async fn run(options: Options) -> Result<(), String> {
             ..Limits::default()
         })
         .assets(assets)
+        .proxies(options.proxy)
         .files(options.dist);
     announce(local);
     let served = server.serve(listener, asked_to_stop()).await;

@@ -12,7 +12,7 @@ mod share;
 mod talk;
 mod turns;
 
-use std::{path::Path, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -58,7 +58,7 @@ struct Gallery {
 ///
 /// # Errors
 /// A sentence that names the file.
-pub fn start(media: &Path) -> Result<Running, String> {
+pub fn start(media: &Path, proxies: &[IpAddr]) -> Result<Running, String> {
     let read = |name: &str| {
         let path = media.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
@@ -77,6 +77,7 @@ pub fn start(media: &Path) -> Result<Running, String> {
             ..Limits::default()
         })
         .assets(assets)
+        .proxies(proxies.iter().copied())
         .on_stream(move |incoming| {
             let gallery = gallery.clone();
             async move { gallery.answer(incoming).await }
