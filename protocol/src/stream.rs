@@ -54,6 +54,11 @@ impl StreamKind {
     /// Every kind, in the order of their numbers, which start at 1.
     pub const ALL: [Self; 4] = [Self::Messages, Self::Live, Self::Bytes, Self::Asset];
 
+    /// Its place in [`ALL`](Self::ALL).
+    pub(crate) const fn place(self) -> usize {
+        self as usize - 1
+    }
+
     /// The class that streams of this kind have unless asked otherwise.
     #[must_use]
     pub const fn class(self) -> Class {

@@ -131,7 +131,7 @@ async fn control_bytes_beside_an_upload(connects: impl AsyncFnOnce(&str) -> Conn
     };
     // The server may hear of the end after us.
     let counted = async {
-        while bytes("opened") < flow.up {
+        while bytes("bytes") < flow.up {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::{
     coding::Reader,
     error::{DecodeError, PeerError, PeerMisbehaved},
-    frame::{Frame, FrameKind},
+    frame::{Frame, FrameKind, header_len},
     id::StreamId,
     limits::{
         CHUNK_BYTES_MAX, REASON_BYTES_MAX, STREAM_EVENTS_MAX, STREAM_WINDOW_BYTES_MIN,
@@ -77,6 +77,7 @@ impl Mux {
         self.theirs_open += 1;
         let state = StreamState {
             phase: Phase::Unanswered,
+            kind: options.kind,
             class: options.class,
             send: if options.one_way {
                 SendHalf::closed(options.kind, options.weight)
@@ -108,9 +109,12 @@ impl Mux {
             bytes: Bytes::copy_from_slice(frame.payload),
             ends_record: !frame.more,
         });
+        let place = state.kind.place();
         if first && state.phase != Phase::Unanswered {
             self.events.push_back(StreamEvent::Readable(id));
         }
+        let bytes = header_len(id, frame.payload.len()) + frame.payload.len();
+        self.carried[place].count_in(bytes);
         Ok(())
     }
 

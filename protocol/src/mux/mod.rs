@@ -45,7 +45,8 @@ use crate::{
         OPENING_UNSENT_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN,
         STREAMS_OPEN_MAX,
     },
-    stream::{Class, StreamOptions, encode_open},
+    session::{StreamTraffic, TrafficByKind},
+    stream::{Class, StreamKind, StreamOptions, encode_open},
     time::Micros,
 };
 use receive::{Credit, ReceiveHalf};
@@ -91,6 +92,7 @@ enum Phase {
 #[derive(Debug)]
 struct StreamState {
     phase: Phase,
+    kind: StreamKind,
     class: Class,
     send: SendHalf,
     receive: ReceiveHalf,
@@ -118,6 +120,7 @@ pub struct Mux {
     riding: BTreeSet<StreamId>,
     window: Window,
     schedule: transmit::Schedule,
+    carried: TrafficByKind,
 }
 
 impl Mux {
@@ -140,7 +143,13 @@ impl Mux {
             riding: BTreeSet::new(),
             window: Window::new(),
             schedule: transmit::Schedule::new(),
+            carried: [StreamTraffic::ZERO; StreamKind::ALL.len()],
         }
+    }
+
+    /// The data that streams have carried since this was asked last.
+    pub fn take_carried(&mut self) -> TrafficByKind {
+        core::mem::replace(&mut self.carried, [StreamTraffic::ZERO; _])
     }
 
     /// Opens a stream. It may be written at once, and ended; the answer comes as an event.
@@ -172,6 +181,7 @@ impl Mux {
         self.opening_bytes += self.urgent.len() - before;
         let state = StreamState {
             phase: Phase::Offered,
+            kind: options.kind,
             class: options.class,
             send: SendHalf::open(options.kind, options.weight, STREAM_WINDOW_BYTES_MIN),
             receive,

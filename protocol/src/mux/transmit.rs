@@ -224,8 +224,10 @@ impl Mux {
             let Some((piece, more, freed)) = send.take(len) else {
                 break Turn::Idle;
             };
+            let start = out.len();
             put_header(out, FrameKind::Data, more, id, len);
             out.extend_from_slice(&piece);
+            self.carried[state.kind.place()].count_out(out.len() - start);
             schedule.unsent -= freed;
             schedule.sent += len as u64 + CHUNK_COST_BYTES;
             // A frame is never free, or empty records would make a turn endless.

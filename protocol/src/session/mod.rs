@@ -59,7 +59,7 @@ mod traffic;
 pub use client::{ClientEvent, ClientSession};
 pub use control::{Farewell, Hello, ResumeToken, Welcome};
 pub use server::{ServerEvent, ServerSession};
-pub use traffic::{StreamTraffic, Traffic};
+pub use traffic::{StreamTraffic, Traffic, TrafficByKind};
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use crate::{
     session::{
         control::{Control, Farewell, Hello, Pong, Welcome},
         link::Link,
-        traffic::Traffic,
+        traffic::{Traffic, TrafficByKind},
     },
     stream::Class,
     time::{Micros, RoomTime, Tick},
@@ -142,6 +142,11 @@ impl ServerSession {
         }
         let mux = self.link.mux_if_any()?;
         mux.poll_event().map(ServerEvent::Stream)
+    }
+
+    /// What opened streams have carried since this was asked last; `None` if none ever was.
+    pub fn take_carried(&mut self) -> Option<TrafficByKind> {
+        Some(self.link.mux_if_any()?.take_carried())
     }
 
     /// What happened to opened streams since the last event, for a shell that looks after sending. What

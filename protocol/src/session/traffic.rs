@@ -3,7 +3,7 @@
 //! In: every frame. Out: plain counters for the overlay and the metrics. Frame headers count; the
 //! WebSocket's do not.
 
-use crate::{frame::frames_in, id::StreamId, input::InputsDropped};
+use crate::{frame::frames_in, id::StreamId, input::InputsDropped, stream::StreamKind};
 
 /// What one stream has carried in both directions. A message is a frame: a WebSocket message may hold
 /// several.
@@ -37,6 +37,9 @@ pub struct Traffic {
     /// Inputs of the peer that were dropped; a client gets none.
     pub inputs_dropped: InputsDropped,
 }
+
+/// What the opened streams of each kind have carried, in the order of [`StreamKind::ALL`].
+pub type TrafficByKind = [StreamTraffic; StreamKind::ALL.len()];
 
 impl Traffic {
     pub(crate) const fn of(&mut self, stream: StreamId) -> &mut StreamTraffic {
@@ -76,6 +79,13 @@ impl StreamTraffic {
         in_messages: 0,
         out_messages: 0,
     };
+
+    /// Counts a message that came in.
+    #[inline]
+    pub(crate) const fn count_in(&mut self, bytes: usize) {
+        self.in_bytes += bytes as u64;
+        self.in_messages += 1;
+    }
 
     /// Counts a message that went out.
     #[inline]

@@ -319,6 +319,7 @@ impl Room {
         let mut farewell = Vec::new();
         session.poll_transmit(Class::Control, usize::MAX, time, &mut farewell);
         let traffic = Box::new(session.traffic());
+        let carried = session.take_carried().map(Box::new);
         seat.connection = Connection::Away { until: now };
         self.events.push_back(RoomEvent::Dismissed {
             seat: index,
@@ -327,6 +328,7 @@ impl Room {
             farewell,
             limit,
             traffic,
+            carried,
         });
     }
 

@@ -25,7 +25,7 @@ use tickwire_protocol::{
     error::{ApiMisuse, CloseCode, PeerError, PeerMisbehaved},
     id::PlayerId,
     mux::StreamEvent,
-    session::{ResumeToken, ServerEvent, Traffic},
+    session::{ResumeToken, ServerEvent, Traffic, TrafficByKind},
     time::{Micros, RoomTime, Tick},
 };
 
@@ -68,6 +68,8 @@ pub enum RoomEvent {
         limit: Option<Limit>,
         /// What the session has carried in its life.
         traffic: Box<Traffic>,
+        /// What its opened streams have carried since that was asked last.
+        carried: Option<Box<TrafficByKind>>,
     },
     /// Something happened on a stream that a player opened. See [`Room::streams`].
     Stream {

@@ -3,7 +3,7 @@
 use tickwire_protocol::{
     limits::{BULK_CHUNK_BYTES_MIN, BULK_MESSAGE_BYTES_MAX},
     mux::{Mux, StreamEvent},
-    session::{ServerSession, Traffic},
+    session::{ServerSession, Traffic, TrafficByKind},
     stream::Class,
     time::{Micros, RoomTime},
 };
@@ -124,6 +124,11 @@ impl Room {
     #[must_use]
     pub fn traffic(&self, index: SeatIndex) -> Option<Traffic> {
         self.session(index).map(ServerSession::traffic)
+    }
+
+    /// What a connected player's opened streams have carried since this was asked last.
+    pub fn take_carried(&mut self, index: SeatIndex) -> Option<TrafficByKind> {
+        self.seats.get_mut(index)?.session()?.take_carried()
     }
 
     fn session(&self, index: SeatIndex) -> Option<&ServerSession> {

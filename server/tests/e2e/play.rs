@@ -223,3 +223,47 @@ fn a_connection_that_tokio_must_wrap_plays_like_any_other() {
     server.shut_down();
     assert_eq!(ann.until_closed(), Some(1001));
 }
+
+#[test]
+fn what_players_see_and_what_it_costs_is_counted() {
+    let server = TestServer::start(Server::new(pucks).workers(1));
+    let mut ann = Player::in_room(server.address, "den");
+    let mut bob = Player::in_room(server.address, "den");
+    ann.push(1.0);
+    for player in [&mut ann, &mut bob] {
+        let seen = player.ticks.len();
+        player.until("more ticks", |player| player.ticks.len() > seen + 5);
+    }
+    for name in [
+        "tickwire_encode_hits_total",
+        "tickwire_encode_misses_total",
+        "tickwire_snapshot_age_seconds_count",
+        "tickwire_snapshots_written_total",
+        "tickwire_tick_seconds_count",
+        "tickwire_stream_messages_total{stream=\"snapshot\",direction=\"out\"}",
+        "tickwire_stream_messages_total{stream=\"input\",direction=\"in\"}",
+        "tickwire_stream_bytes_total{stream=\"control\",direction=\"in\"}",
+        "tickwire_messages_total{direction=\"out\"}",
+    ] {
+        server.until_metric_is(name, |value| value > 0.0);
+    }
+    for kind in ["messages", "live", "bytes", "asset"] {
+        let name = format!("tickwire_stream_bytes_total{{stream=\"{kind}\",direction=\"in\"}}");
+        assert!(server.metric(&name).abs() < f64::EPSILON, "{kind}");
+    }
+}
+
+#[test]
+fn what_a_room_leaves_out_that_is_too_slow_is_counted() {
+    let slow = || pucks().add_systems(|| std::thread::sleep(Duration::from_millis(70)));
+    let server = TestServer::start(Server::new(slow).workers(1));
+    let mut ann = Player::in_room(server.address, "den");
+    ann.until("some ticks", |ann| ann.ticks.len() > 3);
+    for name in [
+        "tickwire_snapshots_skipped_total{reason=\"overrun\"}",
+        "tickwire_ticks_late_total",
+        "tickwire_ticks_slipped_total",
+    ] {
+        server.until_metric_is(name, |value| value > 0.0);
+    }
+}

@@ -102,12 +102,19 @@ impl TestServer {
 
     /// Waits until a metric has a value.
     pub(crate) fn until_metric(&self, name: &str, value: f64) {
+        self.until_metric_is(name, |now| (now - value).abs() < f64::EPSILON);
+    }
+
+    /// Waits until a metric is as it should be.
+    pub(crate) fn until_metric_is(&self, name: &str, holds: impl Fn(f64) -> bool) {
         let start = Instant::now();
-        while (self.metric(name) - value).abs() > f64::EPSILON {
-            assert!(
-                start.elapsed() < Duration::from_secs(30),
-                "{name} never became {value}"
-            );
+        loop {
+            let value = self.metric(name);
+            if holds(value) {
+                return;
+            }
+            let patient = start.elapsed() < Duration::from_secs(30);
+            assert!(patient, "{name} stays at {value}");
             thread::sleep(Duration::from_millis(20));
         }
     }

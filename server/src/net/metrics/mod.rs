@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use tickwire_protocol::{
     error::CloseCode,
-    session::{StreamTraffic, Traffic},
+    session::{StreamTraffic, Traffic, TrafficByKind},
+    stream::StreamKind,
 };
 
 pub(crate) use self::histogram::Histogram;
@@ -99,7 +100,12 @@ struct StreamCounters {
     messages_out: Counter,
 }
 
-const STREAM_NAMES: [&str; 5] = ["control", "input", "snapshot", "event", "opened"];
+/// The fixed streams, and then the kinds of the opened ones.
+const STREAM_NAMES: [&str; FIXED_STREAMS + StreamKind::ALL.len()] = [
+    "control", "input", "snapshot", "event", "messages", "live", "bytes", "asset",
+];
+
+const FIXED_STREAMS: usize = 4;
 
 impl WorkerMetrics {
     /// Counts the end of a connection; `None` when it broke without a word (code 1006).
@@ -111,14 +117,12 @@ impl WorkerMetrics {
     /// Adds what a session has carried since it was last counted.
     pub(crate) fn count_traffic(&self, now: &Traffic, before: &Traffic) {
         for ((counters, now), before) in self.streams.iter().zip(parts(now)).zip(parts(before)) {
-            counters.bytes_in.add(now.in_bytes - before.in_bytes);
-            counters.bytes_out.add(now.out_bytes - before.out_bytes);
-            let (messages_in, messages_out) = (
-                now.in_messages - before.in_messages,
-                now.out_messages - before.out_messages,
-            );
-            counters.messages_in.add(messages_in);
-            counters.messages_out.add(messages_out);
+            counters.add(&StreamTraffic {
+                in_bytes: now.in_bytes - before.in_bytes,
+                out_bytes: now.out_bytes - before.out_bytes,
+                in_messages: now.in_messages - before.in_messages,
+                out_messages: now.out_messages - before.out_messages,
+            });
         }
         self.limits[Limit::Streams as usize].add(now.streams_refused - before.streams_refused);
         let (now, before) = (&now.inputs_dropped, &before.inputs_dropped);
@@ -127,19 +131,34 @@ impl WorkerMetrics {
         self.inputs_duplicate.add(now.duplicate - before.duplicate);
     }
 
+    /// Adds what opened streams have carried, by kind.
+    pub(crate) fn count_opened(&self, carried: &TrafficByKind) {
+        for (counters, carried) in self.streams[FIXED_STREAMS..].iter().zip(carried) {
+            counters.add(carried);
+        }
+    }
+
     /// Counts that a peer has reached a limit.
     pub(crate) fn count_limit(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
     }
 }
 
-const fn parts(traffic: &Traffic) -> [StreamTraffic; STREAM_NAMES.len()] {
+impl StreamCounters {
+    fn add(&self, more: &StreamTraffic) {
+        self.bytes_in.add(more.in_bytes);
+        self.bytes_out.add(more.out_bytes);
+        self.messages_in.add(more.in_messages);
+        self.messages_out.add(more.out_messages);
+    }
+}
+
+const fn parts(traffic: &Traffic) -> [StreamTraffic; FIXED_STREAMS] {
     [
         traffic.control,
         traffic.input,
         traffic.snapshot,
         traffic.event,
-        traffic.opened,
     ]
 }
 

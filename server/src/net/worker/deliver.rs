@@ -3,7 +3,7 @@
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
-    session::Traffic,
+    session::{Traffic, TrafficByKind},
     time::Micros,
     websocket::{Item, PeerClose},
 };
@@ -348,6 +348,15 @@ impl Worker {
             .and_then(|slot| slot.room.traffic(seat));
         if let Some(traffic) = traffic {
             self.count_traffic(key, &traffic);
+        }
+        let slot = self.rooms.get_mut(room);
+        let carried = slot.and_then(|slot| slot.room.take_carried(seat));
+        self.count_opened(carried.as_ref());
+    }
+
+    pub(super) fn count_opened(&self, carried: Option<&TrafficByKind>) {
+        if let Some(carried) = carried {
+            self.metrics.count_opened(carried);
         }
     }
 

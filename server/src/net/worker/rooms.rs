@@ -169,12 +169,14 @@ impl Worker {
                     farewell,
                     limit,
                     traffic,
+                    carried,
                 } => {
                     if let Some(limit) = limit {
                         self.metrics.count_limit(limit);
                     }
                     if let Some(connection) = self.rooms[key].take_member(seat) {
                         self.count_traffic(connection, &traffic);
+                        self.count_opened(carried.as_deref());
                         self.close(connection, &farewell, code, &reason, now);
                     }
                 }
