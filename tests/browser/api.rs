@@ -119,7 +119,13 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
              for await (const chunk of stream.readable) text += new TextDecoder().decode(chunk);
              return text;
          }));
-         return { last: lines.at(-1), reason, unread, heard };",
+         const questions = [wire.ask('greeting', 'Ann'), wire.ask('greeting', 'Bob', 5000)];
+         const answers = await Promise.all(questions);
+         const failure = (question) => question.then(() => 'answered', (error) => error.message);
+         const declined = await failure(wire.ask('nothing', 1));
+         const nonsense = await failure(wire.ask('greeting', 7));
+         const late = await failure(wire.ask('greeting', 'Eve', 0));
+         return { last: lines.at(-1), reason, unread, heard, answers, declined, nonsense, late };",
     )?;
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
     let hash = blake3::hash(&content).to_string();
@@ -132,6 +138,15 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
         reason.len() > 5 && reason != "taken" && told["unread"] == reason,
         "{told}"
     );
+    ensure!(
+        told["answers"] == json!(["How do you do, Ann!", "How do you do, Bob!"]),
+        "{told}"
+    );
+    ensure!(told["late"] == "no answer came in time", "{told}");
+    for failure in ["declined", "nonsense"] {
+        let reason = told[failure].as_str().context("a reason")?;
+        ensure!(reason.len() > 5 && reason != "answered", "{told}");
+    }
     let heard = |name: &str| format!("Welcome, {name}!\nI heard “x”\nI heard “y”\n");
     ensure!(told["heard"] == json!([heard("a"), heard("b")]), "{told}");
     browser.expect_no_errors()

@@ -91,7 +91,7 @@ fn the_index_shows_nine_pages_and_the_ninth_is_the_game() -> Result<()> {
 fn hello_world_is_said_heard_and_ended() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
-    let talk = "document.getElementById('talk').innerText.includes('(the end)')";
+    let talk = "document.getElementById('talk').innerText.includes('How do you do, browser!')";
     let browser = open(&driver, &server, "hello", &Screen::Desktop, talk)?;
     let lines = "return [...document.querySelectorAll('#talk li')].map((it) => it.className + ' ' + it.textContent)";
     let lines = browser.execute(lines)?;
@@ -105,12 +105,16 @@ fn hello_world_is_said_heard_and_ended() -> Result<()> {
             .filter_map(|line| line.strip_prefix(direction))
             .collect()
     };
-    ensure!(of("up ") == ["Hello, ", "world!"], "{lines}");
+    ensure!(
+        of("up ") == ["Hello, ", "world!", "How do you do?"],
+        "{lines}"
+    );
     let heard = [
         "Welcome, a browser!",
         "I heard “Hello, ”",
         "I heard “world!”",
         "(the end)",
+        "How do you do, browser!",
     ];
     ensure!(of("down ") == heard, "{lines}");
     browser.screenshot("gallery-hello")?;

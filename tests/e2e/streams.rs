@@ -1,7 +1,7 @@
 //! Streams between the native client and the server: many at once, slow readers, questions, and the end of a
 //! connection.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use tickwire_client::{
     ClientEvent, Config,
@@ -232,7 +232,7 @@ async fn both_ends_ask_open_and_refuse_alike() {
             .on_player(move |peer| {
                 let tell = tell.clone();
                 async move {
-                    let sum = peer.ask::<_, u32>("sum", &[1_u32, 2, 3]).await;
+                    let sum = peer.ask::<_, u32>("sum", &[1_u32, 2, 3], PATIENCE).await;
                     let mut numbers =
                         peer.open_messages::<u32>(StreamOptions::new(StreamKind::Messages));
                     for number in 0..3 {
@@ -241,6 +241,10 @@ async fn both_ends_ask_open_and_refuse_alike() {
                     let taken = numbers.finished().await.is_ok();
                     // The test may be over by then.
                     let _ = tell.send((sum.ok(), taken)).await;
+                    let patience = Duration::from_millis(50);
+                    let late = peer.ask::<_, u32>("a riddle", &0, patience).await;
+                    let is_late = late.is_err_and(|it| it.kind() == io::ErrorKind::TimedOut);
+                    let _ = tell.send((None, is_late)).await;
                 }
             })
     });
@@ -258,6 +262,11 @@ async fn both_ends_ask_open_and_refuse_alike() {
     }
     assert_eq!(numbers.receive().await.ok(), Some(None));
     assert_eq!(told.recv().await, Some((Some(6), true)));
+    assert_eq!(
+        told.recv().await,
+        Some((None, true)),
+        "nobody took it in time"
+    );
 
     let shouted = connection
         .ask::<_, String>("shout", "hello", PATIENCE)

@@ -4,6 +4,7 @@
 //! fields once and gets handles, whose arrays lie in WASM memory and are filled by `frame()`. Reading
 //! them then neither copies nor allocates, so that nothing can move that memory while a page draws.
 
+mod ask;
 mod asset;
 mod events;
 mod field;

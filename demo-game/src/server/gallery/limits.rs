@@ -30,3 +30,6 @@ pub(super) const PIECES_WAITING_MAX: usize = 16;
 
 /// Visitors at a time. The next one is told that the gallery is full.
 pub(super) const VISITORS_MAX: usize = 1000;
+
+/// Characters of a visitor's name that are said back.
+pub(super) const NAME_CHARS_MAX: usize = 40;

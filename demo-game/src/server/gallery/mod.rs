@@ -88,6 +88,14 @@ pub fn start(media: &Path, proxies: &[IpAddr]) -> Result<Running, String> {
 
 impl Gallery {
     async fn answer(&self, incoming: Incoming) {
+        if incoming
+            .metadata()
+            .is_ok_and(|topic: String| topic == "greeting")
+        {
+            // Who does not wait for it misses nothing.
+            let _ = talk::greeting(incoming).await;
+            return;
+        }
         let request = match incoming.metadata() {
             Ok(request) => request,
             Err(error) => return incoming.refuse(REFUSED_REQUEST, &error.to_string()),

@@ -3,20 +3,29 @@
 use std::io;
 
 use bytes::Bytes;
-use tickwire_server::stream::ByteStream;
+use tickwire_server::stream::{ByteStream, Incoming};
+
+use super::limits::NAME_CHARS_MAX;
 
 /// How many bytes of an upload pass between two words on how far it is.
 const REPORT_BYTES: u64 = 64 * 1024;
 
 /// Page 1: says what it hears, piece by piece.
 pub(super) async fn hello(mut stream: ByteStream, from: &str) -> io::Result<()> {
-    let from = from.chars().take(40).collect::<String>();
+    let from = from.chars().take(NAME_CHARS_MAX).collect::<String>();
     stream.send(format!("Welcome, {from}!\n").into()).await?;
     while let Some(words) = stream.receive().await? {
         let words = String::from_utf8_lossy(&words);
         stream.send(format!("I heard “{words}”\n").into()).await?;
     }
     stream.finished().await
+}
+
+/// Page 1 as well: a question that has one answer.
+pub(super) async fn greeting(incoming: Incoming) -> io::Result<()> {
+    let (name, reply) = incoming.question::<String>().await?;
+    let name = name.chars().take(NAME_CHARS_MAX).collect::<String>();
+    reply.send(&format!("How do you do, {name}!"))
 }
 
 /// Page 2: takes a file and tells how far it is, as a line of JSON every [`REPORT_BYTES`]; the last one
