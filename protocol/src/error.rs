@@ -88,7 +88,7 @@ pub enum PeerMisbehaved {
     },
     /// More messages or bytes in a second than a player may send.
     #[error("more {0} per second than allowed")]
-    RateExceeded(&'static str),
+    RateExceeded(Rate),
     /// A WebSocket rule broken (RFC 6455): masking, reserved bits, fragmentation, control frames.
     #[error("WebSocket: {0}")]
     WebSocket(&'static str),
@@ -100,10 +100,61 @@ pub enum PeerMisbehaved {
     TextMessage,
     /// Nothing was heard for too long, or the handshake never came.
     #[error("{0} timed out")]
-    TimedOut(&'static str),
+    TimedOut(Awaited),
     /// The peer does not read, and what waits for it reached its limit.
     #[error("the peer does not read: {0} is full")]
-    TooSlow(&'static str),
+    TooSlow(Queue),
+}
+
+/// What a peer may send only so much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rate {
+    /// WebSocket messages.
+    #[error("messages")]
+    Messages,
+    /// Bytes besides the data of streams.
+    #[error("bytes")]
+    Bytes,
+    /// Events of the game, in a tick.
+    #[error("events")]
+    Events,
+    /// Frames that open, answer and close streams.
+    #[error("stream frames")]
+    StreamFrames,
+}
+
+/// What is waited for, and not for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Awaited {
+    /// A connection.
+    #[error("the connection")]
+    Connection,
+    /// Hello and welcome.
+    #[error("the handshake")]
+    Handshake,
+    /// Any message of a server.
+    #[error("the server")]
+    Server,
+    /// Any message of a client.
+    #[error("the client")]
+    Client,
+    /// The end of a session that one end has closed.
+    #[error("the farewell")]
+    Farewell,
+}
+
+/// Where bytes wait for a peer that does not read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Queue {
+    /// Events of the game.
+    #[error("the event queue")]
+    Events,
+    /// Control messages, and frames that answer the peer's.
+    #[error("the control queue")]
+    Control,
+    /// The kernel's, which takes nothing.
+    #[error("its socket")]
+    Socket,
 }
 
 /// What a peer did wrong, from either family.

@@ -3,7 +3,7 @@
 //! What both ends hold each other to is in [`tickwire_protocol::limits`].
 
 use tickwire_protocol::{
-    error::{PeerError, PeerMisbehaved},
+    error::{Awaited, PeerError, PeerMisbehaved, Queue, Rate},
     time::Micros,
 };
 
@@ -335,16 +335,18 @@ impl Limit {
             return None;
         };
         Some(match misbehaved {
-            PeerMisbehaved::TimedOut("the handshake") => Self::Handshake,
-            PeerMisbehaved::TimedOut(_) => Self::Silence,
-            PeerMisbehaved::RateExceeded("messages") => Self::Messages,
-            PeerMisbehaved::RateExceeded("bytes") => Self::Bytes,
-            PeerMisbehaved::RateExceeded("events") => Self::Events,
-            PeerMisbehaved::RateExceeded(_) => Self::StreamFrames,
+            PeerMisbehaved::TimedOut(Awaited::Handshake) => Self::Handshake,
+            PeerMisbehaved::TimedOut(
+                Awaited::Connection | Awaited::Server | Awaited::Client | Awaited::Farewell,
+            ) => Self::Silence,
+            PeerMisbehaved::RateExceeded(Rate::Messages) => Self::Messages,
+            PeerMisbehaved::RateExceeded(Rate::Bytes) => Self::Bytes,
+            PeerMisbehaved::RateExceeded(Rate::Events) => Self::Events,
+            PeerMisbehaved::RateExceeded(Rate::StreamFrames) => Self::StreamFrames,
             PeerMisbehaved::MessageTooBig { .. } => Self::MessageBytes,
-            PeerMisbehaved::TooSlow("the event queue") => Self::EventsUnsent,
-            PeerMisbehaved::TooSlow("the control queue") => Self::ControlUnsent,
-            PeerMisbehaved::TooSlow(_) => Self::Stall,
+            PeerMisbehaved::TooSlow(Queue::Events) => Self::EventsUnsent,
+            PeerMisbehaved::TooSlow(Queue::Control) => Self::ControlUnsent,
+            PeerMisbehaved::TooSlow(Queue::Socket) => Self::Stall,
             _ => return None,
         })
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tickwire_protocol::{
     asset::AssetHash,
-    error::{CloseCode, DecodeError, PeerError, PeerMisbehaved},
+    error::{Awaited, CloseCode, DecodeError, PeerError, PeerMisbehaved},
     pace::Sample,
     schema::Schema,
     session::{self, ClientSession, Farewell, Hello, Welcome},
@@ -212,7 +212,7 @@ impl Client {
                 && !self.wants_socket
                 && now.since(self.since) > CONNECT_MICROS_MAX
             {
-                let error = PeerMisbehaved::TimedOut("the connection").into();
+                let error = PeerMisbehaved::TimedOut(Awaited::Connection).into();
                 self.fail(&error, now);
                 return Err(error);
             }

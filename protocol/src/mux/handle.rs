@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     coding::Reader,
-    error::{DecodeError, PeerError, PeerMisbehaved},
+    error::{DecodeError, PeerError, PeerMisbehaved, Rate},
     frame::{Frame, FrameKind, header_len},
     id::StreamId,
     limits::{
@@ -36,7 +36,7 @@ impl Mux {
             return self.on_open(id, frame.payload, now);
         }
         if self.events.len() >= STREAM_EVENTS_MAX {
-            return Err(PeerMisbehaved::RateExceeded("stream frames").into());
+            return Err(PeerMisbehaved::RateExceeded(Rate::StreamFrames).into());
         }
         if !self.streams.contains_key(&id) {
             return self.on_frame_of_the_gone(frame);
@@ -64,7 +64,7 @@ impl Mux {
             return Err(refused(id));
         }
         if self.events.len() >= STREAM_EVENTS_MAX {
-            return Err(PeerMisbehaved::RateExceeded("stream frames").into());
+            return Err(PeerMisbehaved::RateExceeded(Rate::StreamFrames).into());
         }
         let (options, credit) = decode_open(payload)?;
         self.next_theirs = id.0 + 2;

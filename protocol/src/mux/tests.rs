@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     coding::Reader,
-    error::{DecodeError, PeerError, PeerMisbehaved},
+    error::{DecodeError, PeerError, PeerMisbehaved, Rate},
     frame::Frame,
     limits::{
         CHUNK_BYTES_MAX, CONNECTION_WINDOW_BYTES, LIVE_AGE_MICROS_MAX, STREAM_EVENTS_MAX,
@@ -916,6 +916,9 @@ fn a_storm_of_opens_and_resets_ends_in_an_error() {
             break error;
         }
     };
-    assert_eq!(error, PeerMisbehaved::RateExceeded("stream frames").into());
+    assert_eq!(
+        error,
+        PeerMisbehaved::RateExceeded(Rate::StreamFrames).into()
+    );
     assert!(mux.events.len() <= STREAM_EVENTS_MAX);
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::{
     clock::ClockSync,
     coding::Reader,
-    error::{ApiMisuse, CloseCode, DecodeError, PeerError, PeerMisbehaved, SendError},
+    error::{ApiMisuse, Awaited, CloseCode, DecodeError, PeerError, PeerMisbehaved, SendError},
     frame::{Frame, FrameKind},
     id::StreamId,
     input::InputOutbox,
@@ -132,9 +132,9 @@ impl ClientSession {
             return Ok(());
         }
         let what = match self.state {
-            State::AwaitingWelcome => "the handshake",
-            State::Open => "the server",
-            State::Closing => "the farewell",
+            State::AwaitingWelcome => Awaited::Handshake,
+            State::Open => Awaited::Server,
+            State::Closing => Awaited::Farewell,
         };
         Err(PeerMisbehaved::TimedOut(what).into())
     }

@@ -5,7 +5,7 @@
 //! heap.
 
 use crate::{
-    error::{ApiMisuse, PeerError, PeerMisbehaved, SendError},
+    error::{ApiMisuse, PeerError, PeerMisbehaved, Queue, SendError},
     frame::{Frame, FrameKind, first_frame_bytes, header_len, put_frame, whole_frames_within},
     id::StreamId,
     input::InputsDropped,
@@ -83,7 +83,7 @@ impl Link {
             return Err(ApiMisuse::TooLarge { bytes, max }.into());
         }
         if self.events.len() + bytes > EVENTS_UNSENT_BYTES_MAX {
-            return Err(PeerMisbehaved::TooSlow("the event queue").into());
+            return Err(PeerMisbehaved::TooSlow(Queue::Events).into());
         }
         put_frame(&mut self.events, FrameKind::Data, StreamId::EVENT, event);
         Ok(())
@@ -170,7 +170,7 @@ impl Link {
         self.mux().handle_frame(frame, now)?;
         self.traffic.streams_refused = self.mux().streams_refused();
         if self.control.len() + self.mux().answer_bytes() > CONTROL_UNSENT_BYTES_MAX {
-            return Err(PeerMisbehaved::TooSlow("the control queue").into());
+            return Err(PeerMisbehaved::TooSlow(Queue::Control).into());
         }
         Ok(())
     }

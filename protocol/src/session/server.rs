@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     coding::Reader,
-    error::{ApiMisuse, CloseCode, DecodeError, PeerError, PeerMisbehaved, SendError},
+    error::{ApiMisuse, Awaited, CloseCode, DecodeError, PeerError, PeerMisbehaved, SendError},
     frame::{Frame, FrameKind, put_final_header},
     id::StreamId,
     input::InputInbox,
@@ -119,9 +119,9 @@ impl ServerSession {
             return Ok(());
         }
         let what = match self.state {
-            State::AwaitingHello | State::AwaitingAnswer => "the handshake",
-            State::Open => "the client",
-            State::Closing => "the farewell",
+            State::AwaitingHello | State::AwaitingAnswer => Awaited::Handshake,
+            State::Open => Awaited::Client,
+            State::Closing => Awaited::Farewell,
         };
         Err(PeerMisbehaved::TimedOut(what).into())
     }

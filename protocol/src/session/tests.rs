@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{control::Control, *};
 use crate::{
-    error::{CloseCode, DecodeError, PeerError, PeerMisbehaved, SendError},
+    error::{Awaited, CloseCode, DecodeError, PeerError, PeerMisbehaved, Queue, SendError},
     frame::{FrameKind, put_frame},
     id::{PlayerId, SessionId, StreamId},
     limits::{
@@ -295,7 +295,7 @@ fn a_peer_that_does_not_read_fills_the_event_queue_and_no_more() {
         .take_while(|_| pair.server.send_event(&event).is_ok())
         .count();
     assert_eq!(sent, EVENTS_UNSENT_BYTES_MAX / EVENT_BYTES_MAX - 1);
-    let slow = PeerError::from(PeerMisbehaved::TooSlow("the event queue"));
+    let slow = PeerError::from(PeerMisbehaved::TooSlow(Queue::Events));
     assert_eq!(
         pair.server.send_event(&event),
         Err(SendError::Peer(slow.clone()))
@@ -531,17 +531,23 @@ fn silence_is_noticed_at_both_ends_and_in_every_state() {
     let timed_out = |what| Err(PeerMisbehaved::TimedOut(what).into());
     assert_eq!(
         pair.server.handle_timeout(handshake),
-        timed_out("the handshake")
+        timed_out(Awaited::Handshake)
     );
     assert_eq!(
         pair.client.handle_timeout(handshake),
-        timed_out("the handshake")
+        timed_out(Awaited::Handshake)
     );
 
     let mut pair = Pair::open();
     let silent = T0 + SILENCE_MICROS_MAX;
-    assert_eq!(pair.server.handle_timeout(silent), timed_out("the client"));
-    assert_eq!(pair.client.handle_timeout(silent), timed_out("the server"));
+    assert_eq!(
+        pair.server.handle_timeout(silent),
+        timed_out(Awaited::Client)
+    );
+    assert_eq!(
+        pair.client.handle_timeout(silent),
+        timed_out(Awaited::Server)
+    );
     // Pings alone keep it alive.
     let mut now = T0;
     while now < T0 + SILENCE_MICROS_MAX + SILENCE_MICROS_MAX {

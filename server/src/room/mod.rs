@@ -22,7 +22,7 @@ use std::collections::{HashMap, VecDeque};
 use bevy_ecs::{schedule::Schedule, world::World};
 use bytes::Bytes;
 use tickwire_protocol::{
-    error::{ApiMisuse, CloseCode, PeerError, PeerMisbehaved},
+    error::{ApiMisuse, CloseCode, PeerError, PeerMisbehaved, Rate},
     id::PlayerId,
     mux::StreamEvent,
     session::{ResumeToken, ServerEvent, Traffic, TrafficByKind},
@@ -286,7 +286,7 @@ impl Room {
             ServerEvent::Event(bytes) => {
                 seat.events_this_tick += 1;
                 if seat.events_this_tick > EVENTS_PER_TICK_MAX {
-                    return Err(PeerMisbehaved::RateExceeded("events").into());
+                    return Err(PeerMisbehaved::RateExceeded(Rate::Events).into());
                 }
                 self.doors
                     .receive(&mut self.world, seat.player, seat.entity, &bytes)?;

@@ -1,7 +1,7 @@
 //! Bytes in and out of a worker's sockets.
 
 use tickwire_protocol::{
-    error::{CloseCode, PeerError, PeerMisbehaved},
+    error::{CloseCode, PeerError, PeerMisbehaved, Queue},
     limits::CLIENT_MESSAGE_BYTES_MAX,
     session::{Traffic, TrafficByKind},
     time::Micros,
@@ -326,7 +326,7 @@ impl Worker {
                 continue;
             };
             if connection.blocked_for(now) > self.shared.limits.stall_max {
-                self.condemn(key, &PeerMisbehaved::TooSlow("its socket").into(), now);
+                self.condemn(key, &PeerMisbehaved::TooSlow(Queue::Socket).into(), now);
                 // It takes no farewell either.
                 self.drop_connection(key);
                 continue;

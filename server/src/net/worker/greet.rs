@@ -1,7 +1,7 @@
 //! From a new connection to a player with a seat: who reads the hello, who has the room, who gets in.
 
 use tickwire_protocol::{
-    error::{CloseCode, PeerError, PeerMisbehaved},
+    error::{Awaited, CloseCode, PeerError, PeerMisbehaved},
     limits::CLIENT_MESSAGE_BYTES_MAX,
     session::{Hello, ResumeToken, ServerEvent, ServerSession},
     stream::Class,
@@ -269,7 +269,7 @@ impl Worker {
 
     /// Times out connections that do not say hello.
     pub(super) fn condemn_overdue(&mut self, key: usize, now: Micros) {
-        let error = PeerMisbehaved::TimedOut("the handshake").into();
+        let error = PeerMisbehaved::TimedOut(Awaited::Handshake).into();
         self.condemn(key, &error, now);
     }
 }

@@ -4,7 +4,10 @@
 //! messages a second and harmless; a few hundred tiny ones are a player who wastes the tick. And of large
 //! ones, what streams carry does not count: credit holds it back already. Nor do answers to marks of ours.
 
-use tickwire_protocol::{error::PeerMisbehaved, time::Micros};
+use tickwire_protocol::{
+    error::{PeerMisbehaved, Rate},
+    time::Micros,
+};
 
 use crate::limits::Limits;
 
@@ -41,10 +44,10 @@ impl Rates {
         self.fill(limits, now);
         if bytes < SMALL_MESSAGE_BYTES {
             let left = self.messages.checked_sub(Micros::PER_SECOND);
-            self.messages = left.ok_or(PeerMisbehaved::RateExceeded("messages"))?;
+            self.messages = left.ok_or(PeerMisbehaved::RateExceeded(Rate::Messages))?;
         }
         let left = self.bytes.checked_sub(bytes as u64 * Micros::PER_SECOND);
-        self.bytes = left.ok_or(PeerMisbehaved::RateExceeded("bytes"))?;
+        self.bytes = left.ok_or(PeerMisbehaved::RateExceeded(Rate::Bytes))?;
         Ok(())
     }
 
@@ -109,7 +112,7 @@ mod tests {
             assert_eq!(rates.spend(10, &limits, Micros(5)), Ok(()));
         }
         let more = rates.spend(10, &limits, Micros(5));
-        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("messages")));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded(Rate::Messages)));
     }
 
     #[test]
@@ -118,7 +121,7 @@ mod tests {
         let mut rates = Rates::new(&limits, Micros(0));
         assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
         let more = rates.spend(2000, &limits, Micros(0));
-        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("bytes")));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded(Rate::Bytes)));
     }
 
     #[test]
@@ -133,7 +136,7 @@ mod tests {
             assert_eq!(rates.spend(10, &limits, Micros(0)), Ok(()));
         }
         let more = rates.spend(10, &limits, Micros(0));
-        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("messages")));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded(Rate::Messages)));
     }
 
     #[test]
@@ -147,6 +150,6 @@ mod tests {
         rates.refund(1 << 40, &limits);
         assert_eq!(rates.spend(20_000, &limits, Micros(0)), Ok(()));
         let more = rates.spend(2000, &limits, Micros(0));
-        assert_eq!(more, Err(PeerMisbehaved::RateExceeded("bytes")));
+        assert_eq!(more, Err(PeerMisbehaved::RateExceeded(Rate::Bytes)));
     }
 }
