@@ -293,29 +293,31 @@ pub(super) fn verdict(error: &PeerError) -> (CloseCode, String) {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::net::{TcpListener, TcpStream};
     use std::{io::Read, os::unix::net::UnixStream, sync::Arc};
 
     use super::*;
     use crate::net::{gate::Gate, metrics::Metrics};
 
-    fn connected() -> (Connection, UnixStream) {
+    fn connection(socket: Socket, is_relayed: bool) -> Connection {
         let limits = Limits::default();
         let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
-        let (ours, theirs) = UnixStream::pair().unwrap();
         let newcomer = Newcomer {
-            socket: Socket::from_pair(ours, None).unwrap(),
-            is_relayed: false,
+            socket,
+            is_relayed,
             read_ahead: bytes::Bytes::new(),
             permit: gate.enter(None).unwrap(),
             span: Span::none(),
         };
-        (Connection::new(newcomer, &limits, Micros(0)), theirs)
+        Connection::new(newcomer, &limits, Micros(0))
     }
 
     #[test]
     fn only_a_socket_that_takes_nothing_is_blocked_for_long() {
         let second = |number: u64| Micros(number * Micros::PER_SECOND);
-        let (mut connection, mut peer) = connected();
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        let mut connection = connection(Socket::from_pair(ours, None).unwrap(), false);
         let all = connection.write(&vec![7; 4 << 20], second(1)).unwrap();
         assert!(!all, "the kernel holds less");
         for now in 2..5 {
@@ -327,5 +329,43 @@ mod tests {
         connection.set_writable();
         assert!(!connection.flush(second(9)).unwrap());
         assert_eq!(connection.blocked_for(second(9)), second(5));
+    }
+
+    /// Our end of a connection over loopback, and the peer's.
+    #[cfg(target_os = "linux")]
+    fn over_tcp(is_relayed: bool) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        (
+            connection(Socket::from_tcp(ours).unwrap(), is_relayed),
+            peer,
+        )
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn bulk_is_held_to_what_the_kernel_says_of_the_link() {
+        const NOW: Micros = Micros(1_000_000);
+        let (mut connection, _peer) = over_tcp(false);
+        assert!(connection.sample_link(NOW));
+        let mut written = 0;
+        while connection.bulk_bytes() > 0 {
+            written += connection.bulk_bytes();
+            connection.count_bulk(connection.bulk_bytes());
+            assert!(written < 1 << 20, "the first round trip is not over");
+        }
+        assert!(written > 0);
+        // The kernel still says that nothing is under way, so there is room again.
+        assert!(connection.sample_link(NOW + Micros::from_millis(50)));
+        assert!(connection.bulk_bytes() > 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_kernel_is_not_asked_of_a_link_that_ends_at_a_proxy() {
+        let (mut connection, _peer) = over_tcp(true);
+        assert!(!connection.sample_link(Micros(1_000_000)));
+        assert_eq!(connection.bulk_bytes(), usize::MAX);
     }
 }
