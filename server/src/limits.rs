@@ -206,7 +206,14 @@ pub const ASSET_FILES_READ_MAX: usize = 8;
 /// How long a download may keep what was read ahead, and take nothing of it, while others wait.
 pub const ASSET_STALL: Micros = Micros::from_millis(1000);
 
-/// What an operator may set. Every limit has a close code and a counter in `/metrics`.
+/// A message of fewer bytes counts as one message as well as by its bytes.
+pub const SMALL_MESSAGE_BYTES: usize = 1024;
+
+/// Seconds of a rate that a player may use at once: what a client sends after a stall of its link.
+pub const RATE_BURST_SECONDS: u64 = 2;
+
+/// What an operator may set. What a peer reaches of it has a counter in `/metrics`, and a close code if that ends the
+/// connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections of the whole process; 20,000 by default. The next one is closed with `Full`.

@@ -199,6 +199,9 @@ impl Game {
     }
 
     /// Runs once when the room opens, to fill its world. [`RoomRandom`] and [`TickClock`] are there.
+    ///
+    /// Hooks run where the room's systems do, on its worker: one that waits for a disk or a database makes every room of
+    /// the worker late. Such work belongs into a task of `Server::on_player`.
     #[must_use]
     pub fn on_start(mut self, hook: impl FnMut(&mut World) + Send + Sync + 'static) -> Self {
         self.hooks.start = Some(Box::new(hook));

@@ -8,10 +8,11 @@ use tickwire_protocol::{
     websocket::{Item, PeerClose},
 };
 
-use super::{
-    Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read, rates::SMALL_MESSAGE_BYTES,
+use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read};
+use crate::{
+    limits::SMALL_MESSAGE_BYTES,
+    room::{Room, SeatIndex},
 };
-use crate::room::{Room, SeatIndex};
 
 /// Sockets that are read before what came is looked at.
 const READS_IN_A_BATCH: usize = 64;

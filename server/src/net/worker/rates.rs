@@ -9,13 +9,7 @@ use tickwire_protocol::{
     time::Micros,
 };
 
-use crate::limits::Limits;
-
-/// A message of fewer bytes counts as one message as well as by its bytes.
-pub(super) const SMALL_MESSAGE_BYTES: usize = 1024;
-
-/// Seconds of the allowed rate that may come at once: what a client sends after a stall of its link.
-const BURST_SECONDS: u64 = 2;
+use crate::limits::{Limits, RATE_BURST_SECONDS, SMALL_MESSAGE_BYTES};
 
 /// What one player may still send, in millionths of a message and of a byte.
 #[derive(Debug)]
@@ -80,7 +74,7 @@ impl Rates {
 }
 
 fn full(per_second: u32) -> u64 {
-    u64::from(per_second) * BURST_SECONDS * Micros::PER_SECOND
+    u64::from(per_second) * RATE_BURST_SECONDS * Micros::PER_SECOND
 }
 
 #[cfg(test)]
