@@ -30,6 +30,7 @@ pub mod request;
 mod send;
 mod transmit;
 mod typed;
+mod urgent;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,13 +38,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    coding::{clip, put_varint},
+    coding::put_varint,
     error::{ApiMisuse, ReceiveError},
     frame::{FrameKind, put_frame},
     id::StreamId,
     limits::{
-        OPENING_UNSENT_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN,
-        STREAMS_OPEN_MAX,
+        OPENING_UNSENT_BYTES_MAX, RECORD_BYTES_MAX, STREAM_WINDOW_BYTES_MIN, STREAMS_OPEN_MAX,
     },
     session::{StreamTraffic, TrafficByKind},
     stream::{Class, StreamKind, StreamOptions, encode_open},
@@ -380,37 +380,6 @@ impl Mux {
         self.window.set_rtt(rtt);
     }
 
-    pub(crate) const fn urgent(&mut self) -> &mut Vec<u8> {
-        &mut self.urgent
-    }
-
-    /// Some of what was urgent has gone out.
-    pub(crate) fn on_urgent_sent(&mut self) {
-        self.opening_bytes = self.opening_bytes.min(self.urgent.len());
-    }
-
-    /// What waits because of the peer: answers, credit, ends.
-    pub(crate) const fn answer_bytes(&self) -> usize {
-        self.urgent.len() - self.opening_bytes
-    }
-
-    pub(crate) const fn urgent_bytes(&self) -> usize {
-        self.urgent.len()
-    }
-
-    /// Puts credit that has not been worth a message to what goes next: for whoever sends one anyway.
-    pub(crate) fn let_credit_ride(&mut self) {
-        while let Some(id) = self.riding.pop_first() {
-            let state = self.streams.get_mut(&id);
-            if let Some(limit) = state.and_then(|state| state.receive.ride()) {
-                self.put_credit(id, limit);
-            }
-        }
-        if let Some(limit) = self.window.ride() {
-            self.put_credit(StreamId::CONTROL, limit);
-        }
-    }
-
     fn take_chunk(&mut self, id: StreamId, now: Micros) -> Result<Option<Chunk>, ApiMisuse> {
         match self.lend(id)? {
             Lent::Chunk(chunk) => {
@@ -495,23 +464,6 @@ impl Mux {
         if let Some(limit) = self.window.on_taken(cost) {
             self.put_credit(StreamId::CONTROL, limit);
         }
-    }
-
-    fn put_credit(&mut self, id: StreamId, limit: u64) {
-        let mut payload = Vec::with_capacity(10);
-        put_varint(&mut payload, limit);
-        self.put_urgent(FrameKind::Credit, id, &payload);
-    }
-
-    fn put_farewell(&mut self, kind: FrameKind, id: StreamId, code: u32, reason: &str) {
-        let mut payload = Vec::with_capacity(5 + reason.len());
-        put_varint(&mut payload, u64::from(code));
-        payload.extend_from_slice(clip(reason, REASON_BYTES_MAX).as_bytes());
-        self.put_urgent(kind, id, &payload);
-    }
-
-    fn put_urgent(&mut self, kind: FrameKind, id: StreamId, payload: &[u8]) {
-        put_frame(&mut self.urgent, kind, id, payload);
     }
 }
 

@@ -16,6 +16,7 @@ mod gate;
 mod handlers;
 mod metrics;
 mod proxies;
+mod questions;
 mod upgrade;
 mod worker;
 

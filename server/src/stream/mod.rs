@@ -37,9 +37,8 @@
 mod in_tick;
 
 use std::{
-    fmt, io,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tickwire_protocol::{error::DecodeError, id::PlayerId};
@@ -119,18 +118,9 @@ impl Peer {
         self.0.hub.open_messages(options)
     }
 
-    /// Asks the player's program, and waits for its answer at most as long as `patience`. Many questions may be
-    /// under way; one that is given up, or dropped, is reset, so that nobody works on it any longer.
-    ///
-    /// # Errors
-    /// [`TimedOut`](io::ErrorKind::TimedOut), and those of [`Hub::ask`](pipe::Hub::ask).
-    pub async fn ask<Q, A>(&self, topic: &str, question: &Q, patience: Duration) -> io::Result<A>
-    where
-        Q: serde::Serialize + ?Sized,
-        A: serde::de::DeserializeOwned,
-    {
-        let answer = tokio::time::timeout(patience, self.0.hub.ask(topic, question)).await;
-        answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    /// What opens streams to it.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.0.hub
     }
 
     /// Waits until the connection is over.
