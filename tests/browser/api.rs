@@ -125,7 +125,9 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
          const declined = await failure(wire.ask('nothing', 1));
          const nonsense = await failure(wire.ask('greeting', 7));
          const late = await failure(wire.ask('greeting', 'Eve', 0));
-         return { last: lines.at(-1), reason, unread, heard, answers, declined, nonsense, late };",
+         const large = await failure(wire.ask('greeting', 'x'.repeat(2 ** 20)));
+         const early = await failure(new Tickwire({ url: '/gallery/play' }).ask('greeting', 'Ann'));
+         return { last: lines.at(-1), reason, unread, heard, answers, declined, nonsense, late, large, early };",
     )?;
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
     let hash = blake3::hash(&content).to_string();
@@ -143,7 +145,11 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
         "{told}"
     );
     ensure!(told["late"] == "no answer came in time", "{told}");
-    for failure in ["declined", "nonsense"] {
+    ensure!(
+        told["large"] == "a question has 1048576 bytes at most",
+        "{told}"
+    );
+    for failure in ["declined", "nonsense", "early"] {
         let reason = told[failure].as_str().context("a reason")?;
         ensure!(reason.len() > 5 && reason != "answered", "{told}");
     }

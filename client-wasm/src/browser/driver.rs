@@ -121,6 +121,14 @@ impl Driver {
                 }
             }
             if let Some((code, reason)) = self.client.poll_close() {
+                // The last word of a session is bounded, and goes out however full the socket is.
+                loop {
+                    self.message.clear();
+                    if !self.client.poll_message(0, now, &mut self.message) {
+                        break;
+                    }
+                    socket.send(&self.message);
+                }
                 socket.close(code, &reason);
             }
         }

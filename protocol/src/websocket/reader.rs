@@ -95,14 +95,15 @@ const START: State = State::Header {
 /// make a connection heavy for ever.
 const MESSAGE_BYTES_KEPT: usize = 2048;
 
-/// What a fragment counts as at least, and how many small ones of a message are free of that.
+/// What a small fragment, which has fewer bytes, counts as, and how many of a message are free of that.
 const FRAGMENT_BYTES: usize = 64;
 const SMALL_FRAGMENTS_FREE: usize = 64;
 
 impl Reader {
     /// Reads as `role` what the other role sends. A message of more than `message_bytes_max` bytes,
-    /// all its fragments together, is an error as soon as a header promises it. After the first 64, fragments count as
-    /// 64 bytes at least: each costs a look, and empty ones could go on for ever.
+    /// all its fragments together, is an error as soon as a header promises it. It counts as 64
+    /// bytes for each of its fragments that is smaller, the first 64 left out, if that is more than it has: each costs a
+    /// look, and empty ones could go on for ever.
     #[must_use]
     pub const fn new(role: Role, message_bytes_max: usize) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! what is written here in Rust is what a page would write with `openStream`.
 
 use js_sys::{Array, Promise, Reflect};
+use tickwire_protocol::limits::RECORD_BYTES_MAX;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::ReadableStreamDefaultReader;
@@ -16,58 +17,79 @@ const PATIENCE_MILLIS: f64 = 10_000.0;
 #[wasm_bindgen]
 impl Tickwire {
     /// Asks the server's program, and gives its answer. `topic` says what about. Many questions may be under way.
-    /// Rejected when the server declines, or has not answered within `millis` (10,000 by default); then it is told
-    /// to stop working on it.
-    ///
-    /// # Errors
-    /// An `Error` while there is no connection, or for a question that has no form on the wire.
+    /// Rejected while there is no connection, for a question that has no form on the wire, when the server declines,
+    /// or when it has not answered within `millis` (10,000 by default); then it is told to stop working on it.
     #[wasm_bindgen(unchecked_return_type = "Promise<any>")]
-    pub fn ask(
-        &self,
-        topic: &str,
-        question: JsValue,
-        millis: Option<f64>,
-    ) -> Result<Promise, JsValue> {
-        message_pack::encode(&question, &mut vec![])?;
+    pub fn ask(&self, topic: &str, question: &JsValue, millis: Option<f64>) -> Promise {
+        match self.put(topic, question) {
+            Ok(stream) => future_to_promise(answer(stream, millis.unwrap_or(PATIENCE_MILLIS))),
+            Err(error) => Promise::reject(&error),
+        }
+    }
+}
+
+impl Tickwire {
+    /// Opens a stream with a question on it.
+    fn put(&self, topic: &str, question: &JsValue) -> Result<TickwireStream, JsValue> {
+        let mut bytes = vec![];
+        message_pack::encode(question, &mut bytes)?;
+        if bytes.len() > RECORD_BYTES_MAX {
+            return Err(error(&format!(
+                "a question has {RECORD_BYTES_MAX} bytes at most"
+            )));
+        }
         let options = object(&[("kind", "messages".into())]);
         let stream = self.open_stream(topic.into(), options)?;
         let writer = stream.writable().get_writer()?;
-        let [written, ended] = [writer.write_with_chunk(&question), writer.close()];
+        let [written, ended] = [writer.write_with_chunk(question), writer.close()];
         spawn_local(async move {
-            // If the question is not taken, the reader hears why.
+            // If the server declines, who reads its answer hears why.
             let _ = JsFuture::from(written).await;
             let _ = JsFuture::from(ended).await;
         });
-        let patience = millis.unwrap_or(PATIENCE_MILLIS);
-        Ok(future_to_promise(answer(stream, patience)))
+        Ok(stream)
     }
 }
 
 /// The first value that comes on a stream, if it comes in time.
 async fn answer(stream: TickwireStream, patience_millis: f64) -> Result<JsValue, JsValue> {
     let reader: ReadableStreamDefaultReader = stream.readable().get_reader().unchecked_into();
-    let window = web_sys::window().ok_or("no window")?;
-    let (late, timer) = Pending::new();
-    let is_late = JsValue::from(js_sys::Error::new("no answer came in time"));
+    let window = web_sys::window().ok_or_else(|| error("there is no window"))?;
+    let (late, pending) = Pending::new();
+    let is_late = error("no answer came in time");
     let reason = is_late.clone();
-    let expire = Closure::once_into_js(move || timer.reject(&reason));
-    let handle = window.set_timeout_with_callback_and_timeout_and_arguments_0(
-        expire.unchecked_ref(),
+    let expire = Closure::once(move || pending.reject(&reason));
+    let timer = window.set_timeout_with_callback_and_timeout_and_arguments_0(
+        expire.as_ref().unchecked_ref(),
         patience_millis.clamp(0.0, f64::from(i32::MAX)) as i32,
     )?;
-    let first = Promise::race(&Array::of2(&reader.read(), &late));
-    let read = JsFuture::from(first).await;
-    window.clear_timeout_with_handle(handle);
-    match read {
-        Ok(read) if Reflect::get(&read, &"done".into())?.is_truthy() => {
-            Err(js_sys::Error::new("the stream ended without an answer").into())
+    let in_time = move |read: Promise| JsFuture::from(Promise::race(&Array::of2(&read, &late)));
+    let first = in_time(reader.read()).await;
+    let answer = match &first {
+        Ok(read) if is_done(read) => Err(error("the stream ended without an answer")),
+        Ok(read) => Reflect::get(read, &"value".into()),
+        Err(reason) => Err(reason.clone()),
+    };
+    spawn_local(async move {
+        // One answer is all there is; a server that goes on is told to stop.
+        let is_over = match first {
+            Ok(read) => is_done(&read) || in_time(reader.read()).await.is_ok_and(|it| is_done(&it)),
+            Err(reason) => reason != is_late,
+        };
+        if !is_over {
+            stream.reset("it is no longer waited for");
         }
-        Ok(read) => Reflect::get(&read, &"value".into()),
-        Err(error) => {
-            if error == is_late {
-                stream.reset("no answer in time");
-            }
-            Err(error)
-        }
-    }
+        window.clear_timeout_with_handle(timer);
+        drop(expire);
+    });
+    answer
+}
+
+/// Whether a reader has come to the end of its stream.
+fn is_done(read: &JsValue) -> bool {
+    Reflect::get(read, &"done".into()).is_ok_and(|done| done.is_truthy())
+}
+
+fn error(message: &str) -> JsValue {
+    js_sys::Error::new(message).into()
 }

@@ -53,7 +53,10 @@ impl FieldState {
             }
             Some(_) => return,
         };
-        web_sys::console::error_1(&format!("tickwire: {missing}").into());
+        // Later, when nothing of the page is borrowed: its console may be a function of its own, which calls us.
+        wasm_bindgen_futures::spawn_local(async move {
+            web_sys::console::error_1(&format!("tickwire: {missing}").into());
+        });
     }
 
     pub(super) fn fill(&mut self, view: &View<'_>) {

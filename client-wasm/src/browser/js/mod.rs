@@ -44,7 +44,7 @@ use stream::{Pipe, TickwireStream};
 const BEAT_MILLIS: i32 = 25;
 
 /// One player's end of a game. The connection lives until `leave()`, or until it has ended for good, whether or
-/// not the page keeps this object.
+/// not the page keeps this object: `free()` does not leave.
 #[wasm_bindgen]
 pub struct Tickwire(Rc<RefCell<Page>>);
 
