@@ -4,7 +4,7 @@
 //! proxy stands between. The choice to question: a list of addresses and not a switch. Whoever reaches the server past
 //! its proxy could otherwise name any address, and be limited as somebody else.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 
@@ -47,8 +47,8 @@ impl Proxies {
         lines.reverse();
         let address = lines
             .into_iter()
-            .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','))
-            .map(|word| word.trim().parse().ok())
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+            .map(|word| address_in(str::from_utf8(word).ok()?.trim()))
             .find(|address| address.is_none_or(|address| !self.contain(address)))
             .flatten();
         Visitor {
@@ -58,8 +58,16 @@ impl Proxies {
     }
 }
 
+/// An address as proxies write it, some with a port.
+fn address_in(word: &str) -> Option<IpAddr> {
+    let with_port = || word.parse().map(|it: SocketAddr| it.ip());
+    word.parse().or_else(|_| with_port()).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn address(text: &str) -> Option<IpAddr> {
@@ -71,7 +79,10 @@ mod tests {
         let proxies = Proxies::new(["10.0.0.1", "10.0.0.2"].map(|it| it.parse().unwrap()));
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, line.parse().unwrap());
+            headers.append(
+                FORWARDED_FOR,
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            );
         }
         let visitor = proxies.visitor(address(peer), &headers);
         (visitor.address, visitor.is_relayed)
@@ -84,8 +95,10 @@ mod tests {
         assert_eq!(visitor("::ffff:10.0.0.1", &["192.0.2.7"]), player);
         assert_eq!(visitor("10.0.0.1", &["192.0.2.7, 10.0.0.2"]), player);
         assert_eq!(visitor("10.0.0.1", &["192.0.2.7", "10.0.0.2"]), player);
+        assert_eq!(visitor("10.0.0.1", &["192.0.2.7:50000"]), player);
         let player = (address("2001:db8::7"), true);
         assert_eq!(visitor("10.0.0.2", &["2001:db8::7"]), player);
+        assert_eq!(visitor("10.0.0.2", &["[2001:db8::7]:50000"]), player);
     }
 
     #[test]
@@ -93,6 +106,7 @@ mod tests {
         let player = (address("192.0.2.7"), true);
         assert_eq!(visitor("10.0.0.1", &["203.0.113.1, 192.0.2.7"]), player);
         assert_eq!(visitor("10.0.0.1", &["203.0.113.1", "192.0.2.7"]), player);
+        assert_eq!(visitor("10.0.0.1", &["\u{ff}, 192.0.2.7"]), player);
         let stranger = (address("192.0.2.9"), false);
         assert_eq!(visitor("192.0.2.9", &["203.0.113.1"]), stranger);
     }
