@@ -7,7 +7,7 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use bytes::Bytes;
@@ -93,13 +93,15 @@ impl Shared {
 
     /// Shows a newcomer what was shared before, oldest first.
     pub(super) async fn show_before(&self, to: &Peer, mut stream: ByteStream) -> io::Result<()> {
-        let kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for held in kept.into_iter().rev() {
-            show(to.clone(), held).await;
+        let kept: Vec<Weak<Held>> = {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.iter().rev().map(Arc::downgrade).collect()
+        };
+        // One at a time is held for a visitor who may not look at any.
+        for picture in kept {
+            if let Some(held) = picture.upgrade() {
+                show(to.clone(), held).await;
+            }
         }
         stream.finished().await
     }
