@@ -17,7 +17,7 @@ use crate::limits::{GROUPS_TOGETHER_MAX, PROMPT_ADVANTAGE, URGENT_FRAMES};
 use tickwire_protocol::{
     id::NetworkId,
     schema::Schema,
-    snapshot::{Preamble, encode_dropped},
+    snapshot::{GroupId, Preamble, encode_dropped},
     time::Tick,
 };
 
@@ -47,6 +47,8 @@ pub(super) struct Encoding<'a> {
     pub(super) own_parts: &'a [Part],
     /// Scratch memory: places of subscriptions that are sent together or not at all.
     pub(super) together: &'a mut Vec<u32>,
+    /// Scratch memory: the places of the player's subscriptions, by group.
+    pub(super) places: &'a mut Vec<(GroupId, u32)>,
 }
 
 impl Encoding<'_> {
@@ -137,6 +139,12 @@ impl Encoding<'_> {
                 is_partial = true;
                 break;
             }
+            // What is too long by itself needs no look at what it goes with.
+            let alone = self.section_len(&view.subscriptions[place as usize]);
+            if spent > 0 && spent + alone > budget_bytes {
+                is_partial = true;
+                continue;
+            }
             self.gather(view, place);
             let len = self.together_len(view);
             if spent > 0 && spent + len > budget_bytes {
@@ -178,18 +186,18 @@ impl Encoding<'_> {
                 continue;
             };
             for gone in group.gone_since(from.held) {
-                let place = view
-                    .subscriptions
-                    .iter()
-                    .position(|subscription| subscription.group == gone.to);
-                let Some(place) = place else { continue };
-                let subscription = &view.subscriptions[place];
+                let found = self
+                    .places
+                    .binary_search_by_key(&gone.to, |&(group, _)| group);
+                let Ok(found) = found else { continue };
+                let place = self.places[found].1;
+                let subscription = &view.subscriptions[place as usize];
                 let shows = self
                     .groups
                     .group(gone.to)
                     .is_none_or(|group| group.held_frame(subscription.held) >= gone.frame);
-                if !shows && !self.together.contains(&(place as u32)) {
-                    self.together.push(place as u32);
+                if !shows && !self.together.contains(&place) {
+                    self.together.push(place);
                 }
                 if self.together.len() == GROUPS_TOGETHER_MAX {
                     return;
@@ -201,20 +209,30 @@ impl Encoding<'_> {
     /// Bytes of what goes together.
     fn together_len(&mut self, view: &PlayerView) -> usize {
         let mut len = 0;
-        for &place in self.together.iter() {
-            let subscription = &view.subscriptions[place as usize];
-            if let Some(group) = self.groups.group_mut(subscription.group) {
-                len += group
-                    .section(subscription.held, self.schema, self.sections)
-                    .len();
-            }
+        for at in 0..self.together.len() {
+            len += self.section_len(&view.subscriptions[self.together[at] as usize]);
         }
         len
+    }
+
+    /// Bytes of what a player has to learn of a group.
+    fn section_len(&mut self, subscription: &Subscription) -> usize {
+        let group = self.groups.group_mut(subscription.group);
+        group.map_or(0, |group| {
+            group
+                .section(subscription.held, self.schema, self.sections)
+                .len()
+        })
     }
 
     /// Adds to the urgency of what waits and sorts it.
     fn weigh(&mut self, view: &mut PlayerView) {
         self.waiting.clear();
+        let places = view.subscriptions.iter().zip(0..);
+        self.places.clear();
+        self.places
+            .extend(places.map(|(subscription, place)| (subscription.group, place)));
+        self.places.sort_unstable();
         let region = view.region;
         for (place, subscription) in view.subscriptions.iter_mut().enumerate() {
             let Some(group) = self.groups.group(subscription.group) else {
