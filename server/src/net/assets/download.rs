@@ -78,9 +78,38 @@ impl Download {
         self.bytes_left
     }
 
-    /// Whether the next [`poll`](Self::poll) begins to read a file, of which two pieces are in memory then.
+    /// Whether the next [`poll`](Self::poll) begins to read a file.
     pub(crate) const fn is_resting(&self) -> bool {
         matches!(&self.source, Source::File { reading: None, .. })
+    }
+
+    /// Whether it reads a file, of which two pieces at most are in memory.
+    pub(crate) const fn is_reading(&self) -> bool {
+        matches!(
+            &self.source,
+            Source::File {
+                reading: Some(_),
+                ..
+            }
+        )
+    }
+
+    /// Begins to read the file, if its bytes are in one.
+    pub(crate) fn begin(&mut self) {
+        if let Source::File {
+            disk,
+            path,
+            bytes,
+            modified,
+            reading,
+            ..
+        } = &mut self.source
+        {
+            reading.get_or_insert_with(|| {
+                let offset = *bytes - self.bytes_left;
+                disk.read(path.clone(), offset, *bytes, *modified)
+            });
+        }
     }
 
     /// Lets go of what was read ahead of a file; the next [`poll`](Self::poll) reads it again.
@@ -107,22 +136,17 @@ impl Download {
         if self.bytes_left == 0 {
             return Progress::Done;
         }
+        self.begin();
         let ready = match &mut self.source {
             Source::Memory(bytes) => bytes,
             Source::File {
                 disk,
-                path,
-                bytes,
-                modified,
                 reading,
                 ready,
+                ..
             } => {
-                let reading = reading.get_or_insert_with(|| {
-                    let offset = *bytes - self.bytes_left;
-                    disk.read(path.clone(), offset, *bytes, *modified)
-                });
                 if ready.is_empty() {
-                    match disk.poll(reading) {
+                    match reading.as_ref().and_then(|reading| disk.poll(reading)) {
                         None => return Progress::Waiting,
                         Some(Ok(bytes)) => *ready = bytes,
                         Some(Err(said)) => return Progress::Failed(said),

@@ -32,7 +32,6 @@ pub(super) struct Transfer {
     download: Download,
     /// Or for its turn to be read from it.
     waits_for_disk: bool,
-    may_read: bool,
     /// When its stream has last taken something.
     taken_at: Micros,
 }
@@ -43,14 +42,15 @@ impl Transfer {
             stream,
             download,
             waits_for_disk: false,
-            may_read: false,
             taken_at: now,
         }
     }
 
     /// Whether it holds what was read of a file, and its stream takes none of it.
     fn is_stalled(&self, now: Micros) -> bool {
-        self.may_read && !self.waits_for_disk && now.since(self.taken_at) >= ASSET_STALL
+        self.download.is_reading()
+            && !self.waits_for_disk
+            && now.since(self.taken_at) >= ASSET_STALL
     }
 }
 
@@ -204,20 +204,22 @@ fn answer(
 
 /// Lets as many files be read as may be at once: those asked for first, and in place of who takes nothing the next.
 fn take_turns(transfers: &mut [Transfer], now: Micros) {
-    let mut reading = transfers.iter().filter(|it| it.may_read).count();
+    let mut reading = transfers
+        .iter()
+        .filter(|it| it.download.is_reading())
+        .count();
     for next in 0..transfers.len() {
-        if transfers[next].may_read || !transfers[next].waits_for_disk {
+        if !transfers[next].download.is_resting() || !transfers[next].waits_for_disk {
             continue;
         }
         if reading < ASSET_FILES_READ_MAX {
             reading += 1;
         } else if let Some(stalled) = transfers.iter_mut().find(|it| it.is_stalled(now)) {
             stalled.download.rest();
-            stalled.may_read = false;
         } else {
             return;
         }
-        transfers[next].may_read = true;
+        transfers[next].download.begin();
         transfers[next].taken_at = now;
     }
 }
@@ -226,7 +228,7 @@ fn take_turns(transfers: &mut [Transfer], now: Micros) {
 fn feed(transfer: &mut Transfer, mux: &mut Mux, now: Micros) -> bool {
     let stream = transfer.stream;
     loop {
-        transfer.waits_for_disk = transfer.download.is_resting() && !transfer.may_read;
+        transfer.waits_for_disk = transfer.download.is_resting();
         if transfer.waits_for_disk {
             return true;
         }
@@ -285,7 +287,7 @@ mod tests {
             .collect();
         let reading = |transfers: &[Transfer]| -> Vec<usize> {
             let all = transfers.iter().enumerate();
-            all.filter(|(_, it)| it.may_read)
+            all.filter(|(_, it)| it.download.is_reading())
                 .map(|(at, _)| at)
                 .collect()
         };
