@@ -32,9 +32,6 @@ pub const DOWNLOADS_MAX: usize = 4;
 /// Manifests that a server may push at one time. Further ones are refused until one of them is read.
 pub const ASSET_PUSHES_MAX: usize = 16;
 
-/// A message of fewer bytes is a small one: a server counts it as a message and not by its bytes alone.
-pub const SMALL_MESSAGE_BYTES: usize = 1024;
-
 /// Small messages that a client sends at once, and in every second after that; beyond it they wait for others to
 /// go along with. Less than a server allows by its defaults (300 at once, 150 a second), because a link can
 /// make two seconds' messages arrive in one.

@@ -13,6 +13,9 @@ pub const PROTOCOL_VERSION: u16 = 1;
 /// The WebSocket subprotocol both ends ask for and confirm.
 pub const SUBPROTOCOL: &str = "tickwire.1";
 
+/// A client's message of fewer bytes is a small one: a server counts it as a message as well as by its bytes.
+pub const SMALL_MESSAGE_BYTES: usize = 1024;
+
 /// The largest message a client may send. Beyond it the connection is closed with `TooBig`.
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 

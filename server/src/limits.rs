@@ -206,9 +206,6 @@ pub const ASSET_FILES_READ_MAX: usize = 8;
 /// How long a download may keep what was read ahead, and take nothing of it, while others wait.
 pub const ASSET_STALL: Micros = Micros::from_millis(1000);
 
-/// A message of fewer bytes counts as one message as well as by its bytes.
-pub const SMALL_MESSAGE_BYTES: usize = 1024;
-
 /// Seconds of a rate that a player may use at once: what a client sends after a stall of its link.
 pub const RATE_BURST_SECONDS: u64 = 2;
 

@@ -6,9 +6,9 @@
 //! So what is small goes along with what follows, and once many have gone in a short time, the next waits a few
 //! milliseconds for company. Who sends as a player does never waits.
 
-use tickwire_protocol::{session::ClientSession, time::Micros};
+use tickwire_protocol::{limits::SMALL_MESSAGE_BYTES, session::ClientSession, time::Micros};
 
-use crate::limits::{SMALL_MESSAGE_BYTES, SMALL_MESSAGES_BURST, SMALL_MESSAGES_PER_SECOND};
+use crate::limits::{SMALL_MESSAGES_BURST, SMALL_MESSAGES_PER_SECOND};
 
 /// Time that one small message is worth.
 const MESSAGE_MICROS: Micros = Micros(Micros::PER_SECOND / SMALL_MESSAGES_PER_SECOND);

@@ -2,17 +2,14 @@
 
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved, Queue},
-    limits::CLIENT_MESSAGE_BYTES_MAX,
+    limits::{CLIENT_MESSAGE_BYTES_MAX, SMALL_MESSAGE_BYTES},
     session::{Traffic, TrafficByKind},
     time::Micros,
     websocket::{Item, PeerClose},
 };
 
 use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read};
-use crate::{
-    limits::SMALL_MESSAGE_BYTES,
-    room::{Room, SeatIndex},
-};
+use crate::room::{Room, SeatIndex};
 
 /// Sockets that are read before what came is looked at.
 const READS_IN_A_BATCH: usize = 64;
@@ -235,7 +232,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        if let Phase::Closing { .. } = connection.phase {
+        if connection.is_closing() {
             return self.drop_connection(key);
         }
         let code = close
@@ -257,7 +254,7 @@ impl Worker {
         let Some(connection) = self.connections.get(key) else {
             return;
         };
-        if !matches!(connection.phase, Phase::Closing { .. }) {
+        if !connection.is_closing() {
             self.metrics.count_close(None);
             connection
                 .span

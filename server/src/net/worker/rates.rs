@@ -6,10 +6,11 @@
 
 use tickwire_protocol::{
     error::{PeerMisbehaved, Rate},
+    limits::SMALL_MESSAGE_BYTES,
     time::Micros,
 };
 
-use crate::limits::{Limits, RATE_BURST_SECONDS, SMALL_MESSAGE_BYTES};
+use crate::limits::{Limits, RATE_BURST_SECONDS};
 
 /// What one player may still send, in millionths of a message and of a byte.
 #[derive(Debug)]
