@@ -43,10 +43,8 @@ impl Proxies {
                 is_relayed,
             };
         }
-        let mut lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
-        lines.reverse();
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev();
         let address = lines
-            .into_iter()
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
             .map(|word| address_in(str::from_utf8(word).ok()?.trim()))
             .find(|address| address.is_none_or(|address| !self.contain(address)))

@@ -295,22 +295,17 @@ pub(super) fn verdict(error: &PeerError) -> (CloseCode, String) {
 mod tests {
     #[cfg(target_os = "linux")]
     use std::net::{TcpListener, TcpStream};
-    use std::{io::Read, os::unix::net::UnixStream, sync::Arc};
+    use std::{io::Read, os::unix::net::UnixStream};
 
     use super::*;
-    use crate::net::{gate::Gate, metrics::Metrics};
+    use crate::net::worker::tests::newcomer;
 
     fn connection(socket: Socket, is_relayed: bool) -> Connection {
-        let limits = Limits::default();
-        let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
         let newcomer = Newcomer {
-            socket,
             is_relayed,
-            read_ahead: bytes::Bytes::new(),
-            permit: gate.enter(None).unwrap(),
-            span: Span::none(),
+            ..newcomer(socket)
         };
-        Connection::new(newcomer, &limits, Micros(0))
+        Connection::new(newcomer, &Limits::default(), Micros(0))
     }
 
     #[test]

@@ -419,3 +419,42 @@ impl Worker {
 fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    //! What tests of this folder begin with.
+
+    use super::*;
+    use crate::net::{gate::Gate, metrics::Metrics};
+
+    /// What the workers of a server have in common.
+    pub(super) fn shared(
+        make_game: fn() -> Game,
+        limits: Limits,
+        directory: Directory,
+        workers: &[Sender<Command>],
+    ) -> Shared {
+        Shared {
+            clock: Clock::start(),
+            limits: Arc::new(limits),
+            directory: Arc::new(directory),
+            make_game: Arc::new(make_game),
+            assets: None,
+            handlers: Handlers::default(),
+            workers: workers.into(),
+        }
+    }
+
+    /// A connection from nowhere.
+    pub(super) fn newcomer(socket: Socket) -> Newcomer {
+        let gate = Arc::new(Gate::new(&Limits::default(), Arc::new(Metrics::new(1))));
+        Newcomer {
+            socket,
+            is_relayed: false,
+            read_ahead: Bytes::new(),
+            permit: gate.enter(None).unwrap(),
+            span: tracing::Span::none(),
+        }
+    }
+}

@@ -141,12 +141,12 @@ mod tests {
         game::Game,
         limits::Limits,
         net::{
-            clock::Clock,
             directory::Directory,
-            gate::Gate,
-            handlers::Handlers,
             metrics::Metrics,
-            worker::{Newcomer, Shared, Socket, connection::Connection},
+            worker::{
+                Socket,
+                tests::{newcomer, shared},
+            },
         },
         room::Room,
     };
@@ -156,15 +156,10 @@ mod tests {
         let (sender, sent) = channel();
         let (_, commands) = channel();
         let metrics = Metrics::new(1);
-        let shared = Shared {
-            clock: Clock::start(),
-            limits: Arc::new(Limits::default()),
-            directory: Arc::new(Directory::new(2, 8, 8)),
-            make_game: Arc::new(|| Game::new("nothing")),
-            assets: None,
-            handlers: Handlers::default(),
-            workers: [sender.clone(), sender].into(),
-        };
+        let game = || Game::new("nothing");
+        let directory = Directory::new(2, 8, 8);
+        let workers = [sender.clone(), sender];
+        let shared = shared(game, Limits::default(), directory, &workers);
         let worker = Worker::new(1, shared, metrics.worker(0).clone(), commands).unwrap();
         (worker, sent)
     }
@@ -172,17 +167,9 @@ mod tests {
     #[test]
     fn who_says_hello_while_the_room_is_on_its_way_here_waits_for_it() {
         let (mut worker, sent) = worker();
-        let limits = Limits::default();
-        let gate = Arc::new(Gate::new(&limits, Arc::new(Metrics::new(1))));
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let newcomer = Newcomer {
-            socket: Socket::from_pair(ours, None).unwrap(),
-            is_relayed: false,
-            read_ahead: bytes::Bytes::new(),
-            permit: gate.enter(None).unwrap(),
-            span: tracing::Span::none(),
-        };
-        let connection = Connection::new(newcomer, &limits, Micros(0));
+        let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
+        let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
         let key = worker.adopt(connection).unwrap();
         // The first worker has made the room, and gives it away.
         let directory = worker.shared.directory.clone();

@@ -25,13 +25,14 @@ use super::*;
 use crate::{
     limits::{HELPED_ENTITIES_MIN, HELPERS_MAX},
     net::{
-        clock::Clock,
         descriptors,
         directory::Directory,
-        gate::Gate,
-        handlers::Handlers,
         metrics::{Counter, Metrics},
-        worker::{Command, Connection, Newcomer, Shared, Socket, deliver::HELPED_READS},
+        worker::{
+            Command, Connection, Newcomer, Socket,
+            deliver::HELPED_READS,
+            tests::{newcomer, shared},
+        },
     },
     prelude::*,
     room::Room,
@@ -144,15 +145,8 @@ impl Run {
         descriptors::fit(&mut limits);
         let metrics = Arc::new(Metrics::new(1));
         let (sender, commands) = channel();
-        let shared = Shared {
-            clock: Clock::start(),
-            limits: Arc::new(limits),
-            directory: Arc::new(Directory::new(workers, 1, PLAYERS)),
-            make_game: Arc::new(game),
-            assets: None,
-            handlers: Handlers::default(),
-            workers: [sender.clone()].into(),
-        };
+        let directory = Directory::new(workers, 1, PLAYERS);
+        let shared = shared(game, limits, directory, std::slice::from_ref(&sender));
         let place = shared.directory.place_in("heavy".into()).unwrap();
         let mut worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
         let room = Room::new(game(), "heavy", SEED, Micros(0)).unwrap();
@@ -167,7 +161,6 @@ impl Run {
             ends: Vec::new(),
             _commands: sender,
         };
-        let gate = Arc::new(Gate::new(&run.worker.shared.limits, run.metrics.clone()));
         for number in 0..PLAYERS {
             let (ours, theirs) = UnixStream::pair().unwrap();
             theirs.set_nonblocking(true).unwrap();
@@ -175,13 +168,7 @@ impl Run {
                 let ours = SockRef::from(&ours);
                 ours.set_send_buffer_size(SMALL_BUFFER_BYTES).unwrap();
             }
-            let newcomer = Newcomer {
-                socket: Socket::from_pair(ours, None).unwrap(),
-                is_relayed: false,
-                read_ahead: bytes::Bytes::new(),
-                permit: gate.enter(None).unwrap(),
-                span: tracing::Span::none(),
-            };
+            let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
             run.seat(newcomer, number as u64);
             run.ends.push(End {
                 socket: theirs,
