@@ -101,6 +101,13 @@ pub struct Sample {
     pub pacing_bytes_per_second: u64,
 }
 
+impl Sample {
+    /// Whether a kernel says so: marks know of no window.
+    const fn is_of_kernel(&self) -> bool {
+        self.window_packets < u64::MAX
+    }
+}
+
 /// A full packet's payload on the usual path.
 const SEGMENT_BYTES: u64 = 1448;
 

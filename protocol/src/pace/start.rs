@@ -126,11 +126,10 @@ impl Train {
     fn rate(&self, sample: Sample) -> Option<u64> {
         let &(at, last) = self.turns.back()?;
         let least = TRAIN_SPAN.max(Micros(sample.rtt_min.0 / 12));
-        let is_by_marks = sample.window_packets == u64::MAX;
-        let rise = if is_by_marks {
-            TRAIN_RISE_BY_MARKS
-        } else {
+        let rise = if sample.is_of_kernel() {
             TRAIN_RISE
+        } else {
+            TRAIN_RISE_BY_MARKS
         };
         self.turns.iter().rev().find_map(|&(began, first)| {
             let span = at.since(began);

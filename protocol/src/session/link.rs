@@ -115,11 +115,6 @@ impl Link {
         self.marked = Some(mark);
     }
 
-    /// Whether a mark of the peer waits for its answer.
-    pub(crate) const fn is_marked(&self) -> bool {
-        self.marked.is_some()
-    }
-
     /// Takes the peer's answer to a mark.
     pub(crate) fn on_reached(&mut self, mark: u64, now: Micros) -> Result<(), PeerError> {
         let known = self
@@ -235,7 +230,7 @@ impl Link {
     /// Whether [`transmit`](Self::transmit) would append anything.
     pub(crate) fn wants_transmit(&self, up_to: Class) -> bool {
         !self.control.is_empty()
-            || self.is_marked()
+            || self.marked.is_some()
             || self.mux.as_ref().is_some_and(|mux| mux.urgent_bytes() > 0)
             || (up_to >= Class::Event
                 && (!self.events.is_empty()

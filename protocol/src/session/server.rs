@@ -276,13 +276,6 @@ impl ServerSession {
         self.link.pace_by_marks();
     }
 
-    /// Whether the client has set a mark behind its bulk that waits for the answer: the sooner
-    /// [`poll_transmit`](Self::poll_transmit) is called, the better the client knows its link.
-    #[must_use]
-    pub const fn is_marked(&self) -> bool {
-        self.link.is_marked()
-    }
-
     /// Answers to marks of ours that have come.
     #[must_use]
     pub fn marks_answered(&self) -> u64 {

@@ -399,14 +399,14 @@ fn only_the_newest_mark_is_answered_and_once() {
         storm.extend(control(&Control::Mark(mark)));
     }
     pair.server.handle_message(&storm, at(T0)).unwrap();
-    assert!(pair.server.is_marked());
+    assert!(pair.server.wants_transmit(Class::Control));
     let mut message = Vec::new();
     assert!(
         pair.server
             .poll_transmit(Class::Event, 1000, at(T0), &mut message)
     );
     assert_eq!(message, control(&Control::Reached(1000)));
-    assert!(!pair.server.is_marked());
+    assert!(!pair.server.wants_transmit(Class::Control));
     pair.client.handle_message(&storm, T0).unwrap();
     message.clear();
     assert!(pair.client.poll_transmit(1000, T0, &mut message));
