@@ -208,7 +208,7 @@ impl Room {
     }
 
     fn greet(&self, seat: &mut Seat, hello: &Hello, resumed: bool, now: Micros) {
-        let time = self.pacer.time(now);
+        let time = self.timer.time(now);
         let is_schema_known = hello.schema_hash == self.replication.schema().hash();
         let welcome = Welcome {
             session: seat.session_id,
@@ -303,7 +303,7 @@ impl Room {
 
     /// Hands the last bytes of a connection to the shell. The seat has no session afterwards.
     fn say_farewell(&mut self, index: SeatIndex, last_word: LastWord<'_>, now: Micros) {
-        let time = self.pacer.time(now);
+        let time = self.timer.time(now);
         let Some(seat) = self.seats.get_mut(index) else {
             return;
         };

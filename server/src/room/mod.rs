@@ -12,9 +12,9 @@
 //! newest, and one that is never built costs nothing.
 
 mod join;
-mod pace;
 mod seat;
 mod step;
+mod timer;
 mod transmit;
 
 use std::collections::{HashMap, VecDeque};
@@ -31,10 +31,10 @@ use tickwire_protocol::{
 
 use self::{
     join::LastWord,
-    pace::Pacer,
     seat::{Seat, Seats},
+    timer::TickTimer,
 };
-pub use self::{join::TurnedAway, pace::Pace, seat::SeatIndex, transmit::Transmitted};
+pub use self::{join::TurnedAway, seat::SeatIndex, timer::TickTiming, transmit::Transmitted};
 use crate::{
     game::{EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomRandom, Settings, TickClock},
     limits::{EVENTS_PER_TICK_MAX, Limit},
@@ -92,7 +92,7 @@ pub struct Room {
     hooks: Hooks,
     replication: Replication,
     schema_bytes: Bytes,
-    pacer: Pacer,
+    timer: TickTimer,
     /// The tick whose state replication holds.
     captured: Option<Tick>,
     seats: Seats,
@@ -118,12 +118,12 @@ impl Room {
     ) -> Result<Self, ApiMisuse> {
         game.check()?;
         let mut world = game.world;
-        let pacer = Pacer::new(game.settings.tick_rate_hz, first_due);
+        let timer = TickTimer::new(game.settings.tick_rate_hz, first_due);
         world.insert_resource(RoomRandom::from_seed(seed));
         #[expect(clippy::cast_precision_loss, reason = "a tick rate is below 2^24")]
         let dt_seconds = 1.0 / game.settings.tick_rate_hz as f32;
         world.insert_resource(TickClock {
-            tick: pacer.time(first_due).next_tick,
+            tick: timer.time(first_due).next_tick,
             dt_seconds,
         });
         let replication = Replication::new(&mut world, game.registry, game.replication);
@@ -140,7 +140,7 @@ impl Room {
             hooks: game.hooks,
             schema_bytes: schema_bytes.into(),
             replication,
-            pacer,
+            timer,
             captured: None,
             seats: Seats::default(),
             seat_of: HashMap::new(),
@@ -165,7 +165,7 @@ impl Room {
         message: &[u8],
         now: Micros,
     ) -> Result<(), PeerError> {
-        let time = self.pacer.time(now);
+        let time = self.timer.time(now);
         let Some(session) = self.seats.get_mut(seat).and_then(Seat::session) else {
             return Ok(());
         };
@@ -195,19 +195,19 @@ impl Room {
     /// When the next tick is due.
     #[must_use]
     pub const fn next_due(&self) -> Micros {
-        self.pacer.next_due()
+        self.timer.next_due()
     }
 
     /// Sets the clock so that the next tick is due at `due`, without ticks owed for the time between:
     /// after a pause in which nobody played.
     pub const fn restart(&mut self, due: Micros) {
-        self.pacer.restart(due);
+        self.timer.restart(due);
     }
 
     /// The room's time, as its sessions see it.
     #[must_use]
     pub const fn time(&self, now: Micros) -> RoomTime {
-        self.pacer.time(now)
+        self.timer.time(now)
     }
 
     /// Ticks per second.

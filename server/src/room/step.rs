@@ -6,7 +6,7 @@ use tickwire_protocol::{
 };
 
 use super::{
-    Pace, Room,
+    Room, TickTiming,
     seat::{Seat, SeatIndex},
 };
 use crate::{
@@ -21,25 +21,25 @@ impl Room {
     /// socket takes it; what they leave behind is finished at the next capture.
     ///
     /// Threads that help change nothing but how long it takes.
-    pub fn tick(&mut self, now: Micros, threads: &dyn Threads) -> Pace {
-        let pace = self.pacer.begin(now);
-        self.apply_inputs(pace, now);
+    pub fn tick(&mut self, now: Micros, threads: &dyn Threads) -> TickTiming {
+        let timing = self.timer.begin(now);
+        self.apply_inputs(timing, now);
         self.step();
         self.send_events(now);
-        if !pace.skips_snapshots {
-            self.capture(pace, threads);
+        if !timing.skips_snapshots {
+            self.capture(timing, threads);
             self.choose();
             self.replication.encode(threads);
         }
-        pace
+        timing
     }
 
     /// Forgets what no player holds of earlier ticks, and takes the state of this one.
-    fn capture(&mut self, pace: Pace, threads: &dyn Threads) {
+    fn capture(&mut self, timing: TickTiming, threads: &dyn Threads) {
         self.replication.finish();
         self.replication
-            .capture(&mut self.world, pace.tick, threads);
-        self.captured = Some(pace.tick);
+            .capture(&mut self.world, timing.tick, threads);
+        self.captured = Some(timing.tick);
     }
 
     /// Works out what each player sees.
@@ -48,15 +48,15 @@ impl Room {
     }
 
     /// Gives each player's entity what its player holds down in this tick.
-    fn apply_inputs(&mut self, pace: Pace, now: Micros) {
-        self.world.resource_mut::<TickClock>().tick = pace.tick;
+    fn apply_inputs(&mut self, timing: TickTiming, now: Micros) {
+        self.world.resource_mut::<TickClock>().tick = timing.tick;
         let mut broken: Vec<(SeatIndex, PeerError)> = Vec::new();
         for (index, seat) in self.seats.iter_mut() {
             seat.events_this_tick = 0;
             let Some(door) = &self.input else { continue };
             let mut newest = None;
             if let Some(session) = seat.session() {
-                while let Some(tick) = session.poll_input(pace.tick, &mut self.input_bytes) {
+                while let Some(tick) = session.poll_input(timing.tick, &mut self.input_bytes) {
                     newest = Some(tick);
                 }
             }

@@ -33,7 +33,7 @@ impl Room {
         now: Micros,
         out: &mut Vec<u8>,
     ) -> Transmitted {
-        let time: RoomTime = self.pacer.time(now);
+        let time: RoomTime = self.timer.time(now);
         let Some(seat) = self.seats.get_mut(index) else {
             return Transmitted::default();
         };
@@ -85,7 +85,7 @@ impl Room {
         } else {
             (Class::Bulk, bulk_bytes.min(BULK_MESSAGE_BYTES_MAX))
         };
-        let time = self.pacer.time(now);
+        let time = self.timer.time(now);
         let session = self.seats.get_mut(index).and_then(Seat::session);
         session.is_some_and(|session| session.poll_transmit(up_to, budget, time, out))
     }

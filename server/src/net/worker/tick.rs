@@ -100,18 +100,18 @@ impl Worker {
         let Some(slot) = self.rooms.get_mut(key) else {
             return started;
         };
-        let Some(pace) = guarded(|| slot.room.tick(started, &Lent(helpers))) else {
+        let Some(timing) = guarded(|| slot.room.tick(started, &Lent(helpers))) else {
             self.on_room_panicked(key, started);
             return self.now();
         };
         self.metrics.ticks.add(1);
-        self.metrics.tick_lateness.observe(pace.lateness);
-        self.metrics.ticks_slipped.add(pace.slipped_ticks.into());
+        self.metrics.tick_lateness.observe(timing.lateness);
+        self.metrics.ticks_slipped.add(timing.slipped_ticks.into());
         self.act_on_room_events(key, started);
-        if pace.skips_snapshots || pace.slipped_ticks > 0 {
+        if timing.skips_snapshots || timing.slipped_ticks > 0 {
             self.metrics.ticks_late.add(1);
         }
-        if pace.skips_snapshots {
+        if timing.skips_snapshots {
             let players = self.rooms.get(key).map_or(0, |slot| slot.room.players());
             self.metrics.snapshots_skipped_overrun.add(players as u64);
         }
@@ -119,7 +119,7 @@ impl Worker {
         stepped.push(Stepped {
             room: key,
             started,
-            is_delivered: !pace.skips_snapshots,
+            is_delivered: !timing.skips_snapshots,
             messages: 0,
             snapshots: 0,
             step_micros: ended.since(started).0,

@@ -9,9 +9,9 @@ use tickwire_protocol::time::{Micros, RoomTime, Tick};
 
 use crate::limits::CATCH_UP_TICKS_MAX;
 
-/// A room's clockwork.
+/// What tells a room when to tick.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pacer {
+pub(super) struct TickTimer {
     rate_hz: u32,
     origin: Micros,
     /// Ticks since `origin`.
@@ -23,7 +23,7 @@ pub(super) struct Pacer {
 
 /// How one tick is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct TickTiming {
     /// The tick.
     pub tick: Tick,
     /// How long after it was due it began.
@@ -34,7 +34,7 @@ pub struct Pace {
     pub slipped_ticks: u32,
 }
 
-impl Pacer {
+impl TickTimer {
     pub(super) const fn new(rate_hz: u32, first_due: Micros) -> Self {
         Self {
             rate_hz,
@@ -65,7 +65,7 @@ impl Pacer {
     }
 
     /// Begins the next tick.
-    pub(super) fn begin(&mut self, now: Micros) -> Pace {
+    pub(super) fn begin(&mut self, now: Micros) -> TickTiming {
         let period = Micros::PER_SECOND / u64::from(self.rate_hz);
         let lateness = now.since(self.next_due());
         let behind = u32::try_from(lateness.0 / period).unwrap_or(u32::MAX);
@@ -84,7 +84,7 @@ impl Pacer {
         self.count += 1;
         let skips_snapshots = self.next_due() <= now;
         self.skipped = if skips_snapshots { self.skipped + 1 } else { 0 };
-        Pace {
+        TickTiming {
             tick,
             lateness,
             skips_snapshots,
@@ -99,38 +99,45 @@ mod tests {
 
     #[test]
     fn sixty_hertz_over_an_hour_is_exact_although_the_period_is_no_whole_number() {
-        let mut pacer = Pacer::new(60, Micros(7));
+        let mut timer = TickTimer::new(60, Micros(7));
         for _ in 0..60 * 3600 {
-            let due = pacer.next_due();
+            let due = timer.next_due();
             // Each tick begins a little late, each by another amount.
-            assert!(!pacer.begin(due + Micros(due.0 % 900)).skips_snapshots);
+            assert!(!timer.begin(due + Micros(due.0 % 900)).skips_snapshots);
         }
-        assert_eq!(pacer.next_due(), Micros(7 + 3600 * Micros::PER_SECOND));
+        assert_eq!(timer.next_due(), Micros(7 + 3600 * Micros::PER_SECOND));
     }
 
     #[test]
     fn a_room_two_ticks_late_catches_up_without_snapshots() {
-        let mut pacer = Pacer::new(20, Micros(0));
+        let mut timer = TickTimer::new(20, Micros(0));
         let now = Micros::from_millis(120);
-        let paces: Vec<Pace> = (0..3).map(|_| pacer.begin(now)).collect();
-        let skips: Vec<bool> = paces.iter().map(|pace| pace.skips_snapshots).collect();
+        let timings: Vec<TickTiming> = (0..3).map(|_| timer.begin(now)).collect();
+        let skips: Vec<bool> = timings
+            .iter()
+            .map(|timing| timing.skips_snapshots)
+            .collect();
         assert_eq!(skips, [true, true, false]);
-        assert!(paces.iter().all(|pace| pace.slipped_ticks == 0));
-        assert_eq!(pacer.next_due(), Micros::from_millis(150));
+        assert!(timings.iter().all(|timing| timing.slipped_ticks == 0));
+        assert_eq!(timer.next_due(), Micros::from_millis(150));
     }
 
     #[test]
     fn a_room_a_little_too_slow_leaves_out_few_snapshots_in_a_row() {
-        let mut pacer = Pacer::new(20, Micros(0));
+        let mut timer = TickTimer::new(20, Micros(0));
         let mut now = Micros(0);
         let (mut skipped, mut slipped) = (0, 0);
         for _ in 0..1000 {
-            let began = now.max(pacer.next_due());
-            let pace = pacer.begin(began);
+            let began = now.max(timer.next_due());
+            let timing = timer.begin(began);
             now = began + Micros(51_000);
-            skipped = if pace.skips_snapshots { skipped + 1 } else { 0 };
-            slipped += pace.slipped_ticks;
-            assert!(skipped <= CATCH_UP_TICKS_MAX, "{pace:?}");
+            skipped = if timing.skips_snapshots {
+                skipped + 1
+            } else {
+                0
+            };
+            slipped += timing.slipped_ticks;
+            assert!(skipped <= CATCH_UP_TICKS_MAX, "{timing:?}");
         }
         // A thousand ticks of 51 ms are 20 more of 50.
         assert!((10..=20).contains(&slipped), "{slipped}");
@@ -138,13 +145,13 @@ mod tests {
 
     #[test]
     fn a_room_far_behind_slows_its_clock_and_says_by_how_much() {
-        let mut pacer = Pacer::new(20, Micros(0));
-        let pace = pacer.begin(Micros::from_millis(1020));
-        assert_eq!(pace.slipped_ticks, 20);
-        assert!(!pace.skips_snapshots);
-        assert_eq!(pacer.next_due(), Micros::from_millis(1070));
-        let next = pacer.begin(Micros::from_millis(1070));
-        assert_eq!(next.tick, pace.tick.next());
+        let mut timer = TickTimer::new(20, Micros(0));
+        let timing = timer.begin(Micros::from_millis(1020));
+        assert_eq!(timing.slipped_ticks, 20);
+        assert!(!timing.skips_snapshots);
+        assert_eq!(timer.next_due(), Micros::from_millis(1070));
+        let next = timer.begin(Micros::from_millis(1070));
+        assert_eq!(next.tick, timing.tick.next());
         assert_eq!(next.lateness, Micros(0));
     }
 }
