@@ -52,42 +52,11 @@ pub(super) struct Encoding<'a> {
 }
 
 impl Encoding<'_> {
-    /// Picks every section the player needs.
-    fn pick_all(&mut self, view: &mut PlayerView) {
-        self.picked.clear();
-        let frame = self.sections.frame;
-        for subscription in &mut view.subscriptions {
-            match self
-                .groups
-                .news(subscription.group, subscription.held, frame)
-            {
-                News::None => {}
-                News::Ahead(section, held) => {
-                    subscription.held = held;
-                    self.picked.push(section);
-                }
-                News::Other => {
-                    if let Some(group) = self.groups.group_mut(subscription.group)
-                        && !group.is_known(subscription.held)
-                    {
-                        let section = group.section(subscription.held, self.schema, self.sections);
-                        subscription.held = group.hold(subscription.held);
-                        self.picked.push(section);
-                    }
-                }
-            }
-        }
-    }
-
     /// Picks what fits into `budget_bytes` and says whether something must wait.
     ///
     /// Nearly always everything fits that there is. So that is tried before anything is weighed, unless
     /// something had to wait the last time.
     pub(super) fn pick(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
-        if budget_bytes == usize::MAX {
-            self.pick_all(view);
-            return false;
-        }
         view.wire.is_partial = (view.wire.is_partial || !self.try_pick_all(view, budget_bytes))
             && self.pick_within(view, budget_bytes);
         view.wire.is_partial
@@ -95,28 +64,33 @@ impl Encoding<'_> {
 
     /// Picks every section the player needs, if all fit; says whether they did.
     fn try_pick_all(&mut self, view: &mut PlayerView, budget_bytes: usize) -> bool {
+        let frame = self.sections.frame;
         self.picked.clear();
         let mut spent = 0;
         for subscription in &view.subscriptions {
-            if let Some(group) = self.groups.group_mut(subscription.group)
-                && !group.is_known(subscription.held)
+            let section = match self
+                .groups
+                .news(subscription.group, subscription.held, frame)
             {
-                let section = group.section(subscription.held, self.schema, self.sections);
-                spent += section.len();
-                if spent > budget_bytes {
-                    return false;
-                }
-                self.picked.push(section);
+                News::None => continue,
+                News::Ahead(section) => section,
+                News::Other => match self.groups.group_mut(subscription.group) {
+                    Some(group) => group.section(subscription.held, self.schema, self.sections),
+                    None => continue,
+                },
+            };
+            spent += section.len();
+            if spent > budget_bytes {
+                return false;
             }
+            self.picked.push(section);
         }
         for subscription in &mut view.subscriptions {
             subscription.urgency = 0.0;
-            if let Some(group) = self.groups.group_mut(subscription.group)
-                && !group.is_known(subscription.held)
-            {
-                subscription.held = group.hold(subscription.held);
-                subscription.restructured = group.restructured;
-            }
+            subscription.restructured = frame;
+            subscription.held = self
+                .groups
+                .hold(subscription.group, subscription.held, frame);
         }
         true
     }
@@ -250,7 +224,7 @@ impl Encoding<'_> {
                 _ => 0.0,
             };
             subscription.urgency += rate(subscription, group, apart);
-            subscription.restructured = group.restructured;
+            subscription.restructured = self.sections.frame;
             // A late group costs several times what a prompt one does. So who is prompt is kept so first, and
             // the rest of the budget makes others prompt; otherwise all would be late for ever. And a player
             // must never be told that its own entity is gone from one group and not that it is in another.
@@ -329,7 +303,7 @@ fn rate(subscription: &Subscription, group: &Group, cells_apart: f32) -> f32 {
     // Even what counts for nothing is sent in the end.
     let weight = group.weight.highest.max(0.01);
     let is_private = matches!(subscription.key, GroupKey::Owner(_) | GroupKey::Picked(_));
-    let is_urgent = subscription.restructured != group.restructured;
+    let is_urgent = group.restructured > subscription.restructured;
     let is_new = subscription.held == Held::Nothing;
     let ahead = if is_urgent || is_new || is_private {
         URGENT_FRAMES

@@ -27,9 +27,9 @@ struct Front {
 pub(super) enum News {
     /// Nothing.
     None,
-    /// That section, after which it holds the version.
-    Ahead(SectionAt, Held),
-    /// The group must say.
+    /// That section.
+    Ahead(SectionAt),
+    /// What the group must say.
     Other,
 }
 
@@ -61,22 +61,29 @@ impl Fronts {
         }
     }
 
-    /// What a player who holds `held` has to learn. A section ahead counts as taken.
+    /// What a player who holds `held` has to learn.
     #[inline]
-    pub(super) fn take(&mut self, id: GroupId, held: Held, frame: u32) -> News {
-        let Some(front) = self.fronts.get_mut(id.0 as usize) else {
-            return News::Other;
+    pub(super) fn news(&self, id: GroupId, held: Held, frame: u32) -> News {
+        let Some(front) = self.fronts.get(id.0 as usize) else {
+            return News::None;
         };
         match held {
             Held::Version(version) if version == front.version => News::None,
             Held::Version(version) if version == front.before && front.frame == frame => {
-                front.taken += 1;
-                News::Ahead(front.ahead, Held::Version(front.version))
+                News::Ahead(front.ahead)
             }
             Held::Version(_) => News::Other,
             Held::Nothing if front.is_empty => News::None,
             Held::Nothing => News::Other,
         }
+    }
+
+    /// Counts the section ahead as taken once more, and says what that player holds now.
+    #[inline]
+    pub(super) fn take(&mut self, id: GroupId) -> Option<Held> {
+        let front = self.fronts.get_mut(id.0 as usize)?;
+        front.taken += 1;
+        Some(Held::Version(front.version))
     }
 
     /// How many players took a group's section, and from which version. From now on nobody takes it: who comes

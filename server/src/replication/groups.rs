@@ -182,8 +182,18 @@ impl Groups {
 
     /// What a player who holds `held` of a group has to learn of it.
     #[inline]
-    pub(super) fn news(&mut self, id: GroupId, held: Held, frame: u32) -> News {
-        self.fronts.take(id, held, frame)
+    pub(super) fn news(&self, id: GroupId, held: Held, frame: u32) -> News {
+        self.fronts.news(id, held, frame)
+    }
+
+    /// Notes that a player who held `held` of a group has learnt what there is, and says what it holds now.
+    #[inline]
+    pub(super) fn hold(&mut self, id: GroupId, held: Held, frame: u32) -> Held {
+        match self.news(id, held, frame) {
+            News::None => held,
+            News::Ahead(_) => self.fronts.take(id).unwrap_or(held),
+            News::Other => self.group_mut(id).map_or(held, |group| group.hold(held)),
+        }
     }
 
     /// Tells the groups who took what was encoded ahead. Needed before anybody stops to hold something.
