@@ -9,10 +9,10 @@ use super::{
     group::{Group, GroupKey, Member, Space},
     groups::Groups,
     interest::Positions,
-    markers::{Team, View, ViewCentre, ViewShape},
+    markers::{Team, View, ViewCentre},
     region::{Cell, Region},
     settings::{Filter, Grid, Viewer},
-    viewer::PlayerView,
+    viewer::{Chosen, PlayerView},
 };
 use bevy_ecs::prelude::World;
 
@@ -84,35 +84,49 @@ fn choose_cells(view: &mut PlayerView, is_stale: bool, grid: &Grid, groups: &mut
         view.retain(groups, |key| key.cell().is_none());
         return;
     };
-    if !is_stale && view.chosen.is_some_and(|(chosen, _)| chosen == region) {
+    let is_near = |chosen: Chosen| chosen.region.is_within(&region, chosen.leeway_units);
+    if !is_stale && view.chosen.is_some_and(is_near) {
         return;
     }
     let units = grid.cell_units;
     let range = region.range(units);
     let kept = range.grown(grid.hysteresis_units, units);
-    let stays = |cell: Cell| {
+    let leeway = |cell: Cell| {
         kept.holds(cell)
-            && (region.touches(cell, units) || region.encloses(cell, units, grid.hysteresis_units))
+            .then(|| region.leeway_of_held(cell, units, grid.hysteresis_units))
+            .filter(|&leeway| leeway >= 0.0)
     };
-    let all_stay = view.cells.iter().all(|&cell| stays(cell));
-    // Every cell in the range of a rectangle touches it.
-    let none_comes = matches!(region.shape, ViewShape::Rectangle { .. })
-        && view.chosen.is_some_and(|(_, chosen)| chosen == range);
-    view.chosen = Some((region, range));
-    if !is_stale && all_stay && none_comes {
-        return;
+    let mut least = region.leeway_of_range(units);
+    let mut all_stay = true;
+    for &cell in &view.cells {
+        match leeway(cell) {
+            Some(leeway) => least = least.min(leeway),
+            None => all_stay = false,
+        }
     }
     if !all_stay {
+        let stays = |cell| leeway(cell).is_some();
         view.cells.retain(|&cell| stays(cell));
         view.retain(groups, |key| key.cell().is_none_or(stays));
     }
-    for cell in range.cells().filter(|&cell| region.touches(cell, units)) {
-        if let Err(at) = view.cells.binary_search(&cell) {
-            view.cells.insert(at, cell);
-            view.subscribe(GroupKey::Everyone(Space::Cell(cell)), groups);
-            subscribe_team(view, cell, groups);
+    for cell in range.cells() {
+        let Err(at) = view.cells.binary_search(&cell) else {
+            continue;
+        };
+        let inside = region.inside(cell, units);
+        if inside < 0.0 {
+            least = least.min(-inside);
+            continue;
         }
+        view.cells.insert(at, cell);
+        view.subscribe(GroupKey::Everyone(Space::Cell(cell)), groups);
+        subscribe_team(view, cell, groups);
+        least = least.min(leeway(cell).unwrap_or(0.0));
     }
+    view.chosen = Some(Chosen {
+        region,
+        leeway_units: least,
+    });
     if is_stale {
         // Another team, or the first team at all: cells seen already show more now.
         for place in 0..view.cells.len() {

@@ -19,7 +19,7 @@ pub(super) struct Cell {
 }
 
 /// Cells from `low` to `high`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct CellRange {
     low: Cell,
     high: Cell,
@@ -122,9 +122,35 @@ impl Region {
         }
     }
 
+    /// Whether another has the same shape and its centre is at most so far from this one's.
+    pub(super) fn is_within(&self, other: &Self, units: f32) -> bool {
+        let [dx, dy] = [0, 1].map(|axis| self.centre[axis] - other.centre[axis]);
+        self.shape == other.shape && dx * dx + dy * dy <= units * units
+    }
+
     /// The cells it may touch: a box around it. A view of more than [`VIEW_CELLS_MAX`] cells is cut around
     /// its centre.
     pub(super) fn range(&self, cell_units: f32) -> CellRange {
+        let [[left, right], [top, bottom]] = self.ends(cell_units);
+        let cell = |x, y| Cell {
+            y: cell_number(y),
+            x: cell_number(x),
+        };
+        CellRange {
+            low: cell(left, top),
+            high: cell(right, bottom),
+        }
+    }
+
+    /// How far the centre may move before the [`range`](Self::range) is another.
+    pub(super) fn leeway_of_range(&self, cell_units: f32) -> f32 {
+        let ends = self.ends(cell_units);
+        let parts = ends.as_flattened().iter().map(|end| end - end.floor());
+        parts.map(|part| part.min(1.0 - part)).fold(1.0, f32::min) * cell_units
+    }
+
+    /// Where the range begins and ends on each axis, in cells.
+    fn ends(&self, cell_units: f32) -> [[f32; 2]; 2] {
         let half = self.half();
         let side_max = (VIEW_CELLS_MAX as f32).sqrt();
         let mut reach =
@@ -132,43 +158,36 @@ impl Region {
         if (2.0 * reach[0] + 2.0) * (2.0 * reach[1] + 2.0) > VIEW_CELLS_MAX as f32 {
             reach = reach.map(|reach| reach.min(side_max / 2.0 - 1.0));
         }
-        let end = |axis: usize, sign: f32| {
-            cell_number(self.centre[axis] / cell_units + sign * reach[axis])
-        };
-        CellRange {
-            low: Cell {
-                y: end(1, -1.0),
-                x: end(0, -1.0),
-            },
-            high: Cell {
-                y: end(1, 1.0),
-                x: end(0, 1.0),
-            },
-        }
+        [0, 1].map(|axis| {
+            let centre = self.centre[axis] / cell_units;
+            [centre - reach[axis], centre + reach[axis]]
+        })
     }
 
-    /// Whether an entity of this cell can be inside the view.
-    pub(super) fn touches(&self, cell: Cell, cell_units: f32) -> bool {
-        let [dx, dy] = self.distances(cell, cell_units).map(|(nearest, _)| nearest);
-        self.holds(dx, dy, 0.0)
+    /// How far the view reaches into a cell; below zero when no entity of it can be inside the view.
+    pub(super) fn inside(&self, cell: Cell, cell_units: f32) -> f32 {
+        let distances = self.distances(cell, cell_units);
+        self.depth(distances.map(|(nearest, _)| nearest), 0.0)
     }
 
-    /// Whether every entity of this cell is at most `reach_units` outside the view.
-    pub(super) fn encloses(&self, cell: Cell, cell_units: f32, reach_units: f32) -> bool {
-        let [dx, dy] = self
-            .distances(cell, cell_units)
-            .map(|(_, farthest)| farthest);
-        self.holds(dx, dy, reach_units)
+    /// How far the centre may move before a cell that is seen is one no more, because the view does not touch it
+    /// and an entity of it can be more than `reach_units` outside; below zero when it is none now.
+    pub(super) fn leeway_of_held(&self, cell: Cell, cell_units: f32, reach_units: f32) -> f32 {
+        let distances = self.distances(cell, cell_units);
+        let touched = self.depth(distances.map(|(nearest, _)| nearest), 0.0);
+        let enclosed = self.depth(distances.map(|(_, farthest)| farthest), reach_units);
+        touched.max(enclosed)
     }
 
-    /// Whether a point that far from the centre is at most `reach_units` outside the view.
-    fn holds(&self, dx: f32, dy: f32, reach_units: f32) -> bool {
+    /// How deep a point that far from the centre lies inside the view and `reach_units` around it; below zero
+    /// outside. It changes by no more than the centre moves.
+    fn depth(&self, [dx, dy]: [f32; 2], reach_units: f32) -> f32 {
         match self.shape {
             ViewShape::Rectangle {
                 half_width,
                 half_height,
-            } => dx <= half_width + reach_units && dy <= half_height + reach_units,
-            ViewShape::Circle { radius } => dx.hypot(dy) <= radius + reach_units,
+            } => (half_width - dx).min(half_height - dy) + reach_units,
+            ViewShape::Circle { radius } => radius - dx.hypot(dy) + reach_units,
         }
     }
 
@@ -209,12 +228,12 @@ mod tests {
             let in_range: Vec<_> = region
                 .range(100.0)
                 .cells()
-                .filter(|&cell| region.touches(cell, 100.0))
+                .filter(|&cell| region.inside(cell, 100.0) >= 0.0)
                 .collect();
             let all = (-20..20).flat_map(|y| (-20..20).map(move |x| Cell { y, x }));
             assert_eq!(
                 in_range,
-                all.filter(|&cell| region.touches(cell, 100.0))
+                all.filter(|&cell| region.inside(cell, 100.0) >= 0.0)
                     .collect::<Vec<_>>()
             );
         }
@@ -241,9 +260,7 @@ mod tests {
                 let region = Region::new(&view, [f32::from(step) * 7.3 - 130.0, 77.0]);
                 let kept = region.range(100.0).grown(160.0, 100.0);
                 let all = (-20..20).flat_map(|y| (-20..20).map(move |x| Cell { y, x }));
-                let stays = |cell: &Cell| {
-                    region.touches(*cell, 100.0) || region.encloses(*cell, 100.0, 160.0)
-                };
+                let stays = |cell: &Cell| region.leeway_of_held(*cell, 100.0, 160.0) >= 0.0;
                 assert!(all.filter(stays).all(|cell| kept.holds(cell)));
             }
         }

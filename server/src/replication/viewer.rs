@@ -3,7 +3,7 @@
 use super::{
     group::GroupKey,
     groups::Groups,
-    region::{Cell, CellRange, Region},
+    region::{Cell, Region},
 };
 use bevy_ecs::prelude::Entity;
 use tickwire_protocol::{
@@ -21,11 +21,10 @@ pub(super) enum Held {
     Version(u32),
 }
 
-/// A group that a player sees.
+/// A group that a player sees. Small, for a player has dozens of them and each is looked at in every tick.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subscription {
     pub(super) group: GroupId,
-    pub(super) key: GroupKey,
     pub(super) held: Held,
     /// What waits adds up, until it is sent.
     pub(super) urgency: f32,
@@ -42,14 +41,22 @@ pub(super) struct PlayerView {
     pub(super) region: Option<Region>,
     /// The cells it sees, ascending.
     pub(super) cells: Vec<Cell>,
-    /// The region for which they were chosen, and the cells around it.
-    pub(super) chosen: Option<(Region, CellRange)>,
+    /// The region for which they were chosen.
+    pub(super) chosen: Option<Chosen>,
     pub(super) subscriptions: Vec<Subscription>,
     /// Groups of which it holds something and is to hold nothing any more.
     pub(super) dropped: Vec<GroupId>,
     /// The groups' epoch for which the subscriptions were made.
     pub(super) epoch: Option<u32>,
     pub(super) wire: WireState,
+}
+
+/// What cells were chosen for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen {
+    pub(super) region: Region,
+    /// How far its centre may move before a cell comes or goes.
+    pub(super) leeway_units: f32,
 }
 
 /// What a player's connection has been told.
@@ -85,14 +92,13 @@ impl PlayerView {
 
     /// Begins to see what a key stands for, unless it does already.
     pub(super) fn subscribe(&mut self, key: GroupKey, groups: &mut Groups) {
-        if self.subscriptions.iter().any(|known| known.key == key) {
+        let group = groups.ensure(key);
+        if self.subscriptions.iter().any(|known| known.group == group) {
             return;
         }
-        let group = groups.ensure(key);
         groups.subscribe(group);
         self.subscriptions.push(Subscription {
             group,
-            key,
             held: Held::Nothing,
             urgency: 0.0,
             restructured: 0,
@@ -103,7 +109,8 @@ impl PlayerView {
     pub(super) fn retain(&mut self, groups: &mut Groups, keep: impl Fn(GroupKey) -> bool) {
         let dropped = &mut self.dropped;
         self.subscriptions.retain(|subscription| {
-            let is_kept = keep(subscription.key);
+            let group = groups.group(subscription.group);
+            let is_kept = group.is_some_and(|group| keep(group.key));
             if !is_kept {
                 if let Some(group) = groups.group_mut(subscription.group) {
                     group.release(subscription.held);
