@@ -87,7 +87,7 @@ pub enum PeerMisbehaved {
         mark: u64,
     },
     /// More messages or bytes in a second than a player may send.
-    #[error("more {0} per second than allowed")]
+    #[error("more {0} than allowed")]
     RateExceeded(Rate),
     /// A WebSocket rule broken (RFC 6455): masking, reserved bits, fragmentation, control frames.
     #[error("WebSocket: {0}")]

@@ -38,8 +38,13 @@ pub const EMPTY_ROOM_KEPT: Micros = Micros::from_millis(30_000);
 /// slows its own clock and says so. Three ticks of 50 ms are what a client's interpolation hides.
 pub const CATCH_UP_TICKS_MAX: u32 = 3;
 
-/// Events of one player between two ticks. More is misbehaviour: `RateLimited`.
+/// Events of one player in a tick. Who sends more is closed with `RateLimited`, as soon as
+/// [`EVENTS_BURST_MAX`] are used up.
 pub const EVENTS_PER_TICK_MAX: u32 = 64;
+
+/// Events that a player may send at once: forty a second for as long as a link may stand still and its connection
+/// live ([`MESSAGES_BURST_SECONDS`]), twice.
+pub const EVENTS_BURST_MAX: u32 = 1024;
 
 /// Bytes of control and event frames that may stand before one snapshot in a message.
 pub const BYTES_BEFORE_SNAPSHOT_MAX: usize = 16 * 1024;
@@ -206,8 +211,12 @@ pub const ASSET_FILES_READ_MAX: usize = 8;
 /// How long a download may keep what was read ahead, and take nothing of it, while others wait.
 pub const ASSET_STALL: Micros = Micros::from_millis(1000);
 
-/// Seconds of a rate that a player may use at once: what a client sends after a stall of its link.
-pub const RATE_BURST_SECONDS: u64 = 2;
+/// Seconds of the rate of messages that a player may use at once. A link may stand still for ten
+/// ([`Limits::stall_max`]), and then it brings all that the client has sent meanwhile.
+pub const MESSAGES_BURST_SECONDS: u64 = 12;
+
+/// Seconds of the rate of bytes that a player may use at once: nobody plays at the whole of it.
+pub const BYTES_BURST_SECONDS: u64 = 2;
 
 /// What an operator may set. What a peer reaches of it has a counter in `/metrics`, and a close code if that ends the
 /// connection.
@@ -223,7 +232,7 @@ pub struct Limits {
     pub handshakes_max: usize,
     /// HTTP connections that have not been upgraded or answered yet; 1,024 by default. New ones wait.
     pub http_connections_max: usize,
-    /// Messages of less than 1 KiB per second and player; 150 by default, twice that in a burst. More
+    /// Messages of less than 1 KiB per second and player; 150 by default, twelve times that in a burst. More
     /// closes with `RateLimited`. Larger messages count by their bytes alone.
     pub messages_per_second_max: u32,
     /// Bytes per second and player besides the data of streams, which credit holds back; 4 MiB by
@@ -270,7 +279,7 @@ pub enum Limit {
     Messages,
     /// [`Limits::bytes_per_second_max`].
     Bytes,
-    /// [`EVENTS_PER_TICK_MAX`].
+    /// [`EVENTS_PER_TICK_MAX`] and [`EVENTS_BURST_MAX`].
     Events,
     /// Frames that open and close streams between two ticks:
     /// [`STREAM_EVENTS_MAX`](tickwire_protocol::limits::STREAM_EVENTS_MAX).

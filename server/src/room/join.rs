@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     game::{Joining, LeaveReason, Leaving, Player, Refusal},
-    limits::{Limit, PLAYER_NAME_CHARS_MAX},
+    limits::{EVENTS_BURST_MAX, Limit, PLAYER_NAME_CHARS_MAX},
     replication::Owner,
 };
 
@@ -174,7 +174,7 @@ impl Room {
             has_fresh_input: false,
             snapshot_tick: self.captured,
             wants_checksum: false,
-            events_this_tick: 0,
+            events_left: EVENTS_BURST_MAX,
         };
         self.greet(&mut seat, hello, false, now);
         let index = self.seats.insert(seat);

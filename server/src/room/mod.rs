@@ -37,7 +37,7 @@ use self::{
 pub use self::{join::TurnedAway, seat::SeatIndex, timer::TickTiming, transmit::Transmitted};
 use crate::{
     game::{EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomRandom, Settings, TickClock},
-    limits::{EVENTS_PER_TICK_MAX, Limit},
+    limits::Limit,
     replication::Replication,
 };
 
@@ -284,10 +284,8 @@ impl Room {
         };
         match event {
             ServerEvent::Event(bytes) => {
-                seat.events_this_tick += 1;
-                if seat.events_this_tick > EVENTS_PER_TICK_MAX {
-                    return Err(PeerMisbehaved::RateExceeded(Rate::Events).into());
-                }
+                let left = seat.events_left.checked_sub(1);
+                seat.events_left = left.ok_or(PeerMisbehaved::RateExceeded(Rate::Events))?;
                 self.doors
                     .receive(&mut self.world, seat.player, seat.entity, &bytes)?;
             }

@@ -46,7 +46,8 @@ pub(super) struct Seat {
     pub(super) snapshot_tick: Option<Tick>,
     /// Whether the next snapshot is to carry a checksum of the replica.
     pub(super) wants_checksum: bool,
-    pub(super) events_this_tick: u32,
+    /// Events it may send before the next tick.
+    pub(super) events_left: u32,
 }
 
 /// Whether somebody sits there now.

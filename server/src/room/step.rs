@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     game::{Outbox, Recipient, TickClock},
+    limits::{EVENTS_BURST_MAX, EVENTS_PER_TICK_MAX},
     threads::Threads,
 };
 
@@ -52,7 +53,7 @@ impl Room {
         self.world.resource_mut::<TickClock>().tick = timing.tick;
         let mut broken: Vec<(SeatIndex, PeerError)> = Vec::new();
         for (index, seat) in self.seats.iter_mut() {
-            seat.events_this_tick = 0;
+            seat.events_left = (seat.events_left + EVENTS_PER_TICK_MAX).min(EVENTS_BURST_MAX);
             let Some(door) = &self.input else { continue };
             let mut newest = None;
             if let Some(session) = seat.session() {

@@ -10,7 +10,7 @@ use tickwire_protocol::{
     time::Micros,
 };
 
-use crate::limits::{Limits, RATE_BURST_SECONDS};
+use crate::limits::{BYTES_BURST_SECONDS, Limits, MESSAGES_BURST_SECONDS};
 
 /// What one player may still send, in millionths of a message and of a byte.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn new(limits: &Limits, now: Micros) -> Self {
         Self {
-            messages: full(limits.messages_per_second_max),
-            bytes: full(limits.bytes_per_second_max),
+            messages: full_of_messages(limits),
+            bytes: full_of_bytes(limits),
             filled_at: now,
         }
     }
@@ -50,13 +50,13 @@ impl Rates {
     /// so a fast upload is held back by its reader and not cut.
     pub(super) fn refund(&mut self, stream_bytes: u64, limits: &Limits) {
         let level = self.bytes + stream_bytes * Micros::PER_SECOND;
-        self.bytes = level.min(full(limits.bytes_per_second_max));
+        self.bytes = level.min(full_of_bytes(limits));
     }
 
     /// Gives back a message that we have asked for.
     pub(super) fn refund_message(&mut self, limits: &Limits) {
         let level = self.messages + Micros::PER_SECOND;
-        self.messages = level.min(full(limits.messages_per_second_max));
+        self.messages = level.min(full_of_messages(limits));
     }
 
     fn fill(&mut self, limits: &Limits, now: Micros) {
@@ -65,17 +65,22 @@ impl Rates {
             return;
         }
         self.filled_at = now;
-        let fill = |level: u64, per_second: u32| {
+        let fill = |level: u64, per_second: u32, full: u64| {
             let more = span.saturating_mul(per_second.into());
-            level.saturating_add(more).min(full(per_second))
+            level.saturating_add(more).min(full)
         };
-        self.messages = fill(self.messages, limits.messages_per_second_max);
-        self.bytes = fill(self.bytes, limits.bytes_per_second_max);
+        let (messages, bytes) = (limits.messages_per_second_max, limits.bytes_per_second_max);
+        self.messages = fill(self.messages, messages, full_of_messages(limits));
+        self.bytes = fill(self.bytes, bytes, full_of_bytes(limits));
     }
 }
 
-fn full(per_second: u32) -> u64 {
-    u64::from(per_second) * RATE_BURST_SECONDS * Micros::PER_SECOND
+fn full_of_messages(limits: &Limits) -> u64 {
+    u64::from(limits.messages_per_second_max) * MESSAGES_BURST_SECONDS * Micros::PER_SECOND
+}
+
+fn full_of_bytes(limits: &Limits) -> u64 {
+    u64::from(limits.bytes_per_second_max) * BYTES_BURST_SECONDS * Micros::PER_SECOND
 }
 
 #[cfg(test)]
@@ -100,10 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_two_seconds_passes_and_one_message_more_does_not() {
+    fn what_a_link_held_back_for_ten_seconds_passes_and_a_message_too_many_does_not() {
         let limits = limits();
         let mut rates = Rates::new(&limits, Micros(0));
-        for _ in 0..20 {
+        for _ in 0..120 {
             assert_eq!(rates.spend(10, &limits, Micros(5)), Ok(()));
         }
         let more = rates.spend(10, &limits, Micros(5));
@@ -127,7 +132,7 @@ mod tests {
             assert_eq!(rates.spend(10, &limits, Micros(0)), Ok(()));
             rates.refund_message(&limits);
         }
-        for _ in 0..20 {
+        for _ in 0..120 {
             assert_eq!(rates.spend(10, &limits, Micros(0)), Ok(()));
         }
         let more = rates.spend(10, &limits, Micros(0));
