@@ -43,6 +43,9 @@ pub const SMALL_MESSAGES_PER_SECOND: u64 = 125;
 pub const RECONNECT_MICROS: core::ops::RangeInclusive<Micros> =
     Micros::from_millis(250)..=Micros::from_millis(10_000);
 
+/// How long a connection must have lasted for the waits to begin at the shortest again.
+pub const CONNECTION_LASTED: Micros = Micros::from_millis(2_000);
+
 /// How long one attempt to connect may take before it counts as failed.
 pub const CONNECT_MICROS_MAX: Micros = Micros::from_millis(10_000);
 

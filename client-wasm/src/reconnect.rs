@@ -1,12 +1,12 @@
 //! When to try again after a connection is lost, and what to tell the player meanwhile.
 //!
-//! In comes how a connection ended; out come a wait and a sentence. The wait doubles with each failure
-//! and is drawn at random from its upper half: when a server restarts, its players must not come back
-//! in one wave.
+//! In comes how a connection ended; out come a wait and a sentence. The wait doubles with each failure, until
+//! a connection has lasted for a while, and is drawn at random from its upper half: when a server restarts, its
+//! players must not come back in one wave.
 
 use tickwire_protocol::{error::CloseCode, time::Micros};
 
-use crate::limits::RECONNECT_MICROS;
+use crate::limits::{CONNECTION_LASTED, RECONNECT_MICROS};
 
 /// WebSocket's own codes for "it just ended" and "it broke": no close frame came.
 const NO_STATUS: u16 = 1005;
@@ -27,13 +27,12 @@ impl Backoff {
         }
     }
 
-    /// The connection worked: the next loss starts from the shortest wait again.
-    pub(crate) fn on_success(&mut self) {
-        self.failures = 0;
-    }
-
-    /// An attempt failed or a connection was lost: how long to wait before the next attempt.
-    pub(crate) fn on_failure(&mut self) -> Micros {
+    /// An attempt failed, or a connection was lost that had worked for so long: how long to wait before the next
+    /// attempt. A server that fails as soon as players have come must not be asked more and more often.
+    pub(crate) fn on_failure(&mut self, worked_for: Micros) -> Micros {
+        if worked_for >= CONNECTION_LASTED {
+            self.failures = 0;
+        }
         let (shortest, longest) = (RECONNECT_MICROS.start().0, RECONNECT_MICROS.end().0);
         let wait = longest.min(shortest << self.failures.min(16));
         self.failures += 1;
@@ -119,25 +118,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_ten_seconds_and_start_again_after_a_success() {
+    fn waits_grow_to_ten_seconds_and_start_again_after_a_connection_that_lasted() {
         let mut backoff = Backoff::new(7);
         for round in 0..40 {
             let longest = (250_000u64 << round.min(10)).min(10_000_000);
-            let wait = backoff.on_failure().0;
+            // It fails at once, or as soon as a room has been joined.
+            let wait = backoff.on_failure(Micros::from_millis(round % 2 * 100)).0;
             assert!(
                 (longest / 2..=longest).contains(&wait),
                 "round {round}: {wait}"
             );
         }
-        backoff.on_success();
-        assert!(backoff.on_failure().0 <= 250_000);
+        assert!(backoff.on_failure(CONNECTION_LASTED).0 <= 250_000);
     }
 
     #[test]
     fn two_players_do_not_come_back_at_the_same_moment() {
         let waits = |seed| {
             let mut backoff = Backoff::new(seed);
-            [(); 6].map(|()| backoff.on_failure())
+            [(); 6].map(|()| backoff.on_failure(Micros(0)))
         };
         assert_ne!(waits(1), waits(2));
     }

@@ -308,7 +308,7 @@ fn a_server_that_stays_away_is_tried_less_and_less_often() {
         "{attempts} attempts in a minute"
     );
     play.is_cut = false;
-    play.run(11 * SECOND, |_, _, _| {});
+    play.run(13 * SECOND, |_, _, _| {});
     assert!(play.client.is_playing());
     // Nobody said goodbye this time.
     play.is_cut = true;

@@ -140,7 +140,6 @@ impl Client {
         self.inputs.on_welcome(is_other_input);
         self.resume = Some(welcome.resume);
         self.connection = Connection::Playing;
-        self.backoff.on_success();
         self.was_told = false;
         self.assets.request_manifest();
         let (player, resumed) = (welcome.player, welcome.resumed);
@@ -376,6 +375,10 @@ impl Client {
     fn disconnected(&mut self, code: u16, reason: &str, now: Micros) {
         self.session = None;
         self.gather.clear();
+        let worked_for = match self.connection {
+            Connection::Playing => now.since(self.since),
+            _ => Micros(0),
+        };
         self.since = now;
         self.last_close = Some((code, reason.into()));
         self.assets.on_disconnected();
@@ -386,7 +389,7 @@ impl Client {
             reconnect::message(code, reason)
         };
         if reconnect::is_worth_retrying(code) {
-            let retry_in = self.backoff.on_failure();
+            let retry_in = self.backoff.on_failure(worked_for);
             let retry_at = now + retry_in;
             self.connection = Connection::Waiting {
                 message: message.clone(),
