@@ -86,10 +86,11 @@ impl<'a> Eyes<'a> {
         self.replica.into_iter().flat_map(Replica::entities)
     }
 
-    /// The component of an entity; `None` when it has none or the player may not see it.
+    /// The component of an entity; `None` when it has none or the player may not see it, or when the game's does not
+    /// begin with the fields of `T` ([`Schema::component_of`] says which differs).
     #[must_use]
     pub fn see<T: Replicate>(&self, id: NetworkId) -> Option<T> {
-        let component = self.schema.component(T::NAME)?;
+        let component = self.schema.component_of::<T>().ok()?;
         self.replica?
             .row(id, component)?
             .restore(component, &SameIds)

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 
 use tickwire_protocol::{
     clock::ClockSync,
+    error::ApiMisuse,
     input::InputLead,
+    limits::INPUT_BYTES_MAX,
     session::ClientSession,
     time::{Micros, Tick},
 };
@@ -22,15 +24,23 @@ use crate::{
 pub(crate) struct Inputs {
     /// What is held down now; nothing is sent before it was set.
     held: Option<Vec<u8>>,
+    /// Scratch memory: what is to be held down next.
+    next: Vec<u8>,
     stamped: VecDeque<(Tick, Vec<u8>)>,
     lead: InputLead,
 }
 
 impl Inputs {
-    pub(crate) fn hold(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        let held = self.held.get_or_insert_default();
-        held.clear();
-        encode(held);
+    /// Holds down what is encoded, unless it is too large for an input.
+    pub(crate) fn hold(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<(), ApiMisuse> {
+        self.next.clear();
+        encode(&mut self.next);
+        let (bytes, max) = (self.next.len(), INPUT_BYTES_MAX);
+        if bytes > max {
+            return Err(ApiMisuse::TooLarge { bytes, max });
+        }
+        core::mem::swap(self.held.get_or_insert_default(), &mut self.next);
+        Ok(())
     }
 
     /// A new connection counts its ticks anew. What is held was encoded for the input of the last one's schema:

@@ -7,6 +7,8 @@ use room::{Chat, FRAME, Named, OTHER, OWN, Play, Position, Rules, SPEED, Steer, 
 use tickwire_client::{AssetPolicy, Client, ClientEvent, Config, Connection, Prediction};
 use tickwire_protocol::{
     asset::{Asset, AssetHash, AssetRequest, Manifest},
+    error::ApiMisuse,
+    limits::INPUT_BYTES_MAX,
     mux::{StreamEvent, Write},
     replicate::encode_by_name,
     stream::{Class, StreamKind, StreamOptions},
@@ -157,10 +159,12 @@ fn an_entity_that_left_is_told_of_once_and_can_still_be_read() {
 #[test]
 fn every_tick_gets_its_input_in_time() {
     let mut play = Play::new(config(), jittery);
-    play.client.set_input(&Steer {
-        right: 1.0,
-        fires: true,
-    });
+    play.client
+        .set_input(&Steer {
+            right: 1.0,
+            fires: true,
+        })
+        .unwrap();
     play.run(4 * SECOND, |_, _, _| {});
     play.room.applied.clear();
     play.run(10 * SECOND, |_, _, _| {});
@@ -183,17 +187,19 @@ fn every_tick_gets_its_input_in_time() {
 fn the_own_entity_answers_at_once_and_ends_where_the_server_says() {
     let mut play = Play::new(config(), |_| 60_000);
     let mut prediction = Prediction::new(Rules);
-    play.client.set_input(&Steer::default());
+    play.client.set_input(&Steer::default()).unwrap();
     play.run(3 * SECOND, |client, _, now| {
         prediction.handle_frame(client, Micros(now));
     });
     let start = *prediction.shown().expect("it is in the room");
     assert_eq!(start, play.room.own_x);
 
-    play.client.set_input(&Steer {
-        right: 1.0,
-        fires: false,
-    });
+    play.client
+        .set_input(&Steer {
+            right: 1.0,
+            fires: false,
+        })
+        .unwrap();
     let mut first_moved = None;
     let pressed = play.now;
     play.run(SECOND, |client, _, now| {
@@ -211,7 +217,7 @@ fn the_own_entity_answers_at_once_and_ends_where_the_server_says() {
     let ahead = prediction.shown().expect("it is in the room") - play.room.own_x;
     assert!((SPEED..4.0 * SPEED).contains(&ahead), "{ahead}");
 
-    play.client.set_input(&Steer::default());
+    play.client.set_input(&Steer::default()).unwrap();
     play.run(SECOND, |client, _, now| {
         prediction.handle_frame(client, Micros(now));
     });
@@ -227,10 +233,12 @@ fn the_own_entity_answers_at_once_and_ends_where_the_server_says() {
 fn a_correction_fades_in_and_a_respawn_does_not() {
     let mut play = Play::new(config(), |_| 40_000);
     let mut prediction = Prediction::new(Rules);
-    play.client.set_input(&Steer {
-        right: 0.5,
-        fires: false,
-    });
+    play.client
+        .set_input(&Steer {
+            right: 0.5,
+            fires: false,
+        })
+        .unwrap();
     play.run(3 * SECOND, |client, _, now| {
         prediction.handle_frame(client, Micros(now));
     });
@@ -400,7 +408,7 @@ fn a_game_that_was_not_compiled_in_is_read_and_steered_by_name() {
         |column| (column.path == "right").then_some(1.0),
         &mut input,
     );
-    play.client.set_input_bytes(&input);
+    play.client.set_input_bytes(&input).unwrap();
     play.run(2 * SECOND, |_, _, _| {});
     assert_eq!(
         play.room.steer,
@@ -429,6 +437,61 @@ fn a_game_that_was_not_compiled_in_is_read_and_steered_by_name() {
         (numbers[0] - f64::from(typed)).abs() < 1e-3,
         "{numbers:?} and {typed}"
     );
+}
+
+/// Types of another game that have the names of this one's.
+mod other {
+    use tickwire_protocol::replicate::Replicate;
+
+    #[derive(Replicate)]
+    pub(crate) struct Position {
+        #[wire(range(0.0, 8000.0), step = 0.0625, predict = "linear")]
+        pub(crate) x: f32,
+    }
+
+    #[derive(Replicate)]
+    pub(crate) struct Named {
+        pub(crate) name: String,
+    }
+
+    #[derive(Replicate)]
+    pub(crate) struct Steer {
+        pub(crate) fires: bool,
+    }
+}
+
+#[test]
+fn a_type_is_read_and_held_down_only_if_its_fields_are_the_games() {
+    let unknown = Config {
+        schema: None,
+        ..config()
+    };
+    let mut play = Play::new(unknown, |_| 20_000);
+    play.run(SECOND, |_, _, _| {});
+    let view = play.client.newest().expect("snapshots came");
+    assert!(view.get::<Position>(OTHER).is_some());
+    assert!(view.get::<other::Position>(OTHER).is_none());
+    assert_eq!(view.iter::<other::Position>().count(), 0);
+    let why = view.schema().component_of::<other::Position>().unwrap_err();
+    assert!(why.to_string().contains("Position.x"), "{why}");
+    // Some of the first fields are enough.
+    let named = view.get::<other::Named>(OWN).expect("its name is there");
+    assert_eq!(named.name, "Ann");
+
+    let held = Steer {
+        right: 1.0,
+        fires: false,
+    };
+    play.client.set_input(&held).unwrap();
+    let other = play.client.set_input(&other::Steer { fires: true });
+    assert!(matches!(other, Err(ApiMisuse::Schema(_))), "{other:?}");
+    let large = play.client.set_input_bytes(&[0; INPUT_BYTES_MAX + 1]);
+    assert!(
+        matches!(large, Err(ApiMisuse::TooLarge { .. })),
+        "{large:?}"
+    );
+    play.run(SECOND, |_, _, _| {});
+    assert_eq!(play.room.steer, held);
 }
 
 #[test]

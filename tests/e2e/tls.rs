@@ -169,10 +169,12 @@ async fn walk(player: &Connection) {
                 (None, Some(x)) => {
                     from = Some(x);
                     let right = if x < 500.0 { 1.0 } else { -1.0 };
-                    player.set_input(&Steer {
-                        x: right,
-                        ..Steer::default()
-                    });
+                    player
+                        .set_input(&Steer {
+                            x: right,
+                            ..Steer::default()
+                        })
+                        .expect("it is the game's input");
                 }
                 (Some(from), Some(x)) if (x - from).abs() > 50.0 => return,
                 _ => {}

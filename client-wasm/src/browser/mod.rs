@@ -167,7 +167,9 @@ impl<A: App> Shell<A> {
     fn advance(&mut self, now: Micros, draws: bool) {
         let input = self.app.input(&self.devices, &mut self.driver.client);
         self.devices.end_frame();
-        self.driver.client.set_input(&input);
+        if let Err(error) = self.driver.client.set_input(&input) {
+            web_sys::console::warn_1(&format!("tickwire: the input: {error}").into());
+        }
         let client = &mut self.driver.client;
         let passed = if draws {
             client.handle_frame(now)

@@ -136,7 +136,9 @@ impl Client {
             .ok_or(DecodeError::Invalid("a welcome without a schema"))?;
         let rate_hz = f64::from(welcome.tick_rate_millihertz) / 1000.0;
         let is_other_input = known.is_some_and(|known| known.input() != schema.input());
-        self.world = Some(Box::new(World::new(schema, welcome.player, rate_hz)));
+        let is_compared = self.config.schema.is_some();
+        let world = World::new(schema, is_compared, welcome.player, rate_hz);
+        self.world = Some(Box::new(world));
         self.inputs.on_welcome(is_other_input);
         self.resume = Some(welcome.resume);
         self.connection = Connection::Playing;

@@ -53,7 +53,8 @@ pub struct Config {
     /// The room to join; empty for whichever the server picks.
     pub room: String,
     /// The schema the game was compiled with. With it, a server that runs another version of the game
-    /// is refused; without it, whatever the server sends is taken, and read by name.
+    /// is refused; without it, whatever the server sends is taken, and components are read whose name and fields are
+    /// those of the type.
     pub schema: Option<Schema>,
     /// The game's own payload for its join hook, as MessagePack.
     pub join: Vec<u8>,
@@ -211,15 +212,30 @@ impl Client {
 
     /// Sets what the player holds down from now on. It is stamped and sent once per tick by
     /// [`handle_timeout`](Self::handle_timeout), however often it is set.
-    pub fn set_input<I: Replicate>(&mut self, input: &I) {
+    ///
+    /// # Errors
+    /// [`ApiMisuse::TooLarge`] beyond [`INPUT_BYTES_MAX`](tickwire_protocol::limits::INPUT_BYTES_MAX) encoded bytes,
+    /// [`ApiMisuse::Schema`] when it is not the game's input. What was held down before stays.
+    pub fn set_input<I: Replicate>(&mut self, input: &I) -> Result<(), ApiMisuse> {
+        if let Some(schema) = &self.schema {
+            let taken = schema
+                .input()
+                .ok_or_else(|| ApiMisuse::Schema("the game takes no input".into()))?;
+            if self.config.schema.is_none() {
+                taken.check_is::<I>()?;
+            }
+        }
         self.inputs
-            .hold(|bytes| replicate::encode_value(input, bytes));
+            .hold(|bytes| replicate::encode_value(input, bytes))
     }
 
     /// As [`set_input`](Self::set_input), for an input that was encoded by the schema. A server that comes back
     /// with another input drops it: encode it again after [`ClientEvent::Joined`].
-    pub fn set_input_bytes(&mut self, input: &[u8]) {
-        self.inputs.hold(|bytes| bytes.extend_from_slice(input));
+    ///
+    /// # Errors
+    /// [`ApiMisuse::TooLarge`], as there.
+    pub fn set_input_bytes(&mut self, input: &[u8]) -> Result<(), ApiMisuse> {
+        self.inputs.hold(|bytes| bytes.extend_from_slice(input))
     }
 
     /// The inputs stamped for ticks after `tick`, oldest first: what a snapshot of `tick` has not seen.

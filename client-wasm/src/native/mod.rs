@@ -55,7 +55,11 @@ use std::{fmt, io, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tickwire_protocol::{
-    error::SendError, event::GameEvent, replicate::Replicate, time::Micros, websocket::Address,
+    error::{ApiMisuse, SendError},
+    event::GameEvent,
+    replicate::Replicate,
+    time::Micros,
+    websocket::Address,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -215,8 +219,11 @@ impl Connection {
     }
 
     /// Sets what the player holds down from now on; it is stamped and sent once per tick.
-    pub fn set_input<I: Replicate>(&self, input: &I) {
-        self.with(|client, _| client.set_input(input));
+    ///
+    /// # Errors
+    /// As [`Client::set_input`].
+    pub fn set_input<I: Replicate>(&self, input: &I) -> Result<(), ApiMisuse> {
+        self.with(|client, _| client.set_input(input))
     }
 
     /// Looks at the core or changes it: the newest state, assets, stats, where the connection stands. The second

@@ -42,6 +42,8 @@ pub(crate) struct AppliedSnapshot {
 pub(crate) struct World {
     player: PlayerId,
     replica: Replica,
+    /// Whether the program's own schema was compared with the server's.
+    is_compared: bool,
     playout: Playout,
     /// States by tick, ascending. The first is the one being drawn from.
     frames: VecDeque<Frame>,
@@ -57,10 +59,16 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(schema: Arc<Schema>, player: PlayerId, tick_rate_hz: f64) -> Self {
+    pub(crate) fn new(
+        schema: Arc<Schema>,
+        is_compared: bool,
+        player: PlayerId,
+        tick_rate_hz: f64,
+    ) -> Self {
         Self {
             player,
             replica: Replica::new(schema),
+            is_compared,
             playout: Playout::new(tick_rate_hz),
             frames: VecDeque::new(),
             spare: vec![],
@@ -159,6 +167,7 @@ impl World {
     fn view_between<'a>(&'a self, from: &'a Frame, to: &'a Frame, fraction: f32) -> View<'a> {
         View {
             schema: self.replica.schema(),
+            is_compared: self.is_compared,
             from,
             to,
             fraction,

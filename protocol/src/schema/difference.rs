@@ -1,8 +1,23 @@
 //! The first thing two schemas disagree about, in words for the person who has to mend it.
 
-use super::{BlobSchema, ColumnSchema, ComponentSchema, Schema, Shape};
+use super::{BlobSchema, ColumnSchema, ComponentId, ComponentSchema, Schema, Shape};
+use crate::{error::ApiMisuse, replicate::Replicate};
 
 impl Schema {
+    /// The component that can be read as a `T`: the one of its name, if it begins with the same fields.
+    ///
+    /// Cost: about a microsecond, for the type's fields are described anew.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`], which names the first field that differs, or says that there is no such component.
+    pub fn component_of<T: Replicate>(&self) -> Result<ComponentId, ApiMisuse> {
+        let found = self
+            .component(T::NAME)
+            .ok_or_else(|| ApiMisuse::Schema(format!("there is no component {}", T::NAME)))?;
+        self.components[usize::from(found.0)].check_begins_with::<T>()?;
+        Ok(found)
+    }
+
     /// Names the first component or field in which two schemas differ; `None` when they are equal.
     ///
     /// ```
@@ -59,6 +74,38 @@ impl Schema {
             )
         })
     }
+}
+
+impl ComponentSchema {
+    /// Whether values of `T` are what this describes, to the last field.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`], which names the first field that differs.
+    pub fn check_is<T: Replicate>(&self) -> Result<(), ApiMisuse> {
+        differs::<T>(shape(&T::schema().shape, &self.shape))
+    }
+
+    /// Whether it can be read as a `T`: it begins with the fields of that.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`], which names the first field that differs.
+    fn check_begins_with<T: Replicate>(&self) -> Result<(), ApiMisuse> {
+        let ours = T::schema().shape;
+        let mut theirs = self.shape.clone();
+        theirs.columns.truncate(ours.columns.len());
+        theirs.blobs.truncate(ours.blobs.len());
+        // How the next value is guessed makes no difference to who reads one.
+        for (their, our) in theirs.columns.iter_mut().zip(&ours.columns) {
+            their.predict = our.predict;
+        }
+        differs::<T>(shape(&ours, &theirs))
+    }
+}
+
+fn differs<T: Replicate>(difference: Option<String>) -> Result<(), ApiMisuse> {
+    difference.map_or(Ok(()), |what| {
+        Err(ApiMisuse::Schema(format!("{}.{what}", T::NAME)))
+    })
 }
 
 fn component(ours: &ComponentSchema, theirs: &ComponentSchema) -> Option<String> {

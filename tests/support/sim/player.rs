@@ -171,7 +171,9 @@ impl SimPlayer {
                 y: axis(&mut self.random),
                 fire: self.random.bool(),
             };
-            self.client.set_input(&steer);
+            self.client
+                .set_input(&steer)
+                .expect("it is the game's input");
         }
         // A time-out is the client's own affair: it says in `poll_close` what follows.
         let _ = self.client.handle_frame(now);

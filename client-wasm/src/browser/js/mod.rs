@@ -423,8 +423,8 @@ fn hold(page: &Rc<RefCell<Page>>, input: &JsValue) -> Result<(), JsValue> {
     let mut bytes = vec![];
     input::encode(&definition.shape, input, &mut bytes)?;
     // Only now: what reads an object may run code of the page's, and that may call us.
-    page.borrow_mut().driver.client.set_input_bytes(&bytes);
-    Ok(())
+    let held = page.borrow_mut().driver.client.set_input_bytes(&bytes);
+    held.map_err(|error| js_sys::Error::new(&error.to_string()).into())
 }
 
 /// Encodes what the page holds for a server that may have another schema than the last one.
