@@ -14,13 +14,12 @@ use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
     time::Micros,
-    websocket::{Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
+    websocket::{Address, Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
 };
 
 use crate::{
     arrival::{self, Look},
     limits::UNSENT_BYTES_MAX,
-    target::Target,
 };
 
 /// What the kernel keeps for a bot that does not read; Linux doubles it. Smaller ones hold up what is read.
@@ -93,7 +92,7 @@ impl Connection {
         registry: &Registry,
         token: Token,
         address: SocketAddr,
-        target: &Target,
+        target: &Address,
         random: &mut fastrand::Rng,
     ) -> io::Result<Self> {
         let mut socket = TcpStream::connect(address)?;

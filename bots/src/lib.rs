@@ -8,7 +8,6 @@
 pub mod limits;
 
 pub mod options;
-pub mod target;
 
 pub mod arrival;
 pub mod bot;

@@ -2,12 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tickwire_protocol::time::Micros;
+use tickwire_protocol::{
+    time::Micros,
+    websocket::{Address, AddressError},
+};
 
 use crate::{
     conduct::Conduct,
     limits::{BOTS_MAX, LOOK_PERIOD},
-    target::Target,
 };
 
 /// Load-tests a Tickwire server with bots that speak its real protocol.
@@ -18,8 +20,8 @@ use crate::{
 #[command(name = "tickwire-bots", version)]
 pub struct Options {
     /// Where to play, as ws://127.0.0.1:8080/play
-    #[arg(long)]
-    pub url: Target,
+    #[arg(long, value_parser = parse_url)]
+    pub url: Address,
 
     /// How many connections
     #[arg(long, default_value_t = 10, value_parser = parse_bots)]
@@ -173,6 +175,19 @@ impl Options {
     }
 }
 
+/// TLS is refused: a load test measures the server behind its proxy.
+fn parse_url(text: &str) -> Result<Address, String> {
+    let url: Address = text
+        .parse()
+        .map_err(|error: AddressError| error.to_string())?;
+    if url.is_secure {
+        return Err(
+            "bots speak plain ws:// only: aim them at the server behind its TLS proxy".into(),
+        );
+    }
+    Ok(url)
+}
+
 fn parse_bots(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(bots) if (1..=BOTS_MAX).contains(&bots) => Ok(bots),
@@ -205,7 +220,7 @@ fn parse_span(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, parse_span};
+    use super::{Options, parse_span, parse_url};
     use clap::Parser as _;
     use std::time::Duration;
 
@@ -215,6 +230,14 @@ mod tests {
             .chain(rest);
         let options = Options::try_parse_from(line).map_err(|error| error.to_string())?;
         options.check().map(|()| options)
+    }
+
+    #[test]
+    fn only_plain_addresses_are_taken() {
+        let url = parse_url("ws://127.0.0.1:8080/play?room=a").expect("a plain one");
+        assert_eq!(url.path, "/play?room=a");
+        assert!(parse_url("wss://host/play").is_err_and(|reason| reason.contains("TLS")));
+        assert!(parse_url("http://host/play").is_err_and(|reason| reason.contains("ws://")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{SocketAddr, ToSocketAddrs as _},
     process::ExitCode,
     sync::{Arc, mpsc},
     thread,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use tickwire_protocol::schema::Schema;
+use tickwire_protocol::{schema::Schema, websocket::Address};
 
 use crate::{
     bot::Bot,
@@ -50,6 +51,15 @@ pub fn run(
     run_watched(options, make_bot, |_, _| {})
 }
 
+/// The first network address that the host's name stands for.
+fn resolve(url: &Address) -> Result<SocketAddr, String> {
+    (url.host(), url.port())
+        .to_socket_addrs()
+        .map_err(|error| format!("{}: {error}", url.host()))?
+        .next()
+        .ok_or_else(|| format!("{}: the name stands for no address", url.host()))
+}
+
 /// As [`run`], with every second of it shown to `watch` by its number, for sums over a part of the run.
 ///
 /// # Errors
@@ -60,7 +70,7 @@ pub fn run_watched(
     mut watch: impl FnMut(usize, &Slice),
 ) -> Result<Outcome, String> {
     options.check()?;
-    let address = options.url.resolve()?;
+    let address = resolve(&options.url)?;
     let wanted = options.bots as u64 + DESCRIPTORS_SPARE;
     let allowed = rlimit::increase_nofile_limit(wanted).map_err(|error| error.to_string())?;
     if allowed < wanted {

@@ -12,10 +12,7 @@ const MAY_USE: [(&str, &[&str]); 6] = [
         "tickwire-demo",
         &["tickwire-protocol", "tickwire-server", "tickwire-client"],
     ),
-    (
-        "tickwire-bots",
-        &["tickwire-protocol", "tickwire-client", "tickwire-demo"],
-    ),
+    ("tickwire-bots", &["tickwire-protocol"]),
 ];
 
 /// The name a manifest gives its package.

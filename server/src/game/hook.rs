@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use tickwire_protocol::{
     error::DecodeError,
     id::{PlayerId, SessionId},
+    messagepack,
 };
 
 /// A player at the door: what its handshake said.
@@ -27,7 +28,7 @@ impl Joining<'_> {
     ///
     /// The payload is no `T`. Answer it from [`Game::on_knock`](super::Game::on_knock) with a refusal.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        rmp_serde::from_slice(self.payload).map_err(|_| DecodeError::Invalid("the join payload"))
+        messagepack::from_slice(self.payload)
     }
 }
 
