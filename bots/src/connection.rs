@@ -14,7 +14,7 @@ use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
     time::Micros,
-    websocket::{Address, Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
+    websocket::{Address, CLOSE_NO_STATUS, Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
 };
 
 use crate::{
@@ -271,7 +271,7 @@ impl Connection {
                 Item::Pong(_) => {}
                 Item::Close(close) => {
                     return Err(Ended::Closed {
-                        code: close.code.unwrap_or(1005),
+                        code: close.code.unwrap_or(CLOSE_NO_STATUS),
                         reason: close.reason,
                     });
                 }

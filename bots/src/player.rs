@@ -316,10 +316,8 @@ impl Player {
             }
         }
         if let Some(margin) = header.input_margin_ticks {
-            let rtt = self.session.clock().rtt_smoothed().unwrap_or_default();
-            let round_trip_ticks = rtt.0 as f64 / self.session.clock().tick_period_micros();
             self.lead
-                .on_margin_ticks(margin, round_trip_ticks.ceil() as u32);
+                .on_margin_ticks(margin, self.session.clock().rtt_smoothed_ticks());
         }
         if person.conduct.is_player() {
             slice.snapshots += 1;
@@ -350,17 +348,13 @@ impl Player {
 
     fn press(&mut self, now: Micros, person: &mut Person, slice: &mut Slice) {
         let clock = self.session.clock();
-        let half_way = Micros(clock.rtt().unwrap_or_default().0 / 2);
-        // Where the room will stand when this arrives; the input is for the first tick after that.
-        let moment = clock.server_tick(now + half_way);
-        let to_next_tick = f64::from(1.0 - moment.fraction) * clock.tick_period_micros();
+        let (tick, fraction) = self.lead.due(clock, now);
         self.next_press = match self.press_period {
             // From when it was due, not from now: else bots that were late together press together ever after.
             Some(period) => (self.next_press + period).max(now + Micros(period.0 / 2)),
-            None => now + Micros(to_next_tick.max(1000.0) as u64),
+            None => now + clock.until_next_tick(fraction),
         };
 
-        let tick = moment.tick + 1 + u32::from(self.lead.ticks());
         if self.last_input.is_some_and(|last| !tick.is_after(last)) {
             return;
         }

@@ -260,10 +260,7 @@ impl fmt::Display for Report {
 
 /// The name of a close code, empty for one that is none of ours.
 fn close_name(code: u16) -> String {
-    let known = CloseCode::ALL
-        .into_iter()
-        .find(|known| known.number() == code);
-    known.map_or_else(String::new, |known| format!("{known:?}"))
+    CloseCode::from_number(code).map_or_else(String::new, |known| format!("{known:?}"))
 }
 
 #[cfg(test)]

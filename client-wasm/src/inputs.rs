@@ -74,7 +74,7 @@ impl Inputs {
             // Stamped by a guess, the first inputs would come late and raise the lead for seconds.
             return;
         }
-        let (due, _) = self.due(session.clock(), now);
+        let (due, _) = self.lead.due(session.clock(), now);
         let first = match self.stamped.back() {
             Some(&(last, _)) if !due.is_after(last) => return,
             Some(&(last, _)) if due.since(last).unsigned_abs() <= INPUTS_PER_FRAME_MAX => {
@@ -115,7 +115,7 @@ impl Inputs {
     /// The last stamped tick and how far it is from there to the next.
     pub(crate) fn time(&self, clock: &ClockSync, now: Micros) -> Option<(Tick, f32)> {
         let &(last, _) = self.stamped.back()?;
-        let (due, fraction) = self.due(clock, now);
+        let (due, fraction) = self.lead.due(clock, now);
         Some(match due.since(last) {
             0 => (last, fraction),
             behind if behind < 0 => (last, 0.0),
@@ -129,18 +129,7 @@ impl Inputs {
 
     /// When the next input is due.
     pub(crate) fn next(&self, session: &ClientSession, now: Micros) -> Micros {
-        let (_, fraction) = self.due(session.clock(), now);
-        let left = f64::from(1.0 - fraction) * session.clock().tick_period_micros();
-        now + Micros(left.max(1_000.0) as u64)
-    }
-
-    /// The tick an input made now is for: the one the server steps next when it arrives, and the lead.
-    fn due(&self, clock: &ClockSync, now: Micros) -> (Tick, f32) {
-        let way = Micros(clock.rtt().unwrap_or_default().0 / 2);
-        let moment = clock.server_tick(now + way);
-        (
-            moment.tick + 1 + u32::from(self.lead.ticks()),
-            moment.fraction,
-        )
+        let (_, fraction) = self.lead.due(session.clock(), now);
+        now + session.clock().until_next_tick(fraction)
     }
 }

@@ -4,13 +4,13 @@
 //! a connection has lasted for a while, and is drawn at random from its upper half: when a server restarts, its
 //! players must not come back in one wave.
 
-use tickwire_protocol::{error::CloseCode, time::Micros};
+use tickwire_protocol::{
+    error::CloseCode,
+    time::Micros,
+    websocket::{CLOSE_ABNORMAL, CLOSE_NO_STATUS},
+};
 
 use crate::limits::{CONNECTION_LASTED, RECONNECT_MICROS};
-
-/// WebSocket's own codes for "it just ended" and "it broke": no close frame came.
-const NO_STATUS: u16 = 1005;
-const ABNORMAL: u16 = 1006;
 
 /// Waits between attempts: 250 ms at first, doubled each time up to 10 s, each shortened by up to half.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Backoff {
 ///
 /// A code that is not Tickwire's, from a proxy or a browser, counts as an accident.
 pub(crate) fn is_worth_retrying(code: u16) -> bool {
-    known(code).is_none_or(CloseCode::is_worth_retrying)
+    CloseCode::from_number(code).is_none_or(CloseCode::is_worth_retrying)
 }
 
 /// What to tell the player, as one or two plain sentences without the wait.
@@ -61,7 +61,7 @@ pub(crate) fn message(code: u16, reason: &str) -> String {
         "" => sentence.to_owned(),
         _ => format!("{sentence} {reason}"),
     };
-    match known(code) {
+    match CloseCode::from_number(code) {
         Some(CloseCode::Normal) => with_reason("The game is over."),
         Some(CloseCode::GoingAway) => "The server is restarting.".to_owned(),
         Some(CloseCode::Full) => "The game is full.".to_owned(),
@@ -87,7 +87,9 @@ pub(crate) fn message(code: u16, reason: &str) -> String {
         ) => with_reason(
             "The server and this page do not understand each other. Please reload the page.",
         ),
-        None if matches!(code, NO_STATUS | ABNORMAL) => "The connection was lost.".to_owned(),
+        None if matches!(code, CLOSE_NO_STATUS | CLOSE_ABNORMAL) => {
+            "The connection was lost.".to_owned()
+        }
         None => with_reason("The connection was closed."),
     }
 }
@@ -104,13 +106,7 @@ pub(crate) fn unreachable(was_told: bool) -> String {
 
 /// Whether this close code tells that the server ends by its own will.
 pub(crate) fn is_goodbye(code: u16) -> bool {
-    known(code) == Some(CloseCode::GoingAway)
-}
-
-fn known(code: u16) -> Option<CloseCode> {
-    CloseCode::ALL
-        .into_iter()
-        .find(|known| known.number() == code)
+    CloseCode::from_number(code) == Some(CloseCode::GoingAway)
 }
 
 #[cfg(test)]

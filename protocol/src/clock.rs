@@ -255,6 +255,13 @@ impl ClockSync {
         self.tick_period_micros
     }
 
+    /// From a fraction of a tick to its end; a millisecond at least.
+    #[must_use]
+    pub fn until_next_tick(&self, fraction: f32) -> Micros {
+        let left = f64::from(1.0 - fraction) * self.tick_period_micros;
+        Micros(left.max(1_000.0) as u64)
+    }
+
     /// The link's own round trip: the shortest of each direction in the window. The wait for a tick is
     /// mostly not in it. `None` before the first pong.
     #[must_use]
@@ -268,6 +275,13 @@ impl ClockSync {
     pub fn rtt_smoothed(&self) -> Option<Micros> {
         self.rtt_smoothed
             .map(|rtt| Micros(rtt.max(0).unsigned_abs()))
+    }
+
+    /// The same in ticks, rounded up: how long a change of an input's lead takes to show.
+    #[must_use]
+    pub fn rtt_smoothed_ticks(&self) -> u32 {
+        let rtt = self.rtt_smoothed().unwrap_or_default().0 as f64;
+        (rtt / self.tick_period_micros).ceil() as u32
     }
 
     /// How far the way down lies above its minimum, on average.

@@ -8,12 +8,13 @@
 //! as the newest word of its player, unless a newer one was taken already.
 
 use crate::{
+    clock::ClockSync,
     coding::Reader,
     error::{ApiMisuse, DecodeError, PeerError},
     frame::{FrameKind, first_frame_bytes, put_header},
     id::StreamId,
     limits::{INPUT_BYTES_MAX, INPUT_TICKS_AHEAD_MAX, INPUTS_UNSENT_MAX},
-    time::Tick,
+    time::{Micros, Tick},
 };
 
 /// Bytes of the tick in front of each input.
@@ -289,6 +290,15 @@ impl InputLead {
     #[must_use]
     pub const fn ticks(&self) -> u8 {
         self.ticks
+    }
+
+    /// The tick an input made now is for: the one the server steps next when it arrives, and the lead. And how far
+    /// it is there from the tick before, 0 to 1.
+    #[must_use]
+    pub fn due(&self, clock: &ClockSync, now: Micros) -> (Tick, f32) {
+        let way = Micros(clock.rtt().unwrap_or_default().0 / 2);
+        let moment = clock.server_tick(now + way);
+        (moment.tick + 1 + u32::from(self.ticks), moment.fraction)
     }
 
     fn change(&mut self, by: u8, raise: bool, round_trip_ticks: u32) {

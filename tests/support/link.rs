@@ -96,8 +96,6 @@ pub struct Link {
     /// The newest arrival: a later message never overtakes it.
     last_arrival: Micros,
     stalled_until: Micros,
-    bytes_sent: u64,
-    messages_sent: u64,
 }
 
 impl Link {
@@ -112,8 +110,6 @@ impl Link {
             free_at: Micros(0),
             last_arrival: Micros(0),
             stalled_until: Micros(0),
-            bytes_sent: 0,
-            messages_sent: 0,
         }
     }
 
@@ -127,18 +123,6 @@ impl Link {
     #[must_use]
     pub const fn bytes_under_way(&self) -> usize {
         self.bytes_under_way
-    }
-
-    /// Bytes sent since the beginning.
-    #[must_use]
-    pub const fn bytes_sent(&self) -> u64 {
-        self.bytes_sent
-    }
-
-    /// Messages sent since the beginning.
-    #[must_use]
-    pub const fn messages_sent(&self) -> u64 {
-        self.messages_sent
     }
 
     /// Sends a message.
@@ -159,8 +143,6 @@ impl Link {
         }
         self.last_arrival = self.last_arrival.max(self.free_at + delay);
         self.bytes_under_way += message.len();
-        self.bytes_sent += message.len() as u64;
-        self.messages_sent += 1;
         self.under_way.push_back((self.last_arrival, message));
     }
 

@@ -65,7 +65,6 @@ pub struct Body {
 pub struct ReferenceWorld {
     /// The entities, in an order that never changes.
     pub bodies: Vec<Body>,
-    side: f32,
     motion: Motion,
     random: XorShift,
 }
@@ -74,19 +73,13 @@ impl ReferenceWorld {
     /// A world of `entities` in the usual square of [`WORLD_UNITS`].
     #[must_use]
     pub fn new(entities: usize, motion: Motion, seed: u64) -> Self {
-        Self::with_side(entities, WORLD_UNITS, motion, seed)
-    }
-
-    /// A world of another size, for benches that keep the density and change the number.
-    #[must_use]
-    pub fn with_side(entities: usize, side: f32, motion: Motion, seed: u64) -> Self {
         let mut random = XorShift::new(seed);
         let bodies = (0..entities)
             .map(|_| {
                 let heading = random.below(core::f32::consts::TAU);
                 Body {
-                    x: random.below(side),
-                    y: random.below(side),
+                    x: random.below(WORLD_UNITS),
+                    y: random.below(WORLD_UNITS),
                     angle: heading,
                     hp: 100,
                     heading,
@@ -98,7 +91,6 @@ impl ReferenceWorld {
             .collect();
         Self {
             bodies,
-            side,
             motion,
             random,
         }
@@ -121,13 +113,13 @@ impl ReferenceWorld {
             let (sin, cos) = body.heading.sin_cos();
             body.x += cos * body.speed * dt;
             body.y += sin * body.speed * dt;
-            if body.x < 0.0 || body.x > self.side {
+            if body.x < 0.0 || body.x > WORLD_UNITS {
                 body.heading = core::f32::consts::PI - body.heading;
-                body.x = body.x.clamp(0.0, self.side);
+                body.x = body.x.clamp(0.0, WORLD_UNITS);
             }
-            if body.y < 0.0 || body.y > self.side {
+            if body.y < 0.0 || body.y > WORLD_UNITS {
                 body.heading = -body.heading;
-                body.y = body.y.clamp(0.0, self.side);
+                body.y = body.y.clamp(0.0, WORLD_UNITS);
             }
             body.angle = body.angle.rem_euclid(core::f32::consts::TAU);
             if self.random.below(1.0) < 0.05 {

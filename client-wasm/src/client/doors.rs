@@ -86,9 +86,8 @@ impl Client {
             (Some(snapshot), Some(world)) if self.connection == Connection::Playing => {
                 self.meter.on_snapshot(snapshot.len(), now);
                 let applied = world.apply(snapshot, now)?;
-                let rtt_ticks = session.clock().rtt_smoothed().unwrap_or_default().0 as f64
-                    / session.clock().tick_period_micros();
-                self.inputs.on_snapshot(&applied, rtt_ticks.ceil() as u32);
+                let rtt_ticks = session.clock().rtt_smoothed_ticks();
+                self.inputs.on_snapshot(&applied, rtt_ticks);
                 if let Some(is_equal) = applied.is_equal {
                     let tick = applied.tick;
                     self.events

@@ -11,7 +11,7 @@ use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved},
     pipe::Bell,
     time::Micros,
-    websocket::Item,
+    websocket::{CLOSE_ABNORMAL, CLOSE_NO_STATUS, Item},
 };
 use tokio::time::{Sleep, sleep_until};
 
@@ -22,11 +22,6 @@ use super::{
     socket::{Socket, Turn},
 };
 use crate::{client::Connection as Standing, limits::READ_BUFFER_BYTES};
-
-/// WebSocket's code for "without a word", which never travels.
-const ABNORMAL: u16 = 1006;
-/// WebSocket's code for a close frame without one.
-const NO_STATUS: u16 = 1005;
 
 pub(super) struct Driver {
     shared: Arc<Shared>,
@@ -100,7 +95,7 @@ impl Driver {
         else {
             return None;
         };
-        let (code, reason) = state.client.last_close().unwrap_or((ABNORMAL, ""));
+        let (code, reason) = state.client.last_close().unwrap_or((CLOSE_ABNORMAL, ""));
         Some(ConnectError::Refused {
             code,
             reason: reason.into(),
@@ -133,10 +128,10 @@ impl Driver {
             Happened::Opened(Ok((socket, frames))) => self.on_open(socket, frames),
             Happened::Opened(Err(error)) => {
                 self.failure = Some(error);
-                self.on_lost(ABNORMAL, "");
+                self.on_lost(CLOSE_ABNORMAL, "");
             }
             Happened::Turned(Turn::Written) => {}
-            Happened::Turned(Turn::Lost) => self.on_lost(ABNORMAL, ""),
+            Happened::Turned(Turn::Lost) => self.on_lost(CLOSE_ABNORMAL, ""),
             Happened::Turned(Turn::Read(bytes)) => {
                 let mut buffer = core::mem::take(&mut self.buffer);
                 self.on_bytes(&mut buffer[..bytes]);
@@ -163,7 +158,7 @@ impl Driver {
         if matches!(self.line, Line::None) && state.client.poll_connect(now) {
             match self.dial.begin() {
                 Some(opening) => self.line = Line::Opening(opening),
-                None => state.client.handle_close(ABNORMAL, "", now),
+                None => state.client.handle_close(CLOSE_ABNORMAL, "", now),
             }
         }
         let socket = match &mut self.line {
@@ -223,7 +218,7 @@ impl Driver {
                 Ok(Some(Item::Ping(payload))) => pong = Some(payload.to_vec()),
                 Ok(Some(Item::Pong(_))) => {}
                 Ok(Some(Item::Close(close))) => {
-                    let code = close.code.unwrap_or(NO_STATUS);
+                    let code = close.code.unwrap_or(CLOSE_NO_STATUS);
                     break Some((code, close.reason, None));
                 }
                 Ok(Some(Item::Text(_))) => break Some(fault(PeerMisbehaved::TextMessage)),
@@ -245,8 +240,8 @@ impl Driver {
         let now = self.shared.now();
         self.shared.lock().client.handle_close(code, reason, now);
         self.line = match core::mem::replace(&mut self.line, Line::None) {
-            Line::Open(socket) if code != ABNORMAL => {
-                let echoed = if code == NO_STATUS {
+            Line::Open(socket) if code != CLOSE_ABNORMAL => {
+                let echoed = if code == CLOSE_NO_STATUS {
                     CloseCode::Normal.number()
                 } else {
                     code

@@ -88,6 +88,12 @@ impl Opcode {
     }
 }
 
+/// The close code that stands for a close frame without one. It never travels.
+pub const CLOSE_NO_STATUS: u16 = 1005;
+
+/// The close code that stands for a connection that broke without a word. It never travels.
+pub const CLOSE_ABNORMAL: u16 = 1006;
+
 /// Whether a close code may stand in a close frame (section 7.4 and the registry it founded).
 #[must_use]
 pub const fn is_close_code_allowed(code: u16) -> bool {

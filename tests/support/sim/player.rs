@@ -3,10 +3,10 @@
 
 use tickwire_client::{Client, ClientEvent, Config};
 use tickwire_protocol::{
-    error::CloseCode,
     id::PlayerId,
     session::ServerSession,
     time::{Micros, Tick},
+    websocket::CLOSE_ABNORMAL,
 };
 use tickwire_server::room::SeatIndex;
 
@@ -158,7 +158,7 @@ impl SimPlayer {
         self.down.cut();
         self.server = ServerEnd::None;
         self.newest = None;
-        self.client.handle_close(1006, "", now);
+        self.client.handle_close(CLOSE_ABNORMAL, "", now);
     }
 
     /// Draws a frame: presses keys, lets the client's time pass, opens a socket when it wants one.
@@ -269,10 +269,4 @@ impl SimPlayer {
         self.snapshots += 1;
         true
     }
-}
-
-/// Whether a code is one that a player's own shell may send.
-#[must_use]
-pub const fn is_players_own(code: u16) -> bool {
-    code == CloseCode::Normal.number()
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use tickwire_protocol::error::CloseCode;
+use tickwire_protocol::{error::CloseCode, websocket::CLOSE_ABNORMAL};
 
 use super::{Counter, Histogram, Metrics, REFUSALS, STREAM_NAMES, Select, StreamCounters};
 use crate::limits::Limit;
@@ -211,7 +211,7 @@ impl Metrics {
     fn write_ends(&self, out: &mut String) -> fmt::Result {
         let codes = CloseCode::ALL.iter().map(|code| code.number());
         let closes: Vec<Row> = codes
-            .chain([1006])
+            .chain([CLOSE_ABNORMAL])
             .enumerate()
             .map(|(i, code)| (format!("code=\"{code}\""), self.sum(|w| &w.closes[i])))
             .collect();

@@ -5,7 +5,7 @@ use tickwire_protocol::{
     limits::{CLIENT_MESSAGE_BYTES_MAX, SMALL_MESSAGE_BYTES},
     session::{Traffic, TrafficByKind},
     time::Micros,
-    websocket::{Item, PeerClose},
+    websocket::{CLOSE_ABNORMAL, Item, PeerClose},
 };
 
 use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read};
@@ -258,7 +258,7 @@ impl Worker {
             self.metrics.count_close(None);
             connection
                 .span
-                .in_scope(|| tracing::debug!(code = 1006, "broke"));
+                .in_scope(|| tracing::debug!(code = CLOSE_ABNORMAL, "broke"));
         }
         if let Phase::Seated { room, seat } = connection.phase {
             self.count_carried(key, room, seat);
