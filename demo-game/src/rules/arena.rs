@@ -4,7 +4,7 @@
 
 use crate::rules::random::Random;
 use crate::rules::tuning::{
-    ARENA_SEED, ARENA_SIZE, ROCK_GAP, ROCK_LOOKS, ROCK_RADIUS, ROCKS, SHIP_RADIUS, WALL_GAP,
+    ARENA_SEED, ARENA_SIZE, ROCK_GAP, ROCK_LOOKS, ROCK_RADIUS, ROCKS, WALL_GAP,
 };
 use crate::rules::vector::{Vec2, sweep_hits_circle};
 
@@ -152,10 +152,9 @@ fn apart(rock: &Rock, other: &Rock) -> bool {
 fn index(rocks: &[Rock]) -> Vec<Vec<u16>> {
     let mut squares = vec![Vec::new(); SQUARES * SQUARES];
     for (number, rock) in rocks.iter().enumerate() {
-        let reach = rock.radius + SHIP_RADIUS;
         // A rock is filed where its own circle lies; whoever asks adds its own radius to the question.
-        let (left, right) = squares_of(rock.centre.x - reach, rock.centre.x + reach);
-        let (top, bottom) = squares_of(rock.centre.y - reach, rock.centre.y + reach);
+        let (left, right) = squares_of(rock.centre.x - rock.radius, rock.centre.x + rock.radius);
+        let (top, bottom) = squares_of(rock.centre.y - rock.radius, rock.centre.y + rock.radius);
         for row in top..=bottom {
             for column in left..=right {
                 squares[row * SQUARES + column].push(number as u16);
@@ -184,6 +183,7 @@ fn wall_contact(centre: Vec2, radius: f32) -> Option<Contact> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::tuning::SHIP_RADIUS;
 
     #[test]
     fn the_same_seed_gives_the_same_plan_and_another_seed_another() {

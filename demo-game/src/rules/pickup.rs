@@ -3,11 +3,8 @@
 use crate::components::{Hull, PickupKind, Weapons};
 use crate::rules::random::Random;
 use crate::rules::tuning::{
-    ENERGY_MAX, HULL_MAX, POWER_TICKS, SEEKERS_MAX, SEEKERS_PER_PICKUP, SHIELD_MAX,
+    ENERGY_MAX, HULL_MAX, POWER_TICKS, REPAIR, SEEKERS_MAX, SEEKERS_PER_PICKUP, SHIELD_MAX,
 };
-
-/// Hull that one repair gives back.
-const REPAIR: u8 = 45;
 
 impl PickupKind {
     /// All kinds, in the order of the wire.

@@ -6,7 +6,7 @@
 
 use std::f32::consts::TAU;
 
-use crate::components::Steer;
+use crate::components::{Engine, Steer};
 use crate::rules::arena::Arena;
 use crate::rules::tuning::{
     ARENA_SIZE, BOOST_MAX, BOOST_REFILL_TICKS, BOOST_SPEED_MAX, BOOST_THRUST, BOUNCE_KEPT,
@@ -14,6 +14,11 @@ use crate::rules::tuning::{
     SHIP_RADIUS, SPEED_MAX, THRUST, TICK_SECONDS, TURN_RATE, VELOCITY_STEP,
 };
 use crate::rules::vector::{Vec2, turn_between, wrapped};
+
+/// What a bounce costs a hull that hit something at so many units per second.
+pub fn impact_damage(speed: f32) -> u8 {
+    ((speed - IMPACT_SAFE).max(0.0) * IMPACT_DAMAGE) as u8
+}
 
 /// Bounces resolved in one tick: a ship wedged between two rocks and a wall meets three things.
 const CONTACTS_PER_TICK: usize = 3;
@@ -110,7 +115,20 @@ impl ShipMotion {
                 hardest = hardest.max(into);
             }
         }
-        ((hardest - IMPACT_SAFE).max(0.0) * IMPACT_DAMAGE) as u8
+        impact_damage(hardest)
+    }
+
+    /// What the engine shows under an input.
+    pub fn engine(&self, steer: &Steer) -> Engine {
+        if self.boosts(steer) {
+            Engine::Boost
+        } else if steer.thrust > 0.0 {
+            Engine::Thrust
+        } else if steer.thrust < 0.0 {
+            Engine::Brake
+        } else {
+            Engine::Idle
+        }
     }
 
     /// The same motion at the precision of the wire.

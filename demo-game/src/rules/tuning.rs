@@ -28,7 +28,7 @@ pub const ROCK_LOOKS: u8 = 4;
 pub const VIEW: (f32, f32) = (1600.0, 1000.0);
 /// How much is sent beyond each edge of the screen: the camera looks ahead of a fast ship.
 pub const VIEW_MARGIN: f32 = 150.0;
-/// Side of one cell of the interest grid: a view touches 12 to 20 of them.
+/// Side of one cell of the interest grid: a view with its margins touches 20 to 30 of them.
 pub const INTEREST_CELL: f32 = 400.0;
 
 /// Precision of positions on the wire, and so in the rules.
@@ -95,6 +95,8 @@ pub const RAPID_COOLDOWN_TICKS: u8 = 2;
 pub const POWER_TICKS: u16 = 12 * TICK_RATE_HZ;
 /// Most seekers a ship carries.
 pub const SEEKERS_MAX: u8 = 6;
+/// Hull that one repair gives back.
+pub const REPAIR: u8 = 45;
 /// Seekers in one pickup.
 pub const SEEKERS_PER_PICKUP: u8 = 2;
 /// Ticks between two seekers.

@@ -3,8 +3,6 @@
 //! The browser runs the same step as the server, so the muzzle flash and the bolt are on the screen the
 //! moment the key goes down; the server alone decides what was hit.
 
-use std::f32::consts::TAU;
-
 use crate::components::{ShotKind, Steer, Weapons};
 use crate::rules::ship::ShipMotion;
 use crate::rules::tuning::{
@@ -130,7 +128,7 @@ impl Flight {
 
     /// Where it points, radians in 0 .. 2π.
     pub fn heading(&self) -> f32 {
-        wrapped(self.velocity.angle()) % TAU
+        wrapped(self.velocity.angle())
     }
 }
 

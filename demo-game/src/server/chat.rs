@@ -50,7 +50,7 @@ pub fn pass_on(
         let Ok((ship, pilot, mut breath)) = speakers.get_mut(line.entity) else {
             continue;
         };
-        let Some(text) = tidy_line(&line.event.text) else {
+        let Some(text) = tidy(&line.event.text, CHAT_CHARS_MAX) else {
             continue;
         };
         if breath.lines == 0 {
@@ -68,13 +68,13 @@ pub fn pass_on(
     }
 }
 
-/// A line fit to show; nothing when nothing is left of it.
-fn tidy_line(text: &str) -> Option<String> {
+/// A text of a player fit to show: no control characters, and so long at most. Nothing when nothing is left of it.
+pub fn tidy(text: &str, chars_max: usize) -> Option<String> {
     let line: String = text
         .trim()
         .chars()
         .filter(|c| !c.is_control())
-        .take(CHAT_CHARS_MAX)
+        .take(chars_max)
         .collect();
     (!line.trim().is_empty()).then_some(line)
 }
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn lines_are_cut_and_empty_ones_are_dropped() {
-        assert_eq!(tidy_line(" \n\t "), None);
-        assert_eq!(tidy_line("hi\u{0}\n"), Some("hi".into()));
-        let long = tidy_line(&"ä".repeat(500)).expect("something is left");
+        assert_eq!(tidy(" \n\t ", CHAT_CHARS_MAX), None);
+        assert_eq!(tidy("hi\u{0}\n", CHAT_CHARS_MAX), Some("hi".into()));
+        let long = tidy(&"ä".repeat(500), CHAT_CHARS_MAX).expect("something is left");
         assert_eq!(long.chars().count(), CHAT_CHARS_MAX);
     }
 }

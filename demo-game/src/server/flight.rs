@@ -2,10 +2,10 @@
 
 use bevy_ecs::prelude::*;
 
-use crate::components::{Condition, Drive, Engine, Heading, Position, Ship, Steer};
+use crate::components::{Condition, Drive, Heading, Position, Ship};
 use crate::rules::arena::Arena;
-use crate::rules::ship::{ShipMotion, collide};
-use crate::rules::tuning::{IMPACT_DAMAGE, IMPACT_SAFE, SHIP_RADIUS};
+use crate::rules::ship::{ShipMotion, collide, impact_damage};
+use crate::rules::tuning::SHIP_RADIUS;
 use crate::server::harm::{Damage, Damages};
 use crate::server::pilot::{Helm, Pilot};
 use crate::server::traffic::Traffic;
@@ -33,7 +33,7 @@ pub fn fly(
             continue;
         }
         let mut motion = ShipMotion::of(&position, &heading, &drive);
-        let engine = engine(&motion, &helm.0);
+        let engine = motion.engine(&helm.0);
         let damage = motion.step(&helm.0, &arena);
         motion.store(&mut position, &mut heading, &mut drive);
         if damage > 0 {
@@ -55,19 +55,6 @@ pub fn fly(
             engine,
             ..*ship
         });
-    }
-}
-
-/// What the engine shows under an input.
-fn engine(motion: &ShipMotion, steer: &Steer) -> Engine {
-    if motion.boosts(steer) {
-        Engine::Boost
-    } else if steer.thrust > 0.0 {
-        Engine::Thrust
-    } else if steer.thrust < 0.0 {
-        Engine::Brake
-    } else {
-        Engine::Idle
     }
 }
 
@@ -93,7 +80,7 @@ pub fn part(
             };
             first.store(&mut a.0, &mut a.1, &mut a.2);
             second.store(&mut b.0, &mut b.1, &mut b.2);
-            let amount = ((closing - IMPACT_SAFE).max(0.0) * IMPACT_DAMAGE) as u8;
+            let amount = impact_damage(closing);
             if amount > 0 {
                 let at = first.position.lerp(second.position, 0.5);
                 for victim in [one.entity, other.entity] {

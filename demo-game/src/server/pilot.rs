@@ -15,6 +15,7 @@ use crate::rules::arena::Arena;
 use crate::rules::random::Random;
 use crate::rules::ship::ShipMotion;
 use crate::rules::tuning::{GUARD_TICKS, HUES, NAME_CHARS_MAX};
+use crate::server::chat::tidy;
 use crate::server::start::Start;
 use crate::server::traffic::Traffic;
 
@@ -97,19 +98,9 @@ pub fn dismiss(world: &mut World, ship: Entity) {
     }
 }
 
-/// A name fit to show: no control characters, no longer than the longest, never empty.
+/// A name fit to show, never empty.
 fn tidy_name(name: &str, pilot: u16) -> String {
-    let visible: String = name
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(NAME_CHARS_MAX)
-        .collect();
-    if visible.trim().is_empty() {
-        format!("Pilot {pilot}")
-    } else {
-        visible
-    }
+    tidy(name, NAME_CHARS_MAX).unwrap_or_else(|| format!("Pilot {pilot}"))
 }
 
 /// The first colour nobody flies; with all taken, they come round again.

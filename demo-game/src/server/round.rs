@@ -8,9 +8,6 @@ use crate::rules::tuning::{BREAK_SECONDS, ROUND_SECONDS, TICK_RATE_HZ};
 use crate::server::announce::{Announcement, Announcements};
 use crate::server::pilot::Pilot;
 
-/// Ticks between two looks of the radar: five a second are plenty for a dot on a minimap.
-const RADAR_TICKS: u32 = 4;
-
 /// The first round.
 pub fn first_round() -> Round {
     Round {
@@ -76,13 +73,7 @@ fn result<'a>(standings: impl Iterator<Item = &'a Standing>) -> RoundOver {
 pub fn sweep_radar(
     ships: Query<'_, '_, (&Ship, &Pilot, &Position)>,
     mut radars: Query<'_, '_, &mut Radar>,
-    mut ticks: Local<'_, u32>,
 ) {
-    *ticks += 1;
-    if *ticks < RADAR_TICKS {
-        return;
-    }
-    *ticks = 0;
     for (ship, pilot, position) in &ships {
         if let Ok(mut radar) = radars.get_mut(pilot.standing) {
             let flying = ship.condition.is_flying();

@@ -8,6 +8,7 @@ use crate::browser::scene::pickup_colour;
 use crate::components::{PickupKind, ShotKind};
 use crate::events::{Destroyed, Hit, RoundOver, Said, Taken};
 use crate::rules::score::STREAK_CALLED;
+use crate::rules::tuning::{REPAIR, SEEKERS_PER_PICKUP};
 use crate::rules::vector::Vec2;
 
 impl Arcade {
@@ -106,19 +107,15 @@ impl Arcade {
 
     fn on_taken(&mut self, taken: &Taken) {
         let word = match taken.kind {
-            PickupKind::Repair => "+45 hull",
-            PickupKind::Shield => "shield",
-            PickupKind::Rapid => "rapid fire",
-            PickupKind::Spread => "spread",
-            PickupKind::Seekers => "+2 seekers",
+            PickupKind::Repair => format!("+{REPAIR} hull"),
+            PickupKind::Shield => "shield".into(),
+            PickupKind::Rapid => "rapid fire".into(),
+            PickupKind::Spread => "spread".into(),
+            PickupKind::Seekers => format!("+{SEEKERS_PER_PICKUP} seekers"),
         };
         let place = Vec2::new(taken.x, taken.y);
-        self.effects.float(
-            word.into(),
-            place,
-            pickup_colour(taken.kind),
-            self.moment.now,
-        );
+        self.effects
+            .float(word, place, pickup_colour(taken.kind), self.moment.now);
         self.audio.play("pickup", 0.7);
     }
 }

@@ -69,14 +69,7 @@ impl Arcade {
     fn own_state<'a>(&self, frame: &Frame<'a, OwnShip>) -> Option<(&'a OwnShip, Hull, Engine)> {
         let (own, newest) = (frame.own?, frame.client.newest()?);
         let hull = newest.get::<Hull>(newest.own()?)?;
-        let steer = &self.moment.steer;
-        let engine = match steer.thrust {
-            _ if own.motion.boosts(steer) => Engine::Boost,
-            thrust if thrust > 0.0 => Engine::Thrust,
-            thrust if thrust < 0.0 => Engine::Brake,
-            _ => Engine::Idle,
-        };
-        Some((own, hull, engine))
+        Some((own, hull, own.motion.engine(&self.moment.steer)))
     }
 
     /// Everything that changes from frame to frame, before anything is drawn.
