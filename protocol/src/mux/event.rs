@@ -30,7 +30,7 @@ pub enum StreamEvent {
     Refused {
         /// The stream.
         id: StreamId,
-        /// [`REFUSE_CODE_TOO_MANY`], or the game's own number.
+        /// One of the codes above, or the program's own.
         code: u32,
         /// For a person.
         reason: Box<str>,
@@ -48,7 +48,7 @@ pub enum StreamEvent {
     Reset {
         /// The stream.
         id: StreamId,
-        /// The game's own number.
+        /// One of the codes above, or the program's own.
         code: u32,
         /// For a person.
         reason: Box<str>,

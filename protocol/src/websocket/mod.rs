@@ -52,7 +52,7 @@ pub enum Role {
     Server,
 }
 
-/// What a frame is (section 5.2). The seven others are reserved and refused.
+/// What a frame is (section 5.2). The ten others are reserved and refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {

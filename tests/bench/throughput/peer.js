@@ -1,7 +1,8 @@
 // npm binaryjs's ends of the bench, as its README writes them.
 //
-// `node peer.js serve` prints its port. `node peer.js load URL CASE` warms up, prints a line, waits for one,
-// and prints what the measured transfer took. In a page, `prepare(url, case)` and `measure()` are the same.
+// `node peer.js serve` prints its address. `node peer.js load URL PLAN` warms up, prints a line, waits for one,
+// and prints what the measured transfer took. In a page, `prepare(system, url, plan)` and `measure(plan)` are the
+// same.
 
 'use strict';
 

@@ -29,7 +29,7 @@ pub fn count_ticks(players: usize, ticks: u64) -> Duration {
             traffic.snapshot.out_bytes += 434;
             traffic.snapshot.out_messages += 1;
         }
-        // As `tick_room` and `deliver` do for the room.
+        // As `step_room` and `count_ticks` do for the room.
         worker.ticks.add(1);
         worker.tick_lateness.observe(Micros(tick % 300));
         worker.ticks_slipped.add(0);
