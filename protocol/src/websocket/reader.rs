@@ -339,29 +339,21 @@ impl Header {
             return rule("a control frame of more than 125 bytes");
         }
 
-        if !is_masked {
-            return Ok(Some((
-                Self {
-                    is_final,
-                    opcode,
-                    key: None,
-                    length,
-                },
-                length_end,
-            )));
-        }
-        let Some(key) = bytes[length_end..].first_chunk::<4>() else {
-            return Ok(None);
+        let (key, end) = if is_masked {
+            let Some(key) = bytes[length_end..].first_chunk::<4>() else {
+                return Ok(None);
+            };
+            (Some(*key), length_end + 4)
+        } else {
+            (None, length_end)
         };
-        Ok(Some((
-            Self {
-                is_final,
-                opcode,
-                key: Some(*key),
-                length,
-            },
-            length_end + 4,
-        )))
+        let header = Self {
+            is_final,
+            opcode,
+            key,
+            length,
+        };
+        Ok(Some((header, end)))
     }
 
     /// The payload's length and where its form ends. A longer form than needed is an error.
