@@ -98,7 +98,8 @@ impl Connection {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends everything: readers get what has come, then an error; writers get an error.
+    /// Ends everything: readers get what has come, then an error; writers get an error. Streams that came
+    /// and wait to be accepted still are: peers write, end and close in one go.
     pub(super) fn finish(&self) {
         let mut state = self.lock();
         state.is_over = true;
@@ -106,10 +107,6 @@ impl Connection {
         for (_, slot) in &mut state.slots {
             slot.is_live = false;
             slot.wake();
-        }
-        // What nobody has accepted, nobody will.
-        while let Some(index) = state.backlog.pop_front() {
-            state.slots.remove(index);
         }
         drop(state);
         self.over.send_replace(true);
@@ -517,6 +514,24 @@ mod tests {
     fn dropping_a_reader_that_was_paused_by_hand_lets_the_peer_write_on() {
         let connection = connection(2);
         take(&connection, &[&[0x93, 1, 0xc0, 0]]);
+    #[test]
+    fn streams_that_came_before_the_end_are_accepted_after_it() {
+        let connection = connection(2);
+        let frames: [&[u8]; 3] = [&[0x93, 1, 0xc0, 0], &[0x93, 2, 7, 0], &[0x93, 5, 0xc0, 0]];
+        take(&connection, &frames);
+        connection.finish();
+        let (index, ..) = connection.try_accept().flatten().expect("it came in time");
+        assert_eq!(connection.try_accept(), Some(None));
+        let mut state = connection.lock();
+        let context = Context::from_waker(Waker::noop());
+        for value in [Some(7.into()), None] {
+            let Poll::Ready(Ok(read)) = state.poll_value(index, &context) else {
+                panic!("{value:?} is lost");
+            };
+            assert_eq!(read, value);
+        }
+    }
+
         let (index, ..) = connection.try_accept().flatten().unwrap();
         connection.lock().hold(index, true);
         assert_eq!(messages(&connection), [[0x93, 3, 0xc0, 0]]);
