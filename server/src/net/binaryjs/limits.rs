@@ -11,8 +11,10 @@ pub const GATHERED_BYTES: usize = 128 * 1024;
 /// One more, and its connection is closed with 1008; until then each is only reported.
 pub const FAULTS_MAX: u32 = 1000;
 
-/// Bytes that a connection under closing may still send before it is cut.
-pub const CLOSING_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that a peer may still send while its connection closes, for two seconds, before it is cut. They
+/// are thrown away and take no memory; but cut before it has read our last messages and the close frame,
+/// the peer loses them. An upload that is under way fits, and a message beyond the limit.
+pub const CLOSING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq)]

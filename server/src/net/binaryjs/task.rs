@@ -341,6 +341,7 @@ mod tests {
         binaryjs::{self, limits::CHUNK_BYTES},
         binarypack::{Dialect, Value},
     };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -375,24 +376,45 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_source_that_is_faster_than_its_link_keeps_nothing_that_was_written() {
-        let limits = Arc::new(Limits::default());
-        let connection = Arc::new(Connection::new(
+    /// The task of a server's connection, under limits.
+    fn task<S: AsyncRead + AsyncWrite + Unpin>(socket: S, limits: Limits) -> Task<S> {
+        let connection = Connection::new(
             binaryjs::Role::Acceptor,
             Dialect::Node,
             CHUNK_BYTES,
             &limits.session,
-        ));
-        let (index, _) = connection.open(&Value::Nil).unwrap();
-        let mut task = Task::new(
-            Slow,
+        );
+        Task::new(
+            socket,
             Role::Server,
-            Arc::clone(&connection),
-            limits,
+            Arc::new(connection),
+            Arc::new(limits),
             Writer::server(),
             Box::new(|_| {}),
-        );
+        )
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_still_sends_when_we_close_does_not_break_its_connection() {
+        let (socket, mut peer) = tokio::io::duplex(GATHERED_BYTES);
+        let task = task(socket, Limits::default());
+        task.connection.close(1000);
+        let served = tokio::spawn(task.run(Bytes::new()));
+        // More than one message, as of a peer that has written one beyond the limit.
+        let sent = vec![0; 20 << 20];
+        peer.write_all(&sent).await.expect("it is thrown away");
+        peer.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, [0x88, 2, 0x03, 0xe8]);
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_faster_than_its_link_keeps_nothing_that_was_written() {
+        let mut task = task(Slow, Limits::default());
+        let connection = Arc::clone(&task.connection);
+        let (index, _) = connection.open(&Value::Nil).unwrap();
         let mut context = Context::from_waker(Waker::noop());
         let mut taken = 0;
         while taken < 16 * GATHERED_BYTES {
