@@ -52,6 +52,9 @@ pub enum Event {
     Closed(StreamKey),
     /// The peer sent something wrong. The connection goes on.
     Fault(String),
+    /// The peer opened one stream too many, which was closed at once. That is nothing wrong: it cannot
+    /// know how many we take.
+    Refused(String),
 }
 
 /// One end of one BinaryJS connection.
@@ -64,7 +67,7 @@ pub struct Session {
     limits: Limits,
     next_id: u64,
     streams: HashMap<StreamKey, Stream>,
-    /// The highest id of each parity that was ever open: frames for those below it are merely late.
+    /// The highest id of each parity that was ever opened: frames for those below it are merely late.
     highest: [Option<u64>; 2],
     unread_bytes: usize,
     unsent: VecDeque<Unsent>,
@@ -227,12 +230,14 @@ impl Session {
             // BinaryJS silently replaces the old stream; ours at least learns that it is gone.
             self.events.push_back(Event::Closed(key.clone()));
         }
+        // Also of one that is refused: what its writer has sent behind it is merely late.
+        self.note_open(&frame.stream);
         let streams_max = self.limits.streams_max;
         if self.streams.len() >= streams_max {
-            self.fault(format!("more than {streams_max} streams at a time"));
+            let text = format!("more than {streams_max} streams at a time");
+            self.events.push_back(Event::Refused(text));
             return self.control(Kind::Close, &frame.stream, true);
         }
-        self.note_open(&frame.stream);
         self.streams
             .insert(key.clone(), Stream::new(frame.stream, true));
         let bytes = memory_bytes(&frame.payload);

@@ -228,6 +228,21 @@ fn streams_beyond_the_limit_are_closed_and_the_rest_go_on() {
         events(&mut pair.client),
         [Event::Closed(keys[STREAMS_MAX].clone())]
     );
+    let refused = events(&mut pair.server).pop();
+    assert!(matches!(refused, Some(Event::Refused(_))), "{refused:?}");
+}
+
+#[test]
+fn what_is_late_for_a_stream_beyond_the_limit_is_no_fault() {
+    let limits = Limits {
+        streams_max: 0,
+        ..Limits::default()
+    };
+    let mut server = Session::new(Role::Acceptor, Dialect::Node, limits);
+    for kind in [1, 2, 2, 5, 6] {
+        server.handle_message(&[0x93, kind, 0xc0, 0]);
+    }
+    assert!(matches!(&events(&mut server)[..], [Event::Refused(_)]));
 }
 
 #[test]

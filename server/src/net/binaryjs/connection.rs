@@ -60,6 +60,8 @@ pub(super) struct State {
 pub(super) struct Taken {
     /// What the peer did wrong.
     pub(super) faults: Vec<String>,
+    /// Why streams of the peer were refused, if any were: once, however many.
+    pub(super) refused: Option<String>,
     /// Whether streams have arrived.
     pub(super) has_arrivals: bool,
 }
@@ -223,8 +225,8 @@ impl State {
                     // A stream that was closed is held until its handler lets it go, and counts.
                     let is_full = self.slots.len() >= self.streams_max;
                     if is_full {
-                        let fault = format!("more than {} streams are held", self.streams_max);
-                        taken.faults.push(fault);
+                        let reason = format!("more than {} streams are held", self.streams_max);
+                        taken.refused = Some(reason);
                     }
                     if self.is_accepting && !is_full {
                         let slot = Slot::new(stream.clone(), metadata, bytes);
@@ -264,6 +266,7 @@ impl State {
                     }
                 }
                 Event::Fault(text) => taken.faults.push(text),
+                Event::Refused(text) => taken.refused = Some(text),
             }
         }
     }
@@ -473,15 +476,15 @@ mod tests {
         Connection::new(Role::Acceptor, Dialect::Node, 1, &limits)
     }
 
-    /// Takes frames of the peer and gives the faults in them.
-    fn take(connection: &Connection, frames: &[&[u8]]) -> Vec<String> {
+    /// Takes frames of the peer.
+    fn take(connection: &Connection, frames: &[&[u8]]) -> Taken {
         let mut taken = Taken::default();
         let mut state = connection.lock();
         for frame in frames {
             state.session.handle_message(frame);
             state.on_events(&mut taken);
         }
-        taken.faults
+        taken
     }
 
     fn messages(connection: &Connection) -> Vec<Vec<u8>> {
@@ -497,8 +500,9 @@ mod tests {
             take(&connection, &[&[0x93, 1, 0xc0, id], &[0x93, 6, 0xc0, id]]);
             accepted.extend(connection.try_accept().flatten());
         }
-        let faults = take(&connection, &[&[0x93, 1, 0xc0, 4]]);
-        assert_eq!((accepted.len(), faults.len()), (2, 1));
+        let taken = take(&connection, &[&[0x93, 1, 0xc0, 4]]);
+        assert_eq!((accepted.len(), taken.faults.len()), (2, 0));
+        assert!(taken.refused.is_some());
         assert!(connection.try_accept().is_none());
         assert_eq!(messages(&connection), [[0x93, 6, 0xc0, 4]]);
 
@@ -506,14 +510,10 @@ mod tests {
         state.release_reader(accepted[0].0);
         state.release_writer(accepted[0].0);
         drop(state);
-        assert_eq!(take(&connection, &[&[0x93, 1, 0xc0, 6]]).len(), 0);
+        assert!(take(&connection, &[&[0x93, 1, 0xc0, 6]]).refused.is_none());
         assert!(connection.try_accept().is_some());
     }
 
-    #[test]
-    fn dropping_a_reader_that_was_paused_by_hand_lets_the_peer_write_on() {
-        let connection = connection(2);
-        take(&connection, &[&[0x93, 1, 0xc0, 0]]);
     #[test]
     fn streams_that_came_before_the_end_are_accepted_after_it() {
         let connection = connection(2);
@@ -532,6 +532,10 @@ mod tests {
         }
     }
 
+    #[test]
+    fn dropping_a_reader_that_was_paused_by_hand_lets_the_peer_write_on() {
+        let connection = connection(2);
+        take(&connection, &[&[0x93, 1, 0xc0, 0]]);
         let (index, ..) = connection.try_accept().flatten().unwrap();
         connection.lock().hold(index, true);
         assert_eq!(messages(&connection), [[0x93, 3, 0xc0, 0]]);

@@ -271,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             connection.arrival.notify_one();
         }
         self.faults += u32::try_from(taken.faults.len()).unwrap_or(u32::MAX);
-        for fault in &taken.faults {
+        for fault in taken.faults.iter().chain(&taken.refused) {
             (self.on_fault)(fault);
         }
         match close {
@@ -339,7 +339,7 @@ mod tests {
 
     use tickwire_protocol::{
         binaryjs::{self, limits::CHUNK_BYTES},
-        binarypack::{Dialect, Value},
+        binarypack::{Dialect, Value, write_value},
     };
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -394,6 +394,16 @@ mod tests {
         )
     }
 
+    /// Brings messages of a client to the task.
+    fn take<S: AsyncRead + AsyncWrite + Unpin>(task: &mut Task<S>, messages: &[&[u8]]) {
+        let mut writer = Writer::client(7);
+        let mut frames = Vec::new();
+        for message in messages {
+            writer.message(Opcode::Binary, message, &mut frames);
+        }
+        task.take(&mut frames);
+    }
+
     #[tokio::test]
     async fn what_a_peer_still_sends_when_we_close_does_not_break_its_connection() {
         let (socket, mut peer) = tokio::io::duplex(GATHERED_BYTES);
@@ -408,6 +418,22 @@ mod tests {
         peer.read_to_end(&mut heard).await.unwrap();
         assert_eq!(heard, [0x88, 2, 0x03, 0xe8]);
         served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn streams_beyond_the_limit_never_end_the_connection() {
+        let mut limits = Limits::default();
+        limits.session.streams_max = 1;
+        let mut task = task(Slow, limits);
+        for number in 0..2 * u64::from(FAULTS_MAX) {
+            let id = &Value::from(2 * number);
+            let mut tag = Vec::new();
+            write_value(id, Dialect::Reference, &mut tag);
+            let frame = |kind| [&[0x93, kind, 0xc0], &tag[..]].concat();
+            take(&mut task, &[&frame(1), &frame(2), &frame(5)]);
+        }
+        assert!(task.closing.is_none());
+        assert_eq!(task.connection.lock().session.streams_open(), 1);
     }
 
     #[tokio::test]
