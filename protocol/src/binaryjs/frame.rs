@@ -75,9 +75,9 @@ pub enum FrameError {
     /// Not three parts.
     #[error("Received message with wrong part count: {0}")]
     PartCount(usize),
-    /// The type is no number.
+    /// The type is no number. The value itself may take megabytes and is not repeated.
     #[error("Received message with non-number type: {0}")]
-    TypeNotANumber(String),
+    TypeNotANumber(&'static str),
     /// The type is none of 0 to 6.
     #[error("Unrecognized message type received: {0}")]
     UnknownType(String),
@@ -113,7 +113,7 @@ impl Frame {
             <[Value; 3]>::try_from(parts).map_err(|parts| FrameError::PartCount(parts.len()))?;
         let number = kind
             .as_f64()
-            .ok_or_else(|| FrameError::TypeNotANumber(kind.to_string()))?;
+            .ok_or_else(|| FrameError::TypeNotANumber(noun(&kind)))?;
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| f64::from(*kind as u8).to_bits() == number.to_bits())
@@ -123,6 +123,19 @@ impl Frame {
             payload,
             stream,
         })
+    }
+}
+
+/// What sort of value it is, in words.
+const fn noun(value: &Value) -> &'static str {
+    match value {
+        Value::Nil | Value::Ext(..) => "null",
+        Value::Boolean(_) => "a boolean",
+        Value::Integer(_) | Value::F32(_) | Value::F64(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Binary(_) => "binary",
+        Value::Array(_) => "an array",
+        Value::Map(_) => "a map",
     }
 }
 

@@ -128,7 +128,7 @@ fn what_crashed_binaryjs_is_a_fault_and_the_connection_goes_on() {
         (&b""[..], "unparsable"),
         (&b"\x07"[..], "non-array"),
         (&b"\x92\x02\x00"[..], "wrong part count: 2"),
-        (&b"\x93\xb1x\x00\x00"[..], "non-number type"),
+        (&b"\x93\xb1x\x00\x00"[..], "non-number type: a string"),
         (
             &b"\x93\x09\x00\x00"[..],
             "Unrecognized message type received: 9",
