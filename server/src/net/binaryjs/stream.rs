@@ -167,7 +167,8 @@ impl BinaryStream {
 }
 
 impl StreamReader {
-    /// Waits for the next value; `None` when the peer has ended its half.
+    /// Waits for the next value; `None` when the peer has ended its half. What is left of a value that
+    /// was begun as bytes comes first, as binary.
     ///
     /// # Errors
     ///
@@ -177,7 +178,12 @@ impl StreamReader {
         core::future::poll_fn(|context| self.poll_value(context)).await
     }
 
-    fn poll_value(&self, context: &Context<'_>) -> Poll<io::Result<Option<Value>>> {
+    fn poll_value(&mut self, context: &Context<'_>) -> Poll<io::Result<Option<Value>>> {
+        if self.bytes_read < self.bytes.len() {
+            let rest = core::mem::take(&mut self.bytes).split_off(self.bytes_read);
+            self.bytes_read = 0;
+            return Poll::Ready(Ok(Some(Value::Binary(rest))));
+        }
         let Place {
             connection, index, ..
         } = &self.place;
@@ -245,7 +251,7 @@ impl Drop for StreamWriter {
 impl Stream for StreamReader {
     type Item = io::Result<Value>;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_value(context).map(Result::transpose)
     }
 }
@@ -380,5 +386,38 @@ impl AsyncWrite for BinaryStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.writer).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickwire_protocol::{binaryjs::Role, binarypack::Dialect};
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::net::binaryjs::{connection::Taken, limits::SessionLimits};
+
+    #[tokio::test]
+    async fn what_is_left_of_a_value_comes_before_the_next_one() {
+        let limits = SessionLimits::default();
+        let connection = Arc::new(Connection::new(Role::Acceptor, Dialect::Node, 1, &limits));
+        let frames: [&[u8]; 3] = [
+            &[0x93, 1, 0xc0, 0],
+            &[0x93, 2, 0xa4, 1, 2, 3, 4, 0],
+            &[0x93, 2, 7, 0],
+        ];
+        {
+            let mut state = connection.lock();
+            for frame in frames {
+                state.session.handle_message(frame);
+            }
+            state.on_events(&mut Taken::default());
+        }
+        let (index, key, metadata) = connection.try_accept().flatten().unwrap();
+        let mut stream = BinaryStream::new(connection, index, key, metadata);
+        assert_eq!(stream.read_u8().await.unwrap(), 1);
+        for value in [Value::Binary(vec![2, 3, 4]), 7.into()] {
+            assert_eq!(stream.next_value().await.unwrap(), Some(value));
+        }
     }
 }
