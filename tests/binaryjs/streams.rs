@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -315,6 +315,18 @@ async fn a_handler_that_has_returned_takes_no_more_streams_and_keeps_those_it_ha
     first.write_value(2).await.unwrap();
     assert_eq!(first.next_value().await.unwrap(), Some(2.into()));
     assert_eq!(endpoint.clients().len(), 1);
+}
+
+#[tokio::test]
+async fn who_takes_no_streams_has_them_closed_and_waits_for_none() {
+    let (_, client, mut taken) = handed_over().await;
+    let _ours = client.create_stream(Value::Nil).unwrap();
+    let theirs = taken.recv().await.unwrap();
+    let mut waits = pin!(client.accept());
+    assert!(poll_fn(|context| Poll::Ready(waits.as_mut().poll(context).is_pending())).await);
+    client.stop_accepting();
+    assert!(waits.await.is_none());
+    drop(theirs);
 }
 
 #[tokio::test]

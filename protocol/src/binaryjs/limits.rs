@@ -27,10 +27,13 @@ pub struct Limits {
     /// BinaryJS, `send` cuts into pieces of 40,960 bytes. A larger one closes the connection.
     pub message_bytes_max: usize,
     /// Unread bytes of one stream at which its sender is asked to pause; at a quarter of them it is
-    /// asked to go on. 256 KiB by default: six chunks keep a sender that pipes busy over a round trip.
+    /// asked to go on. 256 KiB by default: six chunks keep a sender that pipes busy over a round trip. When
+    /// the streams of a connection leave much unread it is less, down to a sixteenth, so that together
+    /// they hardly come to an eighth of [`unread_bytes_max`](Self::unread_bytes_max).
     pub pause_bytes: usize,
-    /// Unread bytes of one connection at which reading from its socket stops; 8 MiB by default.
-    /// BinaryJS's pause is a request, and some writers ignore it. TCP then holds them back.
+    /// Unread bytes of one connection at which reading from its socket stops; 16 MiB by default.
+    /// BinaryJS's pause is a request: some writers ignore it, and Node's send whole buffers before they
+    /// hear of it. TCP then holds them back, and every other stream of the connection with them.
     pub unread_bytes_max: usize,
     /// Bytes waiting for the socket at which writers are made to wait; 1 MiB by default.
     pub unsent_bytes_max: usize,
@@ -42,7 +45,7 @@ impl Default for Limits {
             streams_max: 1024,
             message_bytes_max: 16 * 1024 * 1024,
             pause_bytes: 256 * 1024,
-            unread_bytes_max: 8 * 1024 * 1024,
+            unread_bytes_max: 16 * 1024 * 1024,
             unsent_bytes_max: 1024 * 1024,
         }
     }

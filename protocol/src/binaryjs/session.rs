@@ -111,12 +111,12 @@ impl Stream {
         }
     }
 
-    /// Whether the peer should be paused now: it should from the upper mark down to the lower one.
-    fn should_pause(&self, limits: &Limits) -> bool {
+    /// Whether the peer should be paused now: it should from the upper mark down to a quarter of it.
+    const fn should_pause(&self, upper_mark: usize) -> bool {
         let mark = if self.asked_to_pause {
-            limits.pause_bytes / 4
+            upper_mark / 4
         } else {
-            limits.pause_bytes
+            upper_mark
         };
         self.held_by_caller || self.unread_bytes > mark
     }
@@ -399,12 +399,23 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// Unread bytes of one stream at which its sender is paused: fewer, the more all streams together have
+    /// left unread. At an eighth of what stops the reading of the socket hardly any are left; the rest is
+    /// for what senders have written before they hear of it. Else some tens of streams that wait for
+    /// their readers would stop the one that is read.
+    fn pause_mark(&self) -> usize {
+        let left = (self.limits.unread_bytes_max / 8).saturating_sub(self.unread_bytes);
+        let pause_bytes = self.limits.pause_bytes;
+        (left / 4).clamp(pause_bytes / 16, pause_bytes)
+    }
+
     /// Pauses or resumes the peer when what is unread crosses a mark; once each way.
     fn balance(&mut self, key: &StreamKey) {
+        let mark = self.pause_mark();
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let should_pause = stream.should_pause(&self.limits);
+        let should_pause = stream.should_pause(mark);
         // Who has ended need not be paused; but who was paused has to hear that it is over, because
         // BinaryJS lets its writers write after an end.
         if should_pause == stream.asked_to_pause || (should_pause && stream.they_ended) {

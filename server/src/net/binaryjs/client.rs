@@ -102,6 +102,14 @@ impl Client {
         }
     }
 
+    /// Takes no streams of the peer any more: those that wait, and those it opens from now on, are closed
+    /// at once, and [`accept`](Self::accept) gives `None`. For an end that only opens streams itself: what
+    /// nobody accepts counts as unread and in the end stops the connection. A server's handler that
+    /// returns does the same.
+    pub fn stop_accepting(&self) {
+        self.connection.stop_accepting();
+    }
+
     /// Opens a stream. It may be written at once. [`Value::Nil`] passes nothing along.
     ///
     /// # Errors

@@ -137,6 +137,8 @@ impl Connection {
             state.release_writer(index);
         }
         state.wake_task();
+        drop(state);
+        self.arrival.notify_waiters();
     }
 
     /// The oldest stream that waits to be accepted, with its metadata. `None` in it: none will come.

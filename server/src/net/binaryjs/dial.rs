@@ -26,6 +26,7 @@ use super::{
 };
 
 /// Connects to a BinaryJS server: `ws://127.0.0.1:4000/binaryjs`. Must be called within a tokio runtime.
+/// Who takes no streams of the server calls [`Client::stop_accepting`].
 ///
 /// # Errors
 ///

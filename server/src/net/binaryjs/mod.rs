@@ -362,7 +362,7 @@ struct StopAccepting(Client);
 
 impl Drop for StopAccepting {
     fn drop(&mut self) {
-        self.0.connection.stop_accepting();
+        self.0.stop_accepting();
     }
 }
 

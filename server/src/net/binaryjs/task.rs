@@ -315,10 +315,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
         let idle = now - self.last_read;
         if idle > self.limits.idle_max {
-            self.begin_closing(
-                CloseCode::Timeout.number(),
-                "nothing was heard for too long",
-            );
+            let is_unread = self.connection.lock().is_reading_stopped;
+            let reason = if is_unread {
+                "too much was left unread for too long"
+            } else {
+                "nothing was heard for too long"
+            };
+            self.begin_closing(CloseCode::Timeout.number(), reason);
         } else if idle > self.limits.idle_max / 2 && !self.is_pinged {
             self.is_pinged = true;
             self.writer.message(Opcode::Ping, &[], &mut self.out);
@@ -335,7 +338,7 @@ impl<S> Drop for Task<S> {
 
 #[cfg(test)]
 mod tests {
-    use core::task::Waker;
+    use core::{task::Waker, time::Duration};
 
     use tickwire_protocol::{
         binaryjs::{self, limits::CHUNK_BYTES},
@@ -434,6 +437,36 @@ mod tests {
         }
         assert!(task.closing.is_none());
         assert_eq!(task.connection.lock().session.streams_open(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_not_read_is_told_so_when_its_time_is_over() {
+        let mut limits = Limits {
+            idle_max: Duration::from_nanos(4),
+            ..Limits::default()
+        };
+        limits.session.unread_bytes_max = 1;
+        for (messages, reason) in [
+            (&[][..], "nothing was heard for too long"),
+            (
+                &[&[0x93, 1, 0xc0, 0][..]],
+                "too much was left unread for too long",
+            ),
+        ] {
+            let mut task = task(Slow, limits.clone());
+            take(&mut task, messages);
+            core::future::poll_fn(|context| {
+                task.gather(context);
+                match task.look_at_the_clock(context) {
+                    Step::Nothing => Poll::Pending,
+                    Step::Progress | Step::Over => Poll::Ready(()),
+                }
+            })
+            .await;
+            let (code, said) = task.out.split_at(4);
+            assert_eq!(code[2..], CloseCode::Timeout.number().to_be_bytes());
+            assert_eq!(said, reason.as_bytes());
+        }
     }
 
     #[tokio::test]
