@@ -46,9 +46,12 @@ pub fn write_value(value: &Value, dialect: Dialect, out: &mut Vec<u8>) {
         Value::Nil | Value::Ext(..) => out.push(0xc0),
         Value::Boolean(false) => out.push(0xc2),
         Value::Boolean(true) => out.push(0xc3),
-        Value::Integer(integer) => match integer.as_i64() {
-            Some(integer) => write_integer(integer, dialect, out),
-            None => write_double(integer.as_f64().unwrap_or_default(), dialect, out),
+        Value::Integer(integer) => match (integer.as_i64(), integer.as_u64()) {
+            (Some(integer), _) => write_integer(integer, dialect, out),
+            (None, Some(integer)) if dialect == Dialect::Reference => {
+                tagged(0xcf, &integer.to_be_bytes(), out);
+            }
+            (None, _) => write_double(integer.as_f64().unwrap_or_default(), dialect, out),
         },
         Value::F32(float) => write_number(f64::from(*float), dialect, out),
         Value::F64(float) => write_number(*float, dialect, out),

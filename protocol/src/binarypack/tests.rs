@@ -334,6 +334,22 @@ fn serde_types_are_read_back_as_they_were_written() {
 }
 
 #[test]
+fn the_largest_integers_are_read_back() {
+    for dialect in [Dialect::Reference, Dialect::Node, Dialect::Browser] {
+        let packed = to_vec(&(i64::MAX, i64::MIN, u64::MAX), dialect).unwrap();
+        let read = from_slice::<(i64, i64, u64)>(&packed).unwrap();
+        assert_eq!(read, (i64::MAX, i64::MIN, u64::MAX), "{dialect:?}");
+    }
+    let digits = (1_u64 << 63) + 1;
+    let packed = to_vec(&digits, Dialect::Reference).unwrap();
+    assert_eq!(packed, bytes("cf8000000000000001"));
+    assert_eq!(from_slice::<u64>(&packed).unwrap(), digits);
+    // One step of a double further is no integer of that type.
+    assert!(from_value::<i64>(Value::F64(9_223_372_036_854_777_856.0)).is_err());
+    assert!(from_value::<u64>(Value::F64(18_446_744_073_709_555_712.0)).is_err());
+}
+
+#[test]
 fn values_that_are_of_another_type_are_refused() {
     assert!(from_value::<u64>(Value::F64(0.5)).is_err());
     assert!(from_value::<u8>(Value::F64(256.0)).is_err());

@@ -52,11 +52,15 @@ impl Typed {
     }
 }
 
+/// 2^63, the double that the largest `i64` and its neighbours are written as. It does not fit itself;
+/// everything below it does.
+const SIGNED_END: f64 = 9_223_372_036_854_775_808.0;
+
+/// 2^64, the same for `u64`.
+const UNSIGNED_END: f64 = 2.0 * SIGNED_END;
+
 /// A double without a fraction is an integer, as in JavaScript.
 fn number<'de, V: Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, Error> {
-    // 2^63 and 2^64 themselves do not fit; everything below them does.
-    const SIGNED_END: f64 = 9_223_372_036_854_775_808.0;
-    const UNSIGNED_END: f64 = 2.0 * SIGNED_END;
     if number.fract() != 0.0 {
         visitor.visit_f64(number)
     } else if (0.0..UNSIGNED_END).contains(&number) {
@@ -103,6 +107,24 @@ impl<'de> Deserializer<'de> for Typed {
                 let read = visitor.visit_map(&mut entries)?;
                 entries.end().map(|()| read)
             }
+        }
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::F64(float) if float.to_bits() == SIGNED_END.to_bits() => {
+                visitor.visit_i64(i64::MAX)
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::F64(float) if float.to_bits() == UNSIGNED_END.to_bits() => {
+                visitor.visit_u64(u64::MAX)
+            }
+            _ => self.deserialize_any(visitor),
         }
     }
 
@@ -186,7 +208,7 @@ impl<'de> Deserializer<'de> for Typed {
     }
 
     forward_to_deserialize_any! {
-        bool u8 u16 u32 u64 i8 i16 i32 i64 char str string bytes byte_buf unit
+        bool u8 u16 u32 i8 i16 i32 char str string bytes byte_buf unit
         seq tuple tuple_struct map struct identifier ignored_any
     }
 }
