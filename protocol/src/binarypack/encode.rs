@@ -12,11 +12,13 @@ use super::{Dialect, Error};
 ///
 /// Structs become maps by field name, tuples arrays, what serializes as bytes (`bytes::Bytes` with serde,
 /// `serde_bytes`) binary. An enum's variant becomes its name, or with anything in it a map of one entry by
-/// that name. Beyond 2^53 integers lose their last digits, except in [`Dialect::Reference`].
+/// that name. Beyond 2^53 integers lose their last digits, except in [`Dialect::Reference`] and as keys of
+/// maps.
 ///
 /// # Errors
 ///
-/// [`Error::Type`] for a type that refuses to be serialized.
+/// [`Error::Type`] for a type that refuses to be serialized, and for a map's key that is no string, number
+/// or bool: no `None`, tuple, struct, bytes or integer of 128 bits.
 ///
 /// ```
 /// use tickwire_protocol::binarypack::{Dialect, to_vec};
@@ -36,7 +38,25 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T, dialect: Dialect) -> Result<Vec<
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
     // By way of MessagePack: rmpv's own serializer writes structs as arrays and loses the field names.
     let named = rmp_serde::to_vec_named(value).map_err(|e| Error::Type(e.to_string()))?;
-    rmpv::decode::read_value(&mut named.as_slice()).map_err(|e| Error::Type(e.to_string()))
+    let value =
+        rmpv::decode::read_value(&mut named.as_slice()).map_err(|e| Error::Type(e.to_string()))?;
+    check_keys(&value)?;
+    Ok(value)
+}
+
+/// JavaScript makes a property's name of every key; lists, maps and bytes have none of their own.
+fn check_keys(value: &Value) -> Result<(), Error> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(check_keys),
+        Value::Map(entries) => entries.iter().try_for_each(|(key, value)| match key {
+            Value::Nil | Value::Binary(_) | Value::Array(_) | Value::Map(_) | Value::Ext(..) => {
+                let reason = "a map's key must be a string, a number or a bool";
+                Err(Error::Type(reason.to_owned()))
+            }
+            _ => check_keys(value),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Appends one value to `out`. Never fails: what JavaScript's encoder throws at (an infinity, an
@@ -66,10 +86,25 @@ pub fn write_value(value: &Value, dialect: Dialect, out: &mut Vec<u8>) {
         Value::Map(entries) => {
             write_length(entries.len(), Some((0x80, 15)), 0xde, out);
             for (key, value) in entries {
-                write_value(key, dialect, out);
+                write_key(key, dialect, out);
                 write_value(value, dialect, out);
             }
         }
+    }
+}
+
+/// A map's key. An integer that a double does not hold goes in digits, or two of them could become one.
+fn write_key(key: &Value, dialect: Dialect, out: &mut Vec<u8>) {
+    const EXACT_END: u64 = 1 << 53;
+    match key {
+        Value::Integer(integer)
+            if integer
+                .as_i64()
+                .is_none_or(|integer| integer.unsigned_abs() > EXACT_END) =>
+        {
+            write_string(&integer.to_string().into(), dialect, out);
+        }
+        _ => write_value(key, dialect, out),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Both codecs against what npm `binarypack` and the browser bundle were seen to write and read.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use rmpv::Value;
 use serde::{Deserialize, Serialize};
 
@@ -285,10 +287,10 @@ struct Everything {
     unsigned: [u64; 3],
     floats: [f64; 4],
     letter: char,
-    address: std::net::IpAddr,
-    by_id: std::collections::BTreeMap<Id, bool>,
-    by_offset: std::collections::BTreeMap<i8, u8>,
-    by_flag: std::collections::BTreeMap<bool, u8>,
+    address: IpAddr,
+    by_id: BTreeMap<Id, bool>,
+    by_offset: BTreeMap<i8, u8>,
+    by_flag: BTreeMap<bool, u8>,
     nothing: Option<Command>,
 }
 
@@ -347,6 +349,28 @@ fn the_largest_integers_are_read_back() {
     // One step of a double further is no integer of that type.
     assert!(from_value::<i64>(Value::F64(9_223_372_036_854_777_856.0)).is_err());
     assert!(from_value::<u64>(Value::F64(18_446_744_073_709_555_712.0)).is_err());
+}
+
+#[test]
+fn keys_that_are_no_property_names_are_refused() {
+    assert!(to_value(&BTreeMap::from([((1, 2), "a"), ((3, 4), "b")])).is_err());
+    assert!(to_value(&BTreeMap::from([([1_u8, 2], "a")])).is_err());
+    assert!(to_value(&BTreeMap::from([("name", 1)])).is_ok());
+    assert!(to_value(&BTreeMap::from([(u128::MAX, 1)])).is_err());
+    assert!(to_value(&BTreeMap::from([(None::<u8>, 1)])).is_err());
+    let nested = (1, vec![BTreeMap::from([((), 1)])]);
+    assert!(to_vec(&nested, Dialect::Node).is_err());
+}
+
+#[test]
+fn keys_that_doubles_would_merge_are_kept_apart() {
+    let numbers = [1 << 53, (1 << 60) + 1, (1 << 60) + 2, u64::MAX];
+    let map: BTreeMap<Option<u64>, u64> = numbers.map(|number| (Some(number), number)).into();
+    for dialect in [Dialect::Reference, Dialect::Node, Dialect::Browser] {
+        let packed = to_vec(&map, dialect).unwrap();
+        let read: BTreeMap<Option<u64>, u64> = from_slice(&packed).unwrap();
+        assert!(read.keys().eq(map.keys()), "{read:?}");
+    }
 }
 
 #[test]

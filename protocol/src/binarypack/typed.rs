@@ -250,6 +250,11 @@ impl<'de> Deserializer<'de> for Key {
         Typed(self.0).deserialize_any(visitor)
     }
 
+    /// A key that is there; the writer refuses `None`.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -268,7 +273,7 @@ impl<'de> Deserializer<'de> for Key {
     }
 
     forward_to_deserialize_any! {
-        char str string bytes byte_buf option unit unit_struct
+        char str string bytes byte_buf unit unit_struct
         seq tuple tuple_struct map struct identifier ignored_any
     }
 }
