@@ -24,7 +24,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 
 /// Turns a value into any serde type: what [`to_value`](super::to_value) makes of it, and what is left of
 /// that when it has been written and read. A double without a fraction is an integer where one is asked
-/// for, and a string is a number where it is a map's key.
+/// for, binary is a list of bytes, and a string is a number where it is a map's key.
 ///
 /// # Errors
 ///

@@ -11,7 +11,8 @@ use super::{Dialect, Error};
 /// Turns any serde value into BinaryPack bytes.
 ///
 /// Structs become maps by field name, tuples arrays, what serializes as bytes (`bytes::Bytes` with serde,
-/// `serde_bytes`) binary. An enum's variant becomes its name, or with anything in it a map of one entry by
+/// `serde_bytes`) binary, and what has a form for people to read (`IpAddr`, dates) takes that, as the peer
+/// is JavaScript. An enum's variant becomes its name, or with anything in it a map of one entry by
 /// that name. Beyond 2^53 integers lose their last digits, except in [`Dialect::Reference`] and as keys of
 /// maps.
 ///
@@ -37,7 +38,13 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T, dialect: Dialect) -> Result<Vec<
 /// As for [`to_vec`].
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
     // By way of MessagePack: rmpv's own serializer writes structs as arrays and loses the field names.
-    let named = rmp_serde::to_vec_named(value).map_err(|e| Error::Type(e.to_string()))?;
+    let mut named = Vec::new();
+    let mut serializer = rmp_serde::Serializer::new(&mut named)
+        .with_struct_map()
+        .with_human_readable();
+    value
+        .serialize(&mut serializer)
+        .map_err(|e| Error::Type(e.to_string()))?;
     let value =
         rmpv::decode::read_value(&mut named.as_slice()).map_err(|e| Error::Type(e.to_string()))?;
     check_keys(&value)?;

@@ -374,6 +374,30 @@ fn keys_that_doubles_would_merge_are_kept_apart() {
 }
 
 #[test]
+fn values_of_javascript_fit_ordinary_types() {
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Upload {
+        data: Vec<u8>,
+        hash: [u8; 3],
+        from: IpAddr,
+    }
+    let written_by_javascript = Value::Map(vec![
+        ("data".into(), Value::Binary(vec![0, 255])),
+        ("hash".into(), Value::Binary(vec![1, 2, 3])),
+        ("from".into(), "127.0.0.1".into()),
+    ]);
+    let upload: Upload = from_value(written_by_javascript).unwrap();
+    let expected = Upload {
+        data: vec![0, 255],
+        hash: [1, 2, 3],
+        from: [127, 0, 0, 1].into(),
+    };
+    assert_eq!(upload, expected);
+    assert_eq!(to_value(&upload).unwrap()["from"], "127.0.0.1".into());
+    assert!(from_value::<[u8; 3]>(Value::Binary(vec![0; 4])).is_err());
+}
+
+#[test]
 fn values_that_are_of_another_type_are_refused() {
     assert!(from_value::<u64>(Value::F64(0.5)).is_err());
     assert!(from_value::<u8>(Value::F64(256.0)).is_err());

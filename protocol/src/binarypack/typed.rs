@@ -2,8 +2,8 @@
 //!
 //! In: what `to_value` makes of a type, before or after JavaScript's ways of writing it have changed it:
 //! integers beyond 32 bits are doubles, keys of maps are strings. The choice to question: a deserializer
-//! of our own beside rmpv's. Theirs takes neither of these back, reads enums in another form than the
-//! writer's, and says that it is for people to read where the writer says that it is not.
+//! of our own beside rmpv's. Theirs takes neither of these back, and reads enums in another form than the
+//! writer's.
 
 use rmpv::Value;
 use serde::{
@@ -74,10 +74,6 @@ fn number<'de, V: Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, Err
 
 impl<'de> Deserializer<'de> for Typed {
     type Error = Error;
-
-    fn is_human_readable(&self) -> bool {
-        false
-    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
@@ -183,6 +179,22 @@ impl<'de> Deserializer<'de> for Typed {
         }
     }
 
+    /// JavaScript's binary is a list of bytes where one is asked for.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Binary(bytes) => {
+                let mut bytes = SeqDeserializer::<_, Error>::new(bytes.into_iter());
+                let read = visitor.visit_seq(&mut bytes)?;
+                bytes.end().map(|()| read)
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
     /// A variant's name, or a map of one entry by that name.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
@@ -209,7 +221,7 @@ impl<'de> Deserializer<'de> for Typed {
 
     forward_to_deserialize_any! {
         bool u8 u16 u32 i8 i16 i32 char str string bytes byte_buf unit
-        seq tuple tuple_struct map struct identifier ignored_any
+        tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -227,10 +239,6 @@ macro_rules! spelled {
 
 impl<'de> Deserializer<'de> for Key {
     type Error = Error;
-
-    fn is_human_readable(&self) -> bool {
-        false
-    }
 
     spelled! {
         deserialize_bool visit_bool
