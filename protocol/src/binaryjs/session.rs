@@ -8,7 +8,7 @@ use super::{
     limits::{ANSWERS_MAX, Limits, STREAM_ID_BYTES_MAX},
 };
 use crate::{
-    binarypack::{Dialect, Value, memory_bytes},
+    binarypack::{Dialect, Value, is_within_depth, limits::DEPTH_MAX, memory_bytes},
     error::ApiMisuse,
 };
 
@@ -276,8 +276,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::StreamNotOpen`] when the stream is gone or was ended by us.
+    /// [`ApiMisuse::StreamNotOpen`] when the stream is gone or was ended by us,
+    /// [`ApiMisuse::Unencodable`] when the value nests deeper than what is read.
     pub fn write(&mut self, key: &StreamKey, value: &Value) -> Result<bool, ApiMisuse> {
+        if !is_within_depth(value, DEPTH_MAX) {
+            let reason = format!("it nests deeper than {DEPTH_MAX} levels");
+            return Err(ApiMisuse::Unencodable(reason));
+        }
         let id = &self.open_to_us(key)?.id;
         let message = frame::encode(Kind::Data, value, id, self.dialect);
         self.push(message, false);

@@ -4,7 +4,7 @@ use super::{
     Event, Frame, Kind, Role, Session, StreamKey,
     limits::{ANSWERS_MAX, CHUNK_BYTES, Limits, STREAM_ID_BYTES_MAX},
 };
-use crate::binarypack::{Dialect, Value};
+use crate::binarypack::{Dialect, Value, limits::DEPTH_MAX};
 
 const STREAMS_MAX: usize = 1024;
 
@@ -300,6 +300,26 @@ fn lists_of_nothing_count_by_the_memory_they_take() {
     server.handle_message(&message);
     assert!(!server.wants_read(), "512 KiB on the wire are 16 MiB here");
     assert_eq!(server.poll_message(), Some(vec![0x93, 3, 0xc0, 0]));
+}
+
+#[test]
+fn what_would_not_be_read_for_its_depth_is_not_written() {
+    let mut pair = Pair::new();
+    let stream = pair.client.open(&Value::Nil);
+    let mut nested = Value::from(1);
+    for _ in 0..DEPTH_MAX {
+        nested = Value::Array(vec![nested]);
+    }
+    pair.client.write(&stream, &nested).unwrap();
+    pair.deliver();
+    let read = events(&mut pair.server).pop();
+    assert!(matches!(read, Some(Event::Data { value, .. }) if value == nested));
+    for deeper in [
+        Value::Array(vec![nested.clone()]),
+        Value::Map(vec![("a".into(), nested)]),
+    ] {
+        assert!(pair.client.write(&stream, &deeper).is_err());
+    }
 }
 
 #[test]

@@ -85,6 +85,22 @@ pub(crate) fn memory_bytes(value: &Value) -> usize {
     size_of::<Value>() + held
 }
 
+/// Whether a value nests no deeper than so many lists and maps.
+pub(crate) fn is_within_depth(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => {
+            depth > 0 && items.iter().all(|item| is_within_depth(item, depth - 1))
+        }
+        Value::Map(entries) => {
+            depth > 0
+                && entries
+                    .iter()
+                    .all(|(_, value)| is_within_depth(value, depth - 1))
+        }
+        _ => true,
+    }
+}
+
 /// A value and how many bytes are left after it.
 struct Read {
     value: Value,
