@@ -20,7 +20,10 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::endpoint::{connected, echo, listen, serve, until};
+use crate::{
+    endpoint::{connected, echo, listen, serve, until},
+    raw::Raw,
+};
 
 /// Bytes that no two places of look alike.
 fn pattern(bytes: usize) -> Vec<u8> {
@@ -315,6 +318,26 @@ async fn a_handler_that_has_returned_takes_no_more_streams_and_keeps_those_it_ha
     first.write_value(2).await.unwrap();
     assert_eq!(first.next_value().await.unwrap(), Some(2.into()));
     assert_eq!(endpoint.clients().len(), 1);
+}
+
+#[tokio::test]
+async fn who_hears_that_a_client_is_gone_finds_nothing_of_it() {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let endpoint = BinaryJs::new(move |client: Client| {
+        let tell = tell.clone();
+        async move {
+            let stream = client.accept().await.expect("it is opened");
+            client.close();
+            client.closed().await;
+            let left = (client.clients().len(), client.streams_open());
+            tell.send(left).expect("the test listens");
+            drop(stream);
+        }
+    });
+    // It does not answer the close, so the socket stays for a while.
+    let mut raw = Raw::connect(&listen(&endpoint).await).await;
+    raw.send(&[0x93, 1, 0xc0, 0]).await.unwrap();
+    assert_eq!(told.recv().await, Some((0, 0)));
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl Client {
     /// Streams that are open on this connection, of both ends.
     #[must_use]
     pub fn streams_open(&self) -> usize {
-        self.connection.lock().session.streams_open()
+        self.connection.lock().streams_open()
     }
 
     /// Waits for the next stream that the peer opens; `None` when none will come any more. What the

@@ -189,6 +189,11 @@ impl State {
         }
     }
 
+    /// Streams that are open, of both ends.
+    pub(super) fn streams_open(&self) -> usize {
+        self.live.len()
+    }
+
     pub(super) fn wake_task(&mut self) {
         if let Some(task) = self.task.take() {
             task.wake();

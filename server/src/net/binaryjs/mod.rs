@@ -320,7 +320,7 @@ impl BinaryJs {
         };
         let on_fault = Arc::clone(&self.shared.on_fault);
         let faulty = client.clone();
-        let task = Task::new(
+        let mut task = Task::new(
             socket,
             websocket::Role::Server,
             Arc::clone(&client.connection),
@@ -328,7 +328,7 @@ impl BinaryJs {
             Writer::server(),
             Box::new(move |fault| on_fault(&faulty, fault)),
         );
-        let _listed = Listed::new(&client);
+        task.listed = Some(Listed::new(&client));
         if self.shared.is_closed.load(Ordering::SeqCst) {
             client.connection.close(CloseCode::GoingAway.number());
         }
@@ -342,7 +342,7 @@ impl BinaryJs {
     }
 }
 
-/// A client's entry in the map, for as long as its connection's task runs.
+/// A client's entry in the map, until its connection is over.
 struct Listed(Clients, u64);
 
 impl Listed {

@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{
+    Listed,
     connection::{Connection, Taken},
     limits::{CLOSING_BYTES_MAX, FAULTS_MAX, GATHERED_BYTES, Limits},
 };
@@ -56,6 +57,8 @@ pub(super) struct Task<S> {
     is_pinged: bool,
     faults: u32,
     closing: Option<Closing>,
+    /// The place among the endpoint's clients, given back when the connection is over.
+    pub(super) listed: Option<Listed>,
 }
 
 /// After our close frame: the rest is written, then what still comes is thrown away until the peer
@@ -108,6 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             is_pinged: false,
             faults: 0,
             closing: None,
+            listed: None,
         }
     }
 
@@ -287,7 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     fn begin_closing(&mut self, code: u16, reason: &str) {
         if self.closing.is_none() {
             self.writer.close(code, reason, &mut self.out);
-            self.connection.finish();
+            self.finish();
             self.closing = Some(Closing {
                 until: Instant::now() + CLOSE_WAIT.into(),
                 bytes_left: CLOSING_BYTES_MAX,
@@ -330,9 +334,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     }
 }
 
+impl<S> Task<S> {
+    fn finish(&mut self) {
+        // First, so that who waits for the end does not find this client among the others.
+        self.listed = None;
+        self.connection.finish();
+    }
+}
+
 impl<S> Drop for Task<S> {
     fn drop(&mut self) {
-        self.connection.finish();
+        self.finish();
     }
 }
 
