@@ -9,10 +9,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use tickwire_server::net::binaryjs::{
-    BinaryJs, BinaryStream, Client, Value, connect, limits::Limits,
+    BinaryJs, BinaryStream, Client, Value, connect, connect_with, limits::Limits,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -338,6 +339,18 @@ async fn who_hears_that_a_client_is_gone_finds_nothing_of_it() {
     let mut raw = Raw::connect(&listen(&endpoint).await).await;
     raw.send(&[0x93, 1, 0xc0, 0]).await.unwrap();
     assert_eq!(told.recv().await, Some((0, 0)));
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/elsewhere", listener.local_addr().unwrap());
+    let limits = Limits {
+        idle_max: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let failed = connect_with(&url, limits).await.unwrap_err();
+    assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
 }
 
 #[tokio::test]

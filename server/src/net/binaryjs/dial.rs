@@ -30,7 +30,8 @@ use super::{
 ///
 /// # Errors
 ///
-/// The address is no `ws://` address, nobody answers there, or the answer is no.
+/// The address is no `ws://` address, nobody answers there within [`Limits::idle_max`] (npm's server never
+/// answers at a path it does not serve), or the answer is no.
 pub async fn connect(url: &str) -> io::Result<Client> {
     connect_with(url, Limits::default()).await
 }
@@ -46,9 +47,7 @@ pub async fn connect_with(url: &str, limits: Limits) -> io::Result<Client> {
     if address.is_secure {
         return Err(invalid("the address is not ws://host:port/path"));
     }
-    let mut socket = TcpStream::connect((address.host(), address.port())).await?;
-    socket.set_nodelay(true)?;
-    let read_ahead = upgrade(&mut socket, &address.authority, &address.path).await?;
+    let (socket, read_ahead) = tokio::time::timeout(limits.idle_max, upgraded(&address)).await??;
 
     let chunk_bytes = CHUNK_BYTES;
     let connection = Connection::new(Role::Dialler, Dialect::Node, chunk_bytes, &limits.session);
@@ -72,6 +71,14 @@ pub async fn connect_with(url: &str, limits: Limits) -> io::Result<Client> {
         connection,
         facts: Arc::new(facts),
     })
+}
+
+/// A socket that has been upgraded, and what came right behind the answer.
+async fn upgraded(address: &Address) -> io::Result<(TcpStream, Bytes)> {
+    let mut socket = TcpStream::connect((address.host(), address.port())).await?;
+    socket.set_nodelay(true)?;
+    let read_ahead = upgrade(&mut socket, &address.authority, &address.path).await?;
+    Ok((socket, read_ahead))
 }
 
 /// Asks for the upgrade; gives what came right behind the answer.

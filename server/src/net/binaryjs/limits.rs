@@ -24,7 +24,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// What each connection is held to.
     pub session: SessionLimits,
-    /// How long nothing may be read from a peer; 60 s by default. After half of it the peer is pinged,
+    /// How long nothing may be read from a peer, and how long a server that is dialled may take to answer;
+    /// 60 s by default. After half of it the peer is pinged,
     /// which every WebSocket answers. Reading stops while handlers leave
     /// [`unread_bytes_max`](SessionLimits::unread_bytes_max) unread, so this is also how long they may take
     /// nothing from a peer that ignores pause; the reason in the close frame says which it was.
