@@ -108,8 +108,10 @@ pub const HELPED_BATCHES_WAITING_MAX: usize = 4;
 /// How long a closing connection is kept for the peer's own close frame.
 pub const CLOSE_WAIT: Micros = Micros::from_millis(2000);
 
-/// Bytes that a closing connection may still send before it is cut: enough for what was under way.
-pub const CLOSING_BYTES_MAX: usize = 4 * READ_BYTES_MAX;
+/// Bytes that a closing connection may still send before it is cut: what its streams may have under way, twice. A
+/// socket that is dropped with bytes unread is reset, and its peer may lose what it was told before.
+pub const CLOSING_BYTES_MAX: usize =
+    2 * tickwire_protocol::limits::CONNECTION_WINDOW_BYTES as usize;
 
 /// How long a shutdown waits for farewells to be read.
 pub const SHUTDOWN_WAIT: Micros = Micros::from_millis(3000);

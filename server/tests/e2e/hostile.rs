@@ -1,6 +1,9 @@
 //! What a player gets who does not behave: its own close code, and nothing for the others to notice.
 
-use std::time::Instant;
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    time::Instant,
+};
 
 use tickwire_protocol::{
     error::CloseCode,
@@ -74,6 +77,36 @@ fn a_frame_without_a_mask_ends_with_1002() {
         let mut wire = Wire::open(server.address);
         wire.send_raw(&[0x82, 3, 1, 2, 3]);
         (wire.close_code(), 1002)
+    });
+}
+
+#[test]
+fn who_is_closed_while_it_uploads_is_told_why() {
+    beside_a_witness(|server| {
+        let mut wire = Wire::open(server.address);
+        wire.send(Opcode::Text, b"hello");
+        // What was under way already. A server that does not take it resets the line: there, the last word may be
+        // lost.
+        let mut uploaded = Vec::new();
+        for _ in 0..64 {
+            wire.writer
+                .message(Opcode::Binary, &[0; 60_000], &mut uploaded);
+        }
+        wire.writer.close(1003, "", &mut uploaded);
+        let taken = wire.stream.write_all(&uploaded);
+        taken.expect("the server takes what was under way");
+        let code = wire.close_code();
+        let start = Instant::now();
+        let end = loop {
+            match wire.stream.read(&mut [0; 16]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(start.elapsed() < PATIENCE, "the line does not end");
+                }
+                end => break end,
+            }
+        };
+        assert!(matches!(end, Ok(0)), "{end:?}");
+        (code, 1003)
     });
 }
 

@@ -2,7 +2,7 @@
 
 use tickwire_protocol::{
     error::{CloseCode, PeerError, PeerMisbehaved, Queue},
-    limits::{CLIENT_MESSAGE_BYTES_MAX, SMALL_MESSAGE_BYTES},
+    limits::SMALL_MESSAGE_BYTES,
     session::{Traffic, TrafficByKind},
     time::Micros,
     websocket::{CLOSE_ABNORMAL, Item, PeerClose},
@@ -134,6 +134,14 @@ impl Worker {
 
     /// Takes bytes of a connection, item by item, until they are used up or the connection is over.
     pub(super) fn feed(&mut self, key: usize, bytes: &mut [u8], now: Micros) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && let Phase::Closing { bytes_left, .. } = &mut connection.phase
+        {
+            *bytes_left = bytes_left.saturating_sub(bytes.len());
+            if *bytes_left == 0 {
+                return self.drop_connection(key);
+            }
+        }
         let mut input = bytes;
         loop {
             match self.take_item(key, &mut input, now) {
@@ -162,13 +170,6 @@ impl Worker {
             rates,
             ..
         } = connection;
-        if let Phase::Closing { bytes_left, .. } = phase {
-            *bytes_left = bytes_left.saturating_sub(input.len());
-            if *bytes_left == 0 {
-                self.drop_connection(key);
-                return Next::Done;
-            }
-        }
         let item = match reader.read(input) {
             Ok(Some(item)) => item,
             Ok(None) => return Next::Done,
@@ -365,5 +366,3 @@ impl Worker {
         }
     }
 }
-
-const _: () = assert!(CLIENT_MESSAGE_BYTES_MAX <= crate::limits::CLOSING_BYTES_MAX);
