@@ -59,7 +59,7 @@ pub(super) fn choose(view: &mut PlayerView, grid: Option<&Grid>, groups: &mut Gr
 fn choose_room(view: &mut PlayerView, groups: &mut Groups) {
     let (player, team) = (view.player, view.team);
     view.retain(groups, |key| match key {
-        GroupKey::Team(_, of) => team == Some(of),
+        GroupKey::Team(_, of) | GroupKey::Owner(_, Some(of)) => team == Some(of),
         _ => true,
     });
     for place in 0..groups.room().len() {
@@ -70,7 +70,10 @@ fn choose_room(view: &mut PlayerView, groups: &mut Groups) {
             _ => {}
         }
     }
-    view.subscribe(GroupKey::Owner(player), groups);
+    view.subscribe(GroupKey::Owner(player, None), groups);
+    if let Some(team) = team.filter(|_| groups.has_both()) {
+        view.subscribe(GroupKey::Owner(player, Some(team)), groups);
+    }
     if groups.has_candidates() {
         view.subscribe(GroupKey::Picked(player), groups);
     }
@@ -169,6 +172,9 @@ pub(super) fn pick(
             }
         }
     }
+    if groups.has_both() {
+        merge(picked);
+    }
     picked.sort_unstable_by_key(|(mask, member)| (*mask, member.id));
     let Some(group) = groups.group_mut(own) else {
         return;
@@ -197,16 +203,39 @@ pub(super) fn pick(
     groups.mark_stale(own);
 }
 
-/// The groups whose members the filter is asked about: those of the spaces the player sees.
+/// Makes one entry of those of the same entity, of which different components may be for different audiences.
+fn merge(picked: &mut Vec<(u128, Member)>) {
+    picked.sort_unstable_by_key(|(_, member)| member.id);
+    picked.dedup_by(|(mask, member), (kept_mask, kept)| {
+        let is_same = member.id == kept.id;
+        if is_same {
+            *kept_mask |= *mask;
+        }
+        is_same
+    });
+}
+
+/// The groups whose members the filter is asked about: those of the spaces the player sees and of its team, and
+/// its own.
 fn candidates<'a>(view: &'a PlayerView, groups: &'a Groups) -> impl Iterator<Item = &'a Group> {
+    let is_for = |of: Option<u8>| of.is_none() || of == view.team;
     let in_room = groups
         .room()
         .iter()
         .filter_map(|&group| groups.group(group));
-    let in_room = in_room.filter(|group| matches!(group.key, GroupKey::Candidates(_)));
-    let in_cells = view
-        .cells
-        .iter()
-        .filter_map(|&cell| groups.find(GroupKey::Candidates(Space::Cell(cell))));
-    in_room.chain(in_cells.filter_map(|group| groups.group(group)))
+    let in_room =
+        in_room.filter(move |group| matches!(group.key, GroupKey::Candidates(_, of) if is_for(of)));
+    let in_cells = view.cells.iter().flat_map(|&cell| {
+        let of_team = view.team.filter(|_| groups.has_both());
+        let key = |of| GroupKey::Candidates(Space::Cell(cell), of);
+        [Some(key(None)), of_team.map(|team| key(Some(team)))]
+    });
+    let own = groups
+        .has_both()
+        .then_some(GroupKey::OwnCandidates(view.player));
+    let found = in_cells
+        .flatten()
+        .chain(own)
+        .filter_map(|key| groups.group(groups.find(key)?));
+    in_room.chain(found)
 }

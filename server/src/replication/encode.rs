@@ -302,7 +302,7 @@ impl Encoding<'_> {
 fn rate(subscription: &Subscription, group: &Group, cells_apart: f32) -> f32 {
     // Even what counts for nothing is sent in the end.
     let weight = group.weight.highest.max(0.01);
-    let is_private = matches!(group.key, GroupKey::Owner(_) | GroupKey::Picked(_));
+    let is_private = matches!(group.key, GroupKey::Owner(..) | GroupKey::Picked(_));
     let is_urgent = group.restructured > subscription.restructured;
     let is_new = subscription.held == Held::Nothing;
     let ahead = if is_urgent || is_new || is_private {

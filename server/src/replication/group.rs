@@ -40,10 +40,13 @@ pub(super) enum GroupKey {
     Everyone(Space),
     /// Players of one team who see that space.
     Team(Space, u8),
-    /// One player, wherever it looks.
-    Owner(PlayerId),
-    /// Nobody: from here the game's filter picks what goes to [`Picked`](Self::Picked).
-    Candidates(Space),
+    /// One player, wherever it looks; while it is of that team, if one is given.
+    Owner(PlayerId, Option<u8>),
+    /// Nobody: from here the game's filter picks what goes to [`Picked`](Self::Picked) for who sees that space,
+    /// and is of that team, if one is given.
+    Candidates(Space, Option<u8>),
+    /// Nobody: from here the filter picks for one player, wherever it looks.
+    OwnCandidates(PlayerId),
     /// One player: what the filter let through.
     Picked(PlayerId),
 }
@@ -54,7 +57,7 @@ impl GroupKey {
         match self {
             Self::Everyone(Space::Cell(cell))
             | Self::Team(Space::Cell(cell), _)
-            | Self::Candidates(Space::Cell(cell)) => Some(cell),
+            | Self::Candidates(Space::Cell(cell), _) => Some(cell),
             _ => None,
         }
     }

@@ -29,6 +29,7 @@ pub(super) struct Groups {
     pub(super) epoch: u32,
     has_teams: bool,
     has_candidates: bool,
+    has_both: bool,
     stale: Vec<GroupId>,
     /// Groups whose state is one of this frame.
     rebuilt: Vec<GroupId>,
@@ -66,6 +67,11 @@ impl Groups {
         self.has_candidates
     }
 
+    /// Whether anything was ever for those only whom two audiences let through.
+    pub(super) const fn has_both(&self) -> bool {
+        self.has_both
+    }
+
     /// Groups that concern the room as a whole.
     pub(super) fn room(&self) -> &[GroupId] {
         &self.room
@@ -94,6 +100,17 @@ impl Groups {
     }
 
     fn note_kind(&mut self, key: GroupKey, id: GroupId) {
+        let is_for_both = matches!(
+            key,
+            GroupKey::Owner(_, Some(_))
+                | GroupKey::Candidates(_, Some(_))
+                | GroupKey::OwnCandidates(_)
+        );
+        self.epoch += u32::from(is_for_both && !self.has_both);
+        self.has_both |= is_for_both;
+        let is_asked = matches!(key, GroupKey::Candidates(..) | GroupKey::OwnCandidates(_));
+        self.epoch += u32::from(is_asked && !self.has_candidates);
+        self.has_candidates |= is_asked;
         let space = match key {
             GroupKey::Everyone(space) => space,
             GroupKey::Team(space, _) => {
@@ -101,12 +118,8 @@ impl Groups {
                 self.has_teams = true;
                 space
             }
-            GroupKey::Candidates(space) => {
-                self.epoch += u32::from(!self.has_candidates);
-                self.has_candidates = true;
-                space
-            }
-            GroupKey::Owner(_) | GroupKey::Picked(_) => return,
+            GroupKey::Candidates(space, _) => space,
+            GroupKey::Owner(..) | GroupKey::OwnCandidates(_) | GroupKey::Picked(_) => return,
         };
         if matches!(space, Space::Room { .. }) {
             self.room.push(id);

@@ -24,8 +24,8 @@ pub struct AlwaysRelevant;
 
 /// Who sees this entity at all; without it, everyone.
 ///
-/// A component is seen by those whom both this and its own audience let through. Where two differ, the
-/// narrower one counts: owner, then filtered, then team, then everyone.
+/// A component is seen by those whom both this and its own audience let through: a team's component of an
+/// entity for the filter, say, by those of that team whom the filter lets see the entity.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VisibleTo(pub Audience);
 

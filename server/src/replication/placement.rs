@@ -140,6 +140,8 @@ impl Placement {
     }
 
     /// Which group is to hold the part for that audience, and which components are in it.
+    ///
+    /// It goes to those whom both its audience and the entity's let through.
     fn wanted(
         &self,
         audience: Audience,
@@ -148,12 +150,7 @@ impl Placement {
     ) -> Option<(GroupKey, u128)> {
         let known = entities.slot(slot);
         let traits = &known.traits;
-        let mask = AUDIENCES
-            .into_iter()
-            .filter(|&own| narrower(own, traits.visible_to) == audience)
-            .fold(0, |mask, own| {
-                mask | (self.masks[own as usize] & known.mask)
-            });
+        let mask = self.mask(audience, traits.visible_to) & known.mask;
         if mask == 0 {
             return None;
         }
@@ -163,13 +160,33 @@ impl Placement {
                 block: slot / self.entities_per_block,
             },
         };
-        let key = match audience {
-            Audience::Everyone => GroupKey::Everyone(space),
-            Audience::Owner => GroupKey::Owner(traits.owner?),
-            Audience::Team => GroupKey::Team(space, traits.team?),
-            Audience::Filtered => GroupKey::Candidates(space),
+        let is_for = |wanted| audience == wanted || traits.visible_to == wanted;
+        let team = if is_for(Audience::Team) {
+            Some(traits.team?)
+        } else {
+            None
+        };
+        let key = match (is_for(Audience::Owner), is_for(Audience::Filtered)) {
+            (true, true) => GroupKey::OwnCandidates(traits.owner?),
+            (true, false) => GroupKey::Owner(traits.owner?, team),
+            (false, true) => GroupKey::Candidates(space, team),
+            (false, false) => team.map_or(GroupKey::Everyone(space), |team| {
+                GroupKey::Team(space, team)
+            }),
         };
         Some((key, mask))
+    }
+
+    /// The components in the part for that audience: its own, and those for everyone of an entity that only
+    /// that audience sees.
+    fn mask(&self, audience: Audience, visible_to: Audience) -> u128 {
+        let everyone = self.masks[Audience::Everyone as usize];
+        match audience {
+            Audience::Everyone if visible_to != Audience::Everyone => 0,
+            Audience::Everyone => everyone,
+            _ if audience == visible_to => self.masks[audience as usize] | everyone,
+            _ => self.masks[audience as usize],
+        }
     }
 
     fn move_part(
@@ -231,29 +248,99 @@ impl Placement {
     }
 }
 
-/// The audience that both let through.
-fn narrower(one: Audience, other: Audience) -> Audience {
-    let rank = |audience| match audience {
-        Audience::Everyone => 0,
-        Audience::Team => 1,
-        Audience::Filtered => 2,
-        Audience::Owner => 3,
-    };
-    if rank(one) >= rank(other) { one } else { other }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replication::Replicated;
+    use bevy_ecs::prelude::World;
+    use tickwire_protocol::schema::{ComponentSchema, Rules, Shape};
+
+    const OWNER: PlayerId = PlayerId(7);
+    const TEAM: u8 = 3;
+    const SPACE: Space = Space::Room { block: 0 };
+
+    /// A placement of one component for each audience, in the order of [`AUDIENCES`].
+    fn one_component_each() -> Placement {
+        let mut schema = Schema::new();
+        for audience in AUDIENCES {
+            let component = schema.add_component(ComponentSchema {
+                name: format!("{audience:?}"),
+                rules: Rules {
+                    audience,
+                    ..Rules::default()
+                },
+                shape: Shape::default(),
+            });
+            assert!(component.is_ok());
+        }
+        Placement::new(&schema, 1024)
+    }
+
+    /// Which groups an entity with all four components is in that only `visible_to` sees, each with which of them.
+    fn placed(visible_to: Audience) -> Vec<(GroupKey, u128)> {
+        let mut entities = Entities::default();
+        let mut world = World::new();
+        world.spawn((Replicated, Owner(OWNER), Team(TEAM), VisibleTo(visible_to)));
+        entities.sweep(&world, &[], 1);
+        let slot = entities.slot_mut(0);
+        slot.mask = 0b1111;
+        slot.traits = Traits {
+            owner: Some(OWNER),
+            team: Some(TEAM),
+            visible_to,
+            ..Traits::default()
+        };
+        let placement = one_component_each();
+        let wanted = |audience| placement.wanted(audience, 0, &entities);
+        AUDIENCES.into_iter().filter_map(wanted).collect()
+    }
 
     #[test]
-    fn the_narrower_audience_counts() {
-        for one in AUDIENCES {
-            assert_eq!(narrower(one, Audience::Everyone), one);
-            assert_eq!(narrower(one, Audience::Owner), Audience::Owner);
-            for other in AUDIENCES {
-                assert_eq!(narrower(one, other), narrower(other, one));
-            }
+    fn a_component_goes_to_those_whom_its_own_audience_and_the_entitys_let_through() {
+        let (everyone, owner) = (GroupKey::Everyone(SPACE), GroupKey::Owner(OWNER, None));
+        let (team, filtered) = (
+            GroupKey::Team(SPACE, TEAM),
+            GroupKey::Candidates(SPACE, None),
+        );
+        let owner_of_team = GroupKey::Owner(OWNER, Some(TEAM));
+        let filtered_of_team = GroupKey::Candidates(SPACE, Some(TEAM));
+        let filtered_owner = GroupKey::OwnCandidates(OWNER);
+        for (visible_to, expected) in [
+            (
+                Audience::Everyone,
+                vec![
+                    (everyone, 0b0001),
+                    (owner, 0b0010),
+                    (team, 0b0100),
+                    (filtered, 0b1000),
+                ],
+            ),
+            (
+                Audience::Owner,
+                vec![
+                    (owner, 0b0011),
+                    (owner_of_team, 0b0100),
+                    (filtered_owner, 0b1000),
+                ],
+            ),
+            (
+                Audience::Team,
+                vec![
+                    (owner_of_team, 0b0010),
+                    (team, 0b0101),
+                    (filtered_of_team, 0b1000),
+                ],
+            ),
+            (
+                Audience::Filtered,
+                vec![
+                    (filtered_owner, 0b0010),
+                    (filtered_of_team, 0b0100),
+                    (filtered, 0b1001),
+                ],
+            ),
+        ] {
+            assert_eq!(placed(visible_to), expected, "visible to {visible_to:?}");
         }
         assert_eq!(AUDIENCES.map(|audience| audience as usize), [0, 1, 2, 3]);
     }

@@ -177,28 +177,24 @@ fn sight(model: &Model, player: &Player, entity: EntityRef<'_>, audience: Audien
                 .get::<VisibleTo>()
                 .is_some_and(|visible| visible.0 == wanted)
     };
-    let space = in_view(model, player, entity);
+    // What is an owner's, it sees wherever it looks.
+    let space = if has(Audience::Owner) {
+        let owner = entity.get::<Owner>();
+        Sight::Must.and(owner.is_some_and(|owner| owner.0 == player.id))
+    } else {
+        in_view(model, player, entity)
+    };
     let revealed = entity
         .get::<Revealed>()
         .is_some_and(|revealed| revealed.0 >> player.id.0 & 1 != 0);
     let own_team = model.world.get::<Team>(player.entity).map(|team| team.0);
-    if has(Audience::Owner) {
-        Sight::Must.and(
-            entity
-                .get::<Owner>()
-                .is_some_and(|owner| owner.0 == player.id),
-        )
-    } else if has(Audience::Filtered) {
-        space.and(revealed)
-    } else if has(Audience::Team) {
-        match entity.get::<Team>() {
-            // A player without an entity keeps the team it had.
-            Some(_) if model.world.get_entity(player.entity).is_err() => Sight::May,
-            Some(team) => space.and(own_team == Some(team.0)),
-            None => Sight::MustNot,
-        }
-    } else {
-        space
+    let let_through = space.and(revealed || !has(Audience::Filtered));
+    match entity.get::<Team>() {
+        _ if !has(Audience::Team) || let_through == Sight::MustNot => let_through,
+        // A player without an entity keeps the team it had.
+        Some(_) if model.world.get_entity(player.entity).is_err() => Sight::May,
+        Some(team) => let_through.and(own_team == Some(team.0)),
+        None => Sight::MustNot,
     }
 }
 

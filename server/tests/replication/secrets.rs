@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc};
 use tickwire_protocol::{
     id::{NetworkId, PlayerId},
     replicate::{Replicate, SameIds},
-    schema::ComponentId,
+    schema::{Audience, ComponentId},
     snapshot::Replica,
     time::Tick,
 };
@@ -34,9 +34,45 @@ struct Face(String);
 #[derive(Component, Replicate, Clone, Debug, PartialEq)]
 struct Name(String);
 
-/// Which player's face filter lets this through; not replicated.
-#[derive(Component)]
-struct KnownTo(PlayerId);
+/// Says who may see it; not replicated.
+#[derive(Component, Clone, Copy)]
+struct Number(u32);
+
+impl Number {
+    const fn owner(self) -> PlayerId {
+        PlayerId(self.0 % PLAYERS)
+    }
+
+    const fn team(self) -> u8 {
+        (self.0 % 2) as u8
+    }
+
+    /// Whom the filter lets see it: its owner, or another.
+    const fn known_to(self) -> PlayerId {
+        PlayerId((self.0 + self.0 / 16) % PLAYERS)
+    }
+
+    fn visible_to(self) -> Audience {
+        let audiences = [
+            Audience::Everyone,
+            Audience::Owner,
+            Audience::Team,
+            Audience::Filtered,
+        ];
+        audiences[(self.0 / 4 % 4) as usize]
+    }
+
+    /// Whether a player may see a component for that audience.
+    fn may_show(self, to: &Spy, audience: Audience) -> bool {
+        let is_among = |audience| match audience {
+            Audience::Everyone => true,
+            Audience::Owner => self.owner() == to.player,
+            Audience::Team => self.team() == to.team,
+            Audience::Filtered => self.known_to() == to.player,
+        };
+        is_among(audience) && is_among(self.visible_to())
+    }
+}
 
 /// One client and everything it ever came across.
 struct Spy {
@@ -86,7 +122,7 @@ fn registry() -> Registry {
 }
 
 fn spawn(world: &mut World, random: &mut Random, number: u32) -> Entity {
-    let player = PlayerId(number % PLAYERS);
+    let kind = Number(number);
     let position = Position {
         x: random.coordinate(300),
         y: random.coordinate(300),
@@ -95,13 +131,14 @@ fn spawn(world: &mut World, random: &mut Random, number: u32) -> Entity {
         .spawn((
             Replicated,
             position,
-            Name(format!("name-{number}")),
-            Owner(player),
-            Diary(format!("diary-of-{}-{number}", player.0)),
-            Team((number % 2) as u8),
-            Password(format!("password-of-{}-{number}", number % 2)),
-            Face(format!("face-for-{}-{number}", player.0)),
-            KnownTo(player),
+            Name(format!("name-{number};")),
+            Owner(kind.owner()),
+            Diary(format!("diary-{number};")),
+            Team(kind.team()),
+            Password(format!("password-{number};")),
+            Face(format!("face-{number};")),
+            VisibleTo(kind.visible_to()),
+            kind,
         ))
         .id()
 }
@@ -120,8 +157,8 @@ fn spy_on_a_room(seed: u64) {
     let reach = grid.hysteresis_units();
     let known_to = |world: &World, viewer: Viewer, entity| {
         world
-            .get::<KnownTo>(entity)
-            .is_some_and(|known| known.0 == viewer.player)
+            .get::<Number>(entity)
+            .is_some_and(|number| number.known_to() == viewer.player)
     };
     let settings = Settings {
         grid: Some(grid),
@@ -183,8 +220,8 @@ fn spy_on_a_room(seed: u64) {
     check_secrets(&spies);
 }
 
-/// Everything public that a client holds stands within its view and hysteresis, and everything in its view is
-/// there.
+/// Everything public that a client holds stands within its view and hysteresis, unless it is its own alone, and
+/// everything in its view that it may see is there.
 fn check_distances(spy: &Spy, world: &World, replication: &Replication, reach: f32) {
     let Some(centre) = world.get::<Position>(spy.entity) else {
         panic!("a spy has a place")
@@ -195,8 +232,12 @@ fn check_distances(spy: &Spy, world: &World, replication: &Replication, reach: f
             panic!("{id} is broken")
         };
         let (dx, dy) = ((position.x - centre.x).abs(), (position.y - centre.y).abs());
+        let number = replication
+            .entity(id)
+            .and_then(|entity| world.get::<Number>(entity));
+        let is_owners = number.is_some_and(|number| number.visible_to() == Audience::Owner);
         assert!(
-            dx <= 90.0 + reach && dy <= 60.0 + reach,
+            is_owners || dx <= 90.0 + reach && dy <= 60.0 + reach,
             "{id} is {dx}, {dy} away"
         );
     }
@@ -204,11 +245,11 @@ fn check_distances(spy: &Spy, world: &World, replication: &Replication, reach: f
         assert!(seen.contains(&id), "{id} shows a name and no place");
     }
     let mut query = world
-        .try_query::<(Entity, &Position)>()
+        .try_query::<(Entity, &Position, &Number)>()
         .expect("positions are known");
-    for (entity, position) in query.iter(world) {
+    for (entity, position, number) in query.iter(world) {
         let (dx, dy) = ((position.x - centre.x).abs(), (position.y - centre.y).abs());
-        if dx <= 90.0 && dy <= 60.0 {
+        if dx <= 90.0 && dy <= 60.0 && number.may_show(spy, Audience::Everyone) {
             assert!(
                 replication
                     .network_id(entity)
@@ -221,18 +262,17 @@ fn check_distances(spy: &Spy, world: &World, replication: &Replication, reach: f
 
 fn check_secrets(spies: &[Spy]) {
     for spy in spies {
-        let mut found = [0; 3];
+        let mut found = [0; 4];
         for number in 0..60 {
-            let (owner, team) = (number % PLAYERS, number % 2);
             let secrets = [
-                (format!("diary-of-{owner}-{number}"), owner == spy.player.0),
-                (
-                    format!("password-of-{team}-{number}"),
-                    team == u32::from(spy.team),
-                ),
-                (format!("face-for-{owner}-{number}"), owner == spy.player.0),
+                ("name", Audience::Everyone),
+                ("diary", Audience::Owner),
+                ("password", Audience::Team),
+                ("face", Audience::Filtered),
             ];
-            for (kind, (text, may_see)) in secrets.into_iter().enumerate() {
+            for (kind, (name, audience)) in secrets.into_iter().enumerate() {
+                let text = format!("{name}-{number};");
+                let may_see = Number(number).may_show(spy, audience);
                 let saw = spy.saw(&text);
                 assert!(may_see || !saw, "player {} learnt {text}", spy.player);
                 found[kind] += usize::from(saw);
@@ -240,7 +280,7 @@ fn check_secrets(spies: &[Spy]) {
         }
         // The own ones were found, and by both ways of looking: who finds nothing has looked wrongly.
         assert!(found.iter().all(|&count| count > 0), "{found:?}");
-        let own = format!("diary-of-{}-{}", spy.player.0, spy.player.0);
+        let own = format!("diary-{};", spy.player.0);
         assert!(
             spy.bytes
                 .windows(own.len())
