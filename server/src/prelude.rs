@@ -10,8 +10,8 @@ pub use tickwire_protocol::{
 
 pub use crate::{
     game::{
-        CurrentInput, FromPlayer, Game, Joining, LeaveReason, Leaving, Outbox, Player, Refusal,
-        RoomRandom, TickClock,
+        CurrentInput, FromPlayer, Game, Joining, LeaveReason, Leaving, Outbox, Player, Players,
+        Refusal, RoomRandom, TickClock,
     },
     replication::{Grid, Owner, Replicated, View, Viewer},
     stream::{ByteStream, Incoming, MessageStream, Peer, StreamKind, StreamOptions, Streams},

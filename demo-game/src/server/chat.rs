@@ -47,7 +47,8 @@ pub fn pass_on(
     mut announcements: ResMut<'_, Announcements>,
 ) {
     for line in said.read() {
-        let Ok((ship, pilot, mut breath)) = speakers.get_mut(line.entity) else {
+        let speaker = line.entity.and_then(|entity| speakers.get_mut(entity).ok());
+        let Some((ship, pilot, mut breath)) = speaker else {
             continue;
         };
         let Some(text) = tidy(&line.event.text, CHAT_CHARS_MAX) else {

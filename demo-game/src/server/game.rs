@@ -103,7 +103,9 @@ fn join(world: &mut World, joining: &Joining<'_>) -> Entity {
 }
 
 fn leave(world: &mut World, leaving: &Leaving<'_>) {
-    dismiss(world, leaving.entity);
+    if let Some(ship) = leaving.entity {
+        dismiss(world, ship);
+    }
 }
 
 /// Puts each player's input to its helm. Who has lost the connection lets go of everything: a ship that
@@ -132,7 +134,9 @@ fn take_looks(
     mut views: Query<'_, '_, &mut View>,
 ) {
     for look in looks.read() {
-        if let Ok(mut view) = views.get_mut(look.entity) {
+        if let Some(entity) = look.entity
+            && let Ok(mut view) = views.get_mut(entity)
+        {
             let allowed = look.event.allowed();
             *view = view_of(allowed);
         }

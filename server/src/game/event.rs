@@ -28,7 +28,7 @@ impl EventDoors {
         self.doors.push(Box::new(Door::<E>(PhantomData)));
     }
 
-    /// Reads an event that `player` sent and puts it before the game's systems.
+    /// Reads an event that `player` sent and puts it before the game's systems. The player's `entity` may be gone.
     pub(crate) fn receive(
         &self,
         world: &mut World,
@@ -36,6 +36,7 @@ impl EventDoors {
         entity: Entity,
         bytes: &[u8],
     ) -> Result<(), DecodeError> {
+        let entity = world.get_entity(entity).is_ok().then_some(entity);
         let (index, rest) = event::split(bytes)?;
         let door = self
             .doors
@@ -57,7 +58,7 @@ trait EventDoor: Send + Sync {
         &self,
         world: &mut World,
         player: PlayerId,
-        entity: Entity,
+        entity: Option<Entity>,
         bytes: &[u8],
     ) -> Result<(), DecodeError>;
     fn clear(&self, world: &mut World);
@@ -70,7 +71,7 @@ impl<E: GameEvent> EventDoor for Door<E> {
         &self,
         world: &mut World,
         player: PlayerId,
-        entity: Entity,
+        entity: Option<Entity>,
         bytes: &[u8],
     ) -> Result<(), DecodeError> {
         let event = event::decode(bytes)?;

@@ -37,8 +37,8 @@ impl Joining<'_> {
 pub struct Leaving<'a> {
     /// The player's number in this room. It is not given again.
     pub player: PlayerId,
-    /// The player's entity, still alive.
-    pub entity: Entity,
+    /// The player's entity, still alive; `None` when the game has despawned it.
+    pub entity: Option<Entity>,
     /// The player's name.
     pub name: &'a str,
     /// Why the seat is given up.

@@ -23,6 +23,11 @@ impl InputDoor {
         self.0.insert(world, entity);
     }
 
+    /// Takes the input from an entity that is no player's any more.
+    pub(crate) fn remove(&self, world: &mut World, entity: Entity) {
+        self.0.remove(world, entity);
+    }
+
     /// Sets what a player holds down in this tick; `None` keeps the last. Entities that the input
     /// names are found through `entities`.
     pub(crate) fn set(
@@ -38,6 +43,7 @@ impl InputDoor {
 
 trait Door: Send + Sync {
     fn insert(&self, world: &mut World, entity: Entity);
+    fn remove(&self, world: &mut World, entity: Entity);
     fn set(
         &self,
         world: &mut World,
@@ -53,6 +59,12 @@ impl<I: Replicate + Default> Door for Typed<I> {
     fn insert(&self, world: &mut World, entity: Entity) {
         if let Ok(mut player) = world.get_entity_mut(entity) {
             player.insert(CurrentInput::<I>::default());
+        }
+    }
+
+    fn remove(&self, world: &mut World, entity: Entity) {
+        if let Ok(mut player) = world.get_entity_mut(entity) {
+            player.remove::<CurrentInput<I>>();
         }
     }
 

@@ -10,6 +10,7 @@
 mod event;
 mod hook;
 mod input;
+mod players;
 mod random;
 mod world;
 
@@ -24,9 +25,12 @@ use tickwire_protocol::{
     error::ApiMisuse, event::GameEvent, replicate::Replicate, schema::EventDirection, time::Micros,
 };
 
-pub(crate) use self::{event::EventDoors, hook::Hooks, input::InputDoor, world::Recipient};
+pub(crate) use self::{
+    event::EventDoors, hook::Hooks, input::InputDoor, players::Order, world::Recipient,
+};
 pub use self::{
     hook::{Joining, LeaveReason, Leaving, Refusal},
+    players::Players,
     random::RoomRandom,
     world::{CurrentInput, FromPlayer, Outbox, Player, TickClock},
 };
@@ -71,6 +75,7 @@ impl Game {
         schedule.set_executor(SingleThreadedExecutor::new());
         let mut world = World::new();
         world.init_resource::<Outbox>();
+        world.init_resource::<Players>();
         Self {
             name: name.into(),
             settings: Settings {
@@ -220,6 +225,8 @@ impl Game {
 
     /// Runs when a player takes a seat and returns the player's entity. Without it the room spawns an
     /// empty one. The room adds [`Player`], the owner's marker and [`CurrentInput`] to it.
+    ///
+    /// The game may despawn it, when the player dies say, and [give](Players::give_entity) the player another.
     #[must_use]
     pub fn on_join(
         mut self,
@@ -229,8 +236,8 @@ impl Game {
         self
     }
 
-    /// Runs when a player's seat is given up: it left, or did not come back in time. The room despawns
-    /// the entity afterwards.
+    /// Runs whenever a player's seat is given up: it left, did not come back in time, or was
+    /// [sent away](Players::send_away). The room despawns its entity afterwards, if the game has not.
     #[must_use]
     pub fn on_leave(
         mut self,

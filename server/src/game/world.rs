@@ -45,8 +45,8 @@ impl<I: Send + Sync + 'static> Deref for CurrentInput<I> {
 pub struct FromPlayer<E: Send + Sync + 'static> {
     /// Who sent it.
     pub player: PlayerId,
-    /// The sender's entity.
-    pub entity: Entity,
+    /// The sender's entity; `None` when the game had despawned it before the event came.
+    pub entity: Option<Entity>,
     /// What was sent.
     pub event: E,
 }

@@ -168,6 +168,13 @@ impl Replication {
         self.players.insert(player, PlayerView::new(player, entity));
     }
 
+    /// Makes another entity a player's own.
+    pub fn set_own_entity(&mut self, player: PlayerId, entity: Entity) {
+        if let Some(view) = self.players.get_mut(&player) {
+            view.entity = entity;
+        }
+    }
+
     /// Forgets a player.
     pub fn remove_player(&mut self, player: PlayerId) {
         if let Some(mut view) = self.players.remove(&player) {

@@ -1,5 +1,6 @@
 //! How players come into a room, come back, and leave it.
 
+use bevy_ecs::entity::Entity;
 use tickwire_protocol::{
     error::{CloseCode, PeerError},
     id::{PlayerId, SessionId},
@@ -149,20 +150,12 @@ impl Room {
             Some(join) => join(&mut self.world, &joining),
             None => self.world.spawn_empty().id(),
         };
-        if let Ok(mut entity) = self.world.get_entity_mut(entity) {
-            let name = name.clone();
-            entity.insert((
-                Player {
-                    id: player,
-                    name,
-                    connected: true,
-                },
-                Owner(player),
-            ));
-        }
-        if let Some(input) = &self.input {
-            input.insert(&mut self.world, entity);
-        }
+        let marker = Player {
+            id: player,
+            name: name.clone(),
+            connected: true,
+        };
+        self.mark(entity, marker);
         let mut seat = Seat {
             player,
             session_id,
@@ -182,6 +175,49 @@ impl Room {
         self.replication.add_player(player, entity);
         self.events.push_back(RoomEvent::Seated { token });
         Ok(index)
+    }
+
+    /// Makes another entity a player's own.
+    pub(super) fn give_entity(&mut self, player: PlayerId, entity: Entity) {
+        let Some(&index) = self.seat_of.get(&player) else {
+            return;
+        };
+        let Ok(wanted) = self.world.get_entity(entity) else {
+            return;
+        };
+        // Two seats with one entity would both end it.
+        let is_free = wanted.get::<Player>().is_none_or(|at| at.id == player);
+        let Some(seat) = self.seats.get_mut(index).filter(|_| is_free) else {
+            return;
+        };
+        let before = core::mem::replace(&mut seat.entity, entity);
+        if before == entity {
+            return;
+        }
+        let marker = Player {
+            id: player,
+            name: seat.name.clone(),
+            connected: seat.session().is_some(),
+        };
+        if let Ok(mut before) = self.world.get_entity_mut(before) {
+            before.remove::<Player>();
+        }
+        if let Some(input) = &self.input {
+            input.remove(&mut self.world, before);
+        }
+        self.mark(entity, marker);
+        self.replication.set_own_entity(player, entity);
+    }
+
+    /// Puts on an entity what a player's own has.
+    fn mark(&mut self, entity: Entity, marker: Player) {
+        let owner = Owner(marker.id);
+        if let Ok(mut entity) = self.world.get_entity_mut(entity) {
+            entity.insert((marker, owner));
+        }
+        if let Some(input) = &self.input {
+            input.insert(&mut self.world, entity);
+        }
     }
 
     /// Gives a seat back. A connection that still holds it has been given up by its own player.
@@ -281,19 +317,15 @@ impl Room {
         };
         self.seat_of.remove(&seat.player);
         self.replication.remove_player(seat.player);
-        if let Some(leave) = &mut self.hooks.leave
-            && self.world.get_entity(seat.entity).is_ok()
-        {
-            let (player, entity, name) = (seat.player, seat.entity, seat.name.as_str());
-            leave(
-                &mut self.world,
-                &Leaving {
-                    player,
-                    entity,
-                    name,
-                    reason,
-                },
-            );
+        if let Some(leave) = &mut self.hooks.leave {
+            let is_alive = self.world.get_entity(seat.entity).is_ok();
+            let leaving = Leaving {
+                player: seat.player,
+                entity: is_alive.then_some(seat.entity),
+                name: &seat.name,
+                reason,
+            };
+            leave(&mut self.world, &leaving);
         }
         // The game may have despawned it already.
         let _ = self.world.try_despawn(seat.entity);
@@ -363,3 +395,6 @@ fn clean_name(name: &str) -> String {
     let visible: String = name.chars().filter(|c| !c.is_control()).collect();
     visible.trim().chars().take(PLAYER_NAME_CHARS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests;

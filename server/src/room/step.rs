@@ -1,16 +1,17 @@
 //! The tick: inputs in, the world one step on, what changed captured.
 
 use tickwire_protocol::{
-    error::{PeerError, SendError},
+    error::{CloseCode, PeerError, SendError},
     time::Micros,
 };
 
 use super::{
     Room, TickTiming,
+    join::LastWord,
     seat::{Seat, SeatIndex},
 };
 use crate::{
-    game::{Outbox, Recipient, TickClock},
+    game::{LeaveReason, Order, Outbox, Players, Recipient, TickClock},
     limits::{EVENTS_BURST_MAX, EVENTS_PER_TICK_MAX},
     threads::Threads,
 };
@@ -27,6 +28,7 @@ impl Room {
         self.apply_inputs(timing, now);
         self.step();
         self.send_events(now);
+        self.carry_out_orders(now);
         if !timing.skips_snapshots {
             self.capture(timing, threads);
             self.choose();
@@ -117,6 +119,24 @@ impl Room {
                 }
             });
         self.dismiss_all(slow, now);
+    }
+
+    /// Does what the game has decided about its players.
+    fn carry_out_orders(&mut self, now: Micros) {
+        if self.world.resource::<Players>().is_empty() {
+            return;
+        }
+        for order in self.world.resource_mut::<Players>().take() {
+            match order {
+                Order::GiveEntity(player, entity) => self.give_entity(player, entity),
+                Order::SendAway(player, reason) => {
+                    if let Some(&index) = self.seat_of.get(&player) {
+                        let last_word = LastWord::new(CloseCode::Refused, &reason);
+                        self.vacate(index, LeaveReason::SentAway, Some(last_word), now);
+                    }
+                }
+            }
+        }
     }
 
     fn dismiss_all(&mut self, players: Vec<(SeatIndex, PeerError)>, now: Micros) {

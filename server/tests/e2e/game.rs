@@ -38,6 +38,8 @@ pub(crate) enum Order {
     Flood(usize),
     /// Take so many milliseconds for every tick from now on.
     Linger(u64),
+    /// Send the one away who orders it.
+    Leave,
 }
 
 impl GameEvent for Order {
@@ -69,12 +71,14 @@ fn obey(
     mut orders: MessageReader<FromPlayer<Order>>,
     mut flood: ResMut<FloodBytes>,
     mut linger: ResMut<LingerMillis>,
+    mut players: ResMut<Players>,
 ) {
     for order in orders.read() {
         match order.event {
             Order::Panic => panic!("ordered to"),
             Order::Flood(bytes) => flood.0 = bytes,
             Order::Linger(millis) => linger.0 = millis,
+            Order::Leave => players.send_away(order.player, "as you wish"),
         }
     }
 }

@@ -15,7 +15,7 @@ use tickwire_server::net::Server;
 
 use crate::{
     client::{Heard, Player},
-    game::{Chat, Push, pucks},
+    game::{Chat, Order, Push, pucks},
     server::{TestServer, WrappingServer},
 };
 
@@ -176,6 +176,20 @@ fn a_goodbye_frees_the_seat_at_once_and_others_see_the_entity_go() {
     ann.until("Bob's entity to go", |ann| {
         ann.replica.as_ref().unwrap().len() == 1
     });
+}
+
+#[test]
+fn whom_the_game_sends_away_reads_why_and_is_closed_with_4009() {
+    let server = TestServer::start(Server::new(pucks).workers(1));
+    let mut ann = Player::named(server.address, "Ann");
+    let mut bob = Player::named(server.address, "Bob");
+    ann.send_event(&Order::Leave);
+    assert_eq!(ann.until_closed(), Some(4009));
+    assert_eq!(ann.said, ["as you wish"]);
+    bob.until("Ann's entity to go", |bob| {
+        bob.replica.as_ref().unwrap().len() == 1
+    });
+    server.until_metric("tickwire_players", 1.0);
 }
 
 #[test]

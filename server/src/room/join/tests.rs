@@ -1,0 +1,227 @@
+//! Players whose entity dies, who get another, and who are sent away.
+
+use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
+use tickwire_protocol::{
+    event::{self, GameEvent},
+    replicate::Replicate,
+    session::{ClientEvent, ClientSession, ServerEvent},
+    snapshot::Replica,
+    time::RoomTime,
+};
+
+use super::*;
+use crate::{
+    game::{CurrentInput, FromPlayer, Game, Players},
+    replication::Replicated,
+    threads::Alone,
+};
+
+/// What a client holds down.
+#[derive(Replicate, Clone, Copy, Debug, Default, PartialEq)]
+struct Push(bool);
+
+#[derive(Component, Replicate, Clone, Debug, PartialEq)]
+struct Hull(u8);
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+struct Wave;
+
+impl GameEvent for Wave {
+    const NAME: &'static str = "wave";
+}
+
+/// What the game's own code came across.
+#[derive(Resource, Debug, Default)]
+struct Diary {
+    left: Vec<(PlayerId, Option<Entity>, LeaveReason)>,
+    waved: Vec<Option<Entity>>,
+}
+
+fn note(mut waves: MessageReader<'_, '_, FromPlayer<Wave>>, mut diary: ResMut<'_, Diary>) {
+    diary.waved.extend(waves.read().map(|wave| wave.entity));
+}
+
+fn game() -> Game {
+    Game::new("ships")
+        .replicate::<Hull>()
+        .input::<Push>()
+        .event::<Wave>()
+        .insert_resource(Diary::default())
+        .add_systems(note)
+        .on_join(|world, _| world.spawn((Replicated, Hull(100))).id())
+        .on_leave(|world, leaving| {
+            let left = (leaving.player, leaving.entity, leaving.reason);
+            world.resource_mut::<Diary>().left.push(left);
+        })
+}
+
+/// A room with one player in it, both ends.
+struct Table {
+    room: Room,
+    seat: SeatIndex,
+    client: ClientSession,
+    replica: Replica,
+    now: Micros,
+}
+
+impl Table {
+    fn new() -> Self {
+        let mut room = Room::new(game(), "den", 1, Micros(0)).unwrap();
+        let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
+        let mut hello = Vec::new();
+        client.poll_transmit(60_000, Micros(0), &mut hello);
+        let mut session = Box::new(ServerSession::new(Micros(0)));
+        session.handle_message(&hello, RoomTime::default()).unwrap();
+        let Some(ServerEvent::Hello(hello)) = session.poll_event() else {
+            panic!("no hello");
+        };
+        let seat = room.handle_join(session, &hello, ResumeToken([1; 16]), Micros(0));
+        let mut table = Self {
+            replica: Replica::new(room.replication().schema().clone()),
+            seat: seat.unwrap(),
+            client,
+            room,
+            now: Micros(0),
+        };
+        table.tick();
+        table
+    }
+
+    /// A tick, and the message that the player gets.
+    fn tick(&mut self) {
+        self.now = self.room.next_due();
+        self.room.tick(self.now, &Alone);
+        let mut message = Vec::new();
+        self.room.poll_transmit(self.seat, self.now, &mut message);
+        if !message.is_empty()
+            && let Some(snapshot) = self.client.handle_message(&message, self.now).unwrap()
+        {
+            self.replica.apply(snapshot).unwrap();
+        }
+    }
+
+    fn wave(&mut self) {
+        let (mut bytes, mut message) = (Vec::new(), Vec::new());
+        event::encode(0, &Wave, &mut bytes);
+        self.client.send_event(&bytes).unwrap();
+        while self.client.poll_transmit(60_000, self.now, &mut message) {
+            let taken = self.room.handle_message(self.seat, &message, self.now);
+            assert_eq!(taken, Ok(()));
+            message.clear();
+        }
+    }
+
+    fn entity(&self) -> Entity {
+        self.room.seats.get(self.seat).unwrap().entity
+    }
+
+    fn players(&mut self) -> Mut<'_, Players> {
+        self.room.world.resource_mut()
+    }
+
+    fn diary(&self) -> &Diary {
+        self.room.world.resource()
+    }
+
+    /// What the player shows as its own entity's hull.
+    fn own_hull(&self) -> Option<u8> {
+        let entity = self
+            .room
+            .replication
+            .entity(self.replica.applied().header.own_entity?)?;
+        self.room.world.get::<Hull>(entity).map(|hull| hull.0)
+    }
+}
+
+#[test]
+fn a_player_whose_entity_the_game_has_despawned_leaves_like_others() {
+    let mut table = Table::new();
+    let ship = table.entity();
+    table.wave();
+    table.tick();
+    table.room.world.despawn(ship);
+    table.wave();
+    table.tick();
+    assert_eq!(table.diary().waved, [Some(ship), None]);
+    assert_eq!(table.own_hull(), None);
+    table.room.settings.grace = Micros(0);
+    table.room.handle_disconnect(table.seat, table.now);
+    let left = [(PlayerId(0), None, LeaveReason::Lost)];
+    assert_eq!(table.diary().left, left);
+}
+
+#[test]
+fn a_player_is_given_another_entity_if_it_is_there_and_nobodys() {
+    let mut table = Table::new();
+    let (ship, player) = (table.entity(), PlayerId(0));
+    assert_eq!(table.own_hull(), Some(100));
+    let next = table.room.world.spawn((Replicated, Hull(50))).id();
+    table.players().give_entity(player, next);
+    table.tick();
+    assert_eq!(table.own_hull(), Some(50));
+    let world = &table.room.world;
+    assert!(world.get::<Player>(ship).is_none(), "nobody's any more");
+    assert!(world.get::<CurrentInput<Push>>(ship).is_none());
+    assert_eq!(world.get::<Player>(next).unwrap().id, player);
+    assert_eq!(world.get::<Owner>(next), Some(&Owner(player)));
+    assert!(world.get::<CurrentInput<Push>>(next).is_some());
+
+    table.room.handle_disconnect(table.seat, table.now);
+    assert!(!table.room.world.get::<Player>(next).unwrap().connected);
+    // What is gone, and what is another's, cannot be given.
+    let gone = table.room.world.spawn_empty().id();
+    table.room.world.despawn(gone);
+    let other = table.room.world.spawn_empty().id();
+    let marker = Player {
+        id: PlayerId(9),
+        name: String::new(),
+        connected: true,
+    };
+    table.room.world.entity_mut(other).insert(marker);
+    for entity in [gone, other] {
+        table.players().give_entity(player, entity);
+        table.players().give_entity(PlayerId(9), next);
+    }
+    table.tick();
+    assert_eq!(table.entity(), next);
+}
+
+#[test]
+fn who_is_sent_away_reads_why_and_its_seat_is_free() {
+    let mut table = Table::new();
+    let ship = table.entity();
+    while table.room.poll_event().is_some() {}
+    table
+        .players()
+        .send_away(PlayerId(0), "that was your last ship");
+    table
+        .players()
+        .send_away(PlayerId(7), "nobody has that number");
+    table.tick();
+    let Some(RoomEvent::Dismissed {
+        seat,
+        code,
+        farewell,
+        ..
+    }) = table.room.poll_event()
+    else {
+        panic!("nobody was dismissed");
+    };
+    assert_eq!((seat, code), (table.seat, CloseCode::Refused));
+    assert!(
+        !code.is_worth_retrying(),
+        "a client would come back by itself"
+    );
+    table.client.handle_message(&farewell, table.now).unwrap();
+    let events = core::iter::from_fn(|| table.client.poll_event());
+    let said = events.filter_map(|event| match event {
+        ClientEvent::Goodbye(farewell) => Some(farewell.reason),
+        _ => None,
+    });
+    assert_eq!(said.collect::<Vec<_>>(), ["that was your last ship"]);
+    assert_eq!(table.room.players(), 0);
+    let left = [(PlayerId(0), Some(ship), LeaveReason::SentAway)];
+    assert_eq!(table.diary().left, left);
+    assert!(table.room.world.get_entity(ship).is_err());
+}
