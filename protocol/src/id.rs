@@ -24,7 +24,8 @@ wire_id! {
     /// One replicated entity of one room, for as long as the room lives.
     ///
     /// The room counts upwards and never gives a number twice: a reference to an entity that is gone
-    /// can then never point at another one.
+    /// can then never point at another one. It begins at 2, so that bevy's `Entity::PLACEHOLDER`, whose bits
+    /// are 1, names nobody.
     NetworkId(u32)
 }
 

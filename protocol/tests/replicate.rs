@@ -272,6 +272,24 @@ fn a_reference_to_what_is_not_there_becomes_the_placeholder() {
     assert_eq!(through_columns(&action), Ok(action));
 }
 
+/// Another entity, if there is one.
+#[derive(Replicate, Clone, Debug, PartialEq)]
+struct Lock {
+    #[wire(entity)]
+    on: Option<NetworkId>,
+    after: u8,
+}
+
+#[test]
+fn an_optional_reference_to_what_is_not_there_is_none() {
+    let lock = |on| Lock { on, after: 7 };
+    for on in [None, Some(NetworkId(2))] {
+        assert_eq!(through_columns(&lock(on)), Ok(lock(on)));
+    }
+    let gone = lock(Some(NetworkId::PLACEHOLDER));
+    assert_eq!(through_columns(&gone), Ok(lock(None)));
+}
+
 #[test]
 fn a_schema_comes_back_from_its_bytes_and_a_cut_one_is_refused() {
     let mut schema = Schema::new();

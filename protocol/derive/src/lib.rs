@@ -24,7 +24,7 @@
 //! | numbers | `predict = "linear"` for what moves evenly, `"hold"` otherwise |
 //! | `bool`, `String`, enums, structs and tuple structs that derive `Replicate` | nothing |
 //! | `Option<T>`, `[T; N]`, `Vec<T>` | what `T` takes |
-//! | any entity type | `entity` |
+//! | any entity type | `entity`: its `PLACEHOLDER` is none, and is read where the target is gone or not replicated; an `Option` is `None` then |
 //! | any serde type | `opaque`: as MessagePack, compared as a whole; one beyond 4096 bytes stays what it was, at first the type's `Default` if it has one |
 //! | anything with a `Default` | `skip`: not sent |
 

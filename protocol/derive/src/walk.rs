@@ -150,6 +150,14 @@ pub(crate) fn restore(kind: &Kind) -> TokenStream {
         Kind::Entity(ty) => quote! { row.entity()?.map_or(<#ty>::PLACEHOLDER, <#ty>::from_bits) },
         Kind::Opaque(ty) => quote! { row.message_pack::<#ty>()? },
         Kind::Skip => quote! { ::core::default::Default::default() },
+        Kind::Option(inner) if let Kind::Entity(ty) = &**inner => quote! {
+            if row.some()? {
+                row.entity()?.map(<#ty>::from_bits)
+            } else {
+                row.absent_columns(1, 0)?;
+                ::core::option::Option::None
+            }
+        },
         Kind::Option(inner) => {
             let (columns, blobs) = size(inner);
             let inner = restore(inner);

@@ -19,6 +19,10 @@ use bevy_ecs::{
 use std::collections::HashMap;
 use tickwire_protocol::{id::NetworkId, replicate::EntityMap};
 
+/// The first network id of a room. As bits, 1 is bevy's `Entity::PLACEHOLDER`, and an end without a world takes bits
+/// for ids.
+const FIRST_ID: u32 = 2;
+
 /// No slot.
 const NONE: u32 = u32::MAX;
 
@@ -157,11 +161,12 @@ impl Entities {
     fn arrive(&mut self, entity: Entity, archetype: ArchetypeId, mask: u128, frame: u32) {
         // One number is the wire's placeholder, so ids end before it. A room that spawns a thousand entities
         // a second gets there after seven weeks.
-        let Some(id) = self.ids_given.checked_add(1).filter(|&id| id < u32::MAX) else {
+        let id = self.ids_given.saturating_add(FIRST_ID);
+        if id == u32::MAX {
             tracing::error!("a room ran out of network ids: new entities are not replicated");
             return;
-        };
-        self.ids_given = id;
+        }
+        self.ids_given += 1;
         let index = entity.index_u32() as usize;
         if self.slot_of.len() <= index {
             self.slot_of.resize(index + 1, NONE);
@@ -221,5 +226,22 @@ impl EntityMap for Entities {
 
     fn entity_bits(&self, id: NetworkId) -> Option<u64> {
         self.entity_of(id).map(Entity::to_bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickwire_protocol::replicate::SameIds;
+
+    #[test]
+    fn no_entity_has_the_id_for_which_another_end_takes_bevys_placeholder() {
+        let mut world = World::new();
+        let first = world.spawn(Replicated).id();
+        let mut entities = Entities::default();
+        entities.sweep(&world, &[], 1);
+        assert_eq!(entities.id_of(first), Some(NetworkId(FIRST_ID)));
+        let placeholder = SameIds.network_id(Entity::PLACEHOLDER.to_bits());
+        assert_eq!(placeholder.and_then(|id| entities.entity_of(id)), None);
     }
 }
