@@ -51,8 +51,9 @@ impl Micros {
 
 impl Add for Micros {
     type Output = Self;
+    /// Saturates: a span that means "for ever" must not bring a room down, nor be over at once.
     fn add(self, span: Self) -> Self {
-        Self(self.0 + span.0)
+        Self(self.0.saturating_add(span.0))
     }
 }
 
@@ -144,7 +145,13 @@ pub struct RoomTime {
 
 #[cfg(test)]
 mod tests {
-    use super::Tick;
+    use super::{Micros, Tick};
+
+    #[test]
+    fn what_is_due_after_for_ever_is_never_due() {
+        assert_eq!(Micros(7) + Micros(u64::MAX), Micros(u64::MAX));
+        assert_eq!(Micros(7) + Micros(3), Micros(10));
+    }
 
     #[test]
     fn a_tick_past_the_wrap_is_after_the_one_before_it() {

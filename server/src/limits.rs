@@ -232,7 +232,7 @@ pub struct Limits {
     /// Connections of the whole process that were upgraded and have no seat yet; 2,048 by default. The
     /// next one is closed with `Full`.
     pub handshakes_max: usize,
-    /// HTTP connections that have not been upgraded or answered yet; 1,024 by default. New ones wait.
+    /// HTTP connections that have not been upgraded or answered yet; 1,024 by default, at least 1. New ones wait.
     pub http_connections_max: usize,
     /// Messages of less than 1 KiB per second and player; 150 by default, twelve times that in a burst. More
     /// closes with `RateLimited`. Larger messages count by their bytes alone.

@@ -5,6 +5,8 @@
 //! would wait for an answer that never comes; one that takes fewer connections says so to each that is
 //! one too many.
 
+use tokio::sync::Semaphore;
+
 use crate::limits::{DESCRIPTORS_SPARE, Limits, REFUSALS_TOLD_MAX};
 
 /// What a process needs besides players' and HTTP connections.
@@ -16,8 +18,9 @@ const HTTP_SHARE: u64 = 8;
 /// Raises the process's limit of file descriptors, and lowers the limits of connections if that is not
 /// enough.
 pub(super) fn fit(limits: &mut Limits) {
+    limits.http_connections_max = limits.http_connections_max.clamp(1, Semaphore::MAX_PERMITS);
     let (connections, http) = (limits.connections_max, limits.http_connections_max);
-    let wanted = (connections as u64 + http as u64).saturating_add(OTHERS);
+    let wanted = (connections as u64).saturating_add(http as u64 + OTHERS);
     match rlimit::increase_nofile_limit(wanted) {
         Ok(allowed) if allowed < wanted => {
             divide(allowed, limits);
@@ -67,6 +70,20 @@ mod tests {
             let open = limits.connections_max + limits.http_connections_max;
             assert!(open as u64 + OTHERS <= allowed, "{allowed}: {limits:?}");
             assert!(limits.connections_max > limits.http_connections_max);
+        }
+    }
+
+    #[test]
+    fn as_many_as_possible_and_none_are_limits_too() {
+        for (wanted, most) in [(0, 1), (usize::MAX, Semaphore::MAX_PERMITS)] {
+            let mut limits = Limits {
+                connections_max: wanted,
+                http_connections_max: wanted,
+                ..Limits::default()
+            };
+            fit(&mut limits);
+            assert!((1..=most).contains(&limits.http_connections_max));
+            assert!(limits.connections_max <= wanted);
         }
     }
 

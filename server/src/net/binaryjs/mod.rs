@@ -175,6 +175,7 @@ impl Builder {
         F: Fn(Client) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        let places = self.limits.connections_max.min(Semaphore::MAX_PERMITS);
         BinaryJs {
             shared: Arc::new(Shared {
                 serve: Box::new(move |client| Box::pin(serve(client))),
@@ -182,7 +183,7 @@ impl Builder {
                 on_fault: self.on_fault,
                 dialect: self.dialect,
                 chunk_bytes: self.chunk_bytes,
-                places: Arc::new(Semaphore::new(self.limits.connections_max)),
+                places: Arc::new(Semaphore::new(places)),
                 limits: Arc::new(self.limits),
                 clients: Clients::default(),
                 clients_ever: AtomicU64::new(0),

@@ -188,6 +188,15 @@ fn a_player_is_given_another_entity_if_it_is_there_and_nobodys() {
 }
 
 #[test]
+fn a_seat_that_is_kept_for_ever_is_kept() {
+    let mut table = Table::new();
+    table.room.settings.grace = core::time::Duration::MAX.into();
+    table.room.handle_disconnect(table.seat, table.now);
+    table.room.handle_timeout(table.now + Micros(1 << 60));
+    assert_eq!(table.room.players(), 1);
+}
+
+#[test]
 fn who_is_sent_away_reads_why_and_its_seat_is_free() {
     let mut table = Table::new();
     let ship = table.entity();
