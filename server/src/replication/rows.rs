@@ -160,12 +160,23 @@ impl Rows {
             }
             value.quantise(writer.at(0));
             let notes = writer.notes();
-            if notes.cut > 0 && self.notes.cut == 0 {
-                warn_of_cut(T::NAME);
+            if notes != Notes::default() {
+                self.note(notes, T::NAME);
             }
-            self.notes.non_finite += notes.non_finite;
-            self.notes.cut += notes.cut;
         }
+    }
+
+    /// Counts what was not as it should be, and says so the first time.
+    #[cold]
+    fn note(&mut self, notes: Notes, component: &str) {
+        if notes.cut > 0 && self.notes.cut == 0 {
+            warn_of_cut(component);
+        }
+        if notes.non_finite > 0 && self.notes.non_finite == 0 {
+            warn_of_non_finite(component);
+        }
+        self.notes.non_finite += notes.non_finite;
+        self.notes.cut += notes.cut;
     }
 
     #[inline]
@@ -181,8 +192,15 @@ impl Rows {
     }
 }
 
+/// Says once that numbers of a component are none; the counter goes on.
+fn warn_of_non_finite(component: &str) {
+    tracing::warn!(
+        component,
+        "numbers that are NaN or infinite are brought into their range"
+    );
+}
+
 /// Says once that values of a component do not fit; the counter goes on.
-#[cold]
 fn warn_of_cut(component: &str) {
     tracing::warn!(
         component,
