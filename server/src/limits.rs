@@ -158,7 +158,7 @@ pub const UNUSED_TABLES_PER_GROUP_MAX: usize = 16;
 /// Groups that ended and whose memory is kept for the next ones.
 pub const RETIRED_GROUPS_MAX: usize = 256;
 
-/// Cells that one view may touch. A larger view is cut around its centre.
+/// Cells that one view may touch. A larger view is cut around its centre, and the room's log says so once.
 pub const VIEW_CELLS_MAX: usize = 1024;
 
 /// Cells around a view that its hysteresis may keep, those of the view included. A wider hysteresis is cut.

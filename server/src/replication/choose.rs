@@ -42,17 +42,17 @@ pub(super) fn look(view: &mut PlayerView, world: &World, positions: Option<&dyn 
     }
 }
 
-/// Brings a player's subscriptions in line with its view.
-pub(super) fn choose(view: &mut PlayerView, grid: Option<&Grid>, groups: &mut Groups) {
+/// Brings a player's subscriptions in line with its view. Says whether cells were chosen for less than the view,
+/// which was too large.
+pub(super) fn choose(view: &mut PlayerView, grid: Option<&Grid>, groups: &mut Groups) -> bool {
     let is_stale = view.epoch != Some(groups.epoch);
     if is_stale {
         choose_room(view, groups);
     }
-    if let Some(grid) = grid {
-        choose_cells(view, is_stale, grid, groups);
-    }
+    let is_cut = grid.is_some_and(|grid| choose_cells(view, is_stale, grid, groups));
     // What was made for this player alone is none of the others' affair, and was just seen to.
     view.epoch = Some(groups.epoch);
+    is_cut
 }
 
 /// What a player sees wherever it looks.
@@ -79,17 +79,17 @@ fn choose_room(view: &mut PlayerView, groups: &mut Groups) {
     }
 }
 
-/// What a player sees of the grid.
-fn choose_cells(view: &mut PlayerView, is_stale: bool, grid: &Grid, groups: &mut Groups) {
+/// What a player sees of the grid. Says whether it is less than its view.
+fn choose_cells(view: &mut PlayerView, is_stale: bool, grid: &Grid, groups: &mut Groups) -> bool {
     let Some(region) = view.region else {
         view.chosen = None;
         view.cells.clear();
         view.retain(groups, |key| key.cell().is_none());
-        return;
+        return false;
     };
     let is_near = |chosen: Chosen| chosen.region.is_within(&region, chosen.leeway_units);
     if !is_stale && view.chosen.is_some_and(is_near) {
-        return;
+        return false;
     }
     let units = grid.cell_units;
     let range = region.range(units);
@@ -136,6 +136,7 @@ fn choose_cells(view: &mut PlayerView, is_stale: bool, grid: &Grid, groups: &mut
             subscribe_team(view, view.cells[place], groups);
         }
     }
+    region.is_cut(units)
 }
 
 /// Subscribes to what a cell shows to the player's team.

@@ -37,7 +37,8 @@ pub struct Priority(pub f32);
 /// The part of the world a player sees, on the player's own entity. Of use only in a room with a grid, where
 /// a player without one sees what is always relevant and nothing else.
 ///
-/// It may be changed every tick.
+/// It may be changed every tick. One that touches more than [`VIEW_CELLS_MAX`](crate::limits::VIEW_CELLS_MAX) cells
+/// of the grid is cut around its centre: see [`Grid::new`](super::Grid::new).
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct View {
     pub(super) shape: ViewShape,

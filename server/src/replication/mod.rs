@@ -43,7 +43,7 @@ pub use registry::Registry;
 pub use settings::{Filter, Grid, HYSTERESIS_CELLS, Settings, Viewer};
 
 use crate::{
-    limits::{BUDGET_BURST_FRAMES, HELPED_ENTITIES_MIN},
+    limits::{BUDGET_BURST_FRAMES, HELPED_ENTITIES_MIN, VIEW_CELLS_MAX},
     threads::{Alone, Threads},
 };
 use bevy_ecs::{
@@ -88,6 +88,7 @@ pub struct Replication {
     sections: Sections,
     learning: Learning,
     tick: Tick,
+    views_cut: u64,
     scratch: Scratch,
 }
 
@@ -120,6 +121,9 @@ pub struct ReplicationStats {
     pub non_finite: u64,
     /// Strings, lists and opaque values of the game that were too long, and were cut or stayed what they were.
     pub cut: u64,
+    /// Times a player's cells were chosen for a part of its view only: the view would have been more than
+    /// [`VIEW_CELLS_MAX`].
+    pub views_cut: u64,
 }
 
 impl Replication {
@@ -147,6 +151,7 @@ impl Replication {
             ),
             learning: Learning::new(),
             tick: Tick::default(),
+            views_cut: 0,
             scratch: Scratch::default(),
             schema: Arc::new(schema),
             settings,
@@ -227,7 +232,12 @@ impl Replication {
         let grid = self.settings.grid.as_ref();
         for view in self.players.values_mut() {
             choose::look(view, world, self.capture.positions.as_deref());
-            choose::choose(view, grid, &mut self.groups);
+            if choose::choose(view, grid, &mut self.groups) {
+                if self.views_cut == 0 {
+                    warn_of_cut_view(view.player);
+                }
+                self.views_cut += 1;
+            }
             if let Some(filter) = self
                 .settings
                 .filter
@@ -369,6 +379,7 @@ impl Replication {
             entities_refused: self.placement.refused,
             non_finite: notes.non_finite,
             cut: notes.cut,
+            views_cut: self.views_cut,
         }
     }
 }
@@ -380,6 +391,16 @@ impl fmt::Debug for Replication {
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
+}
+
+/// Says once that a player sees less than its view; the counter goes on.
+#[cold]
+fn warn_of_cut_view(player: PlayerId) {
+    tracing::warn!(
+        %player,
+        cells_max = VIEW_CELLS_MAX,
+        "views of more cells are cut around their centre: make the grid's cells larger"
+    );
 }
 
 /// Those threads, if there are so many entities that it takes longer to look at them than to ask for help.

@@ -149,13 +149,23 @@ impl Region {
         parts.map(|part| part.min(1.0 - part)).fold(1.0, f32::min) * cell_units
     }
 
+    /// Whether it is cut because it may touch more than [`VIEW_CELLS_MAX`] cells.
+    pub(super) fn is_cut(&self, cell_units: f32) -> bool {
+        is_too_far(self.reach(cell_units))
+    }
+
+    /// How far it reaches on each axis, in cells, before it is cut.
+    fn reach(&self, cell_units: f32) -> [f32; 2] {
+        let end = CELL_NUMBER_MAX as f32;
+        self.half()
+            .map(|half| (half.max(0.0) / cell_units + BORDER).min(end))
+    }
+
     /// Where the range begins and ends on each axis, in cells.
     fn ends(&self, cell_units: f32) -> [[f32; 2]; 2] {
-        let half = self.half();
         let side_max = (VIEW_CELLS_MAX as f32).sqrt();
-        let mut reach =
-            half.map(|half| (half.max(0.0) / cell_units + BORDER).min(CELL_NUMBER_MAX as f32));
-        if (2.0 * reach[0] + 2.0) * (2.0 * reach[1] + 2.0) > VIEW_CELLS_MAX as f32 {
+        let mut reach = self.reach(cell_units);
+        if is_too_far(reach) {
             reach = reach.map(|reach| reach.min(side_max / 2.0 - 1.0));
         }
         [0, 1].map(|axis| {
@@ -201,6 +211,11 @@ impl Region {
             ((apart - half).max(0.0), apart + half)
         })
     }
+}
+
+/// Whether a view that reaches so far, in cells, may touch more than [`VIEW_CELLS_MAX`].
+fn is_too_far([x, y]: [f32; 2]) -> bool {
+    (2.0 * x + 2.0) * (2.0 * y + 2.0) > VIEW_CELLS_MAX as f32
 }
 
 #[cfg(test)]

@@ -68,6 +68,10 @@ impl Grid {
     /// Entities without that component are seen by everyone. Half the shorter side of a usual view is a good
     /// cell: smaller ones cut off less beyond the view, larger ones cost fewer bytes and less time.
     ///
+    /// A view of up to 29 × 29 cells is shown whole; of one that touches more than
+    /// [`VIEW_CELLS_MAX`](crate::limits::VIEW_CELLS_MAX) cells the part around its centre, and the room's log says so
+    /// once. For those who watch the whole world, a cell is at least a 29th of its side.
+    ///
     /// # Panics
     /// When `cell_units` is not a number above zero.
     pub fn new<P: Component>(cell_units: f32, read: fn(&P) -> [f32; 2]) -> Self {

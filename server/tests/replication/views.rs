@@ -91,6 +91,20 @@ fn a_view_that_is_cut_lets_go_of_the_cells_it_left_behind() {
 }
 
 #[test]
+fn a_view_that_shows_less_than_it_says_is_counted() {
+    let grid = || Grid::new::<Position>(10.0, |position| [position.x, position.y]);
+    let mut scene = Scene::new(grid(), View::rectangle(290.0, 290.0).at(0.0, 0.0));
+    scene.step();
+    assert_eq!(scene.replication.stats().views_cut, 0);
+    scene.look(View::rectangle(1000.0, 1000.0).at(0.0, 0.0));
+    scene.step();
+    assert_eq!(scene.replication.stats().views_cut, 1);
+    // What was chosen already is not cut anew.
+    scene.step();
+    assert_eq!(scene.replication.stats().views_cut, 1);
+}
+
+#[test]
 fn what_crosses_cells_on_a_short_budget_is_never_told_as_gone() {
     let settings = Settings {
         grid: Some(Grid::new::<Position>(64.0, |position| {
