@@ -4,7 +4,22 @@
 //! and its replication are a core without IO, built without the feature `net`; `net` is the shell around
 //! it: HTTP, WebSocket, worker threads.
 //!
-//! A whole game: players push pucks over a field and see each other do it.
+//! A whole game: players push pucks over a field and see each other do it. Its `Cargo.toml` names, with the paths
+//! of a checkout beside it:
+//!
+//! ```toml
+//! [dependencies]
+//! tickwire-server = { path = "../tickwire/server" }
+//! # What the derives of components write down names these two.
+//! tickwire-protocol = { path = "../tickwire/protocol" }
+//! bevy_ecs = { version = "0.20", default-features = false, features = ["std"] }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal"] }
+//! # For a game with events, which derive `Serialize` and `Deserialize`.
+//! serde = { version = "1", features = ["derive"] }
+//! ```
+//!
+//! bevy_ecs's feature `debug` besides is of use as long as the game is worked on: without it, a panic over a resource
+//! or parameter that is missing does not say of which system and type.
 //!
 //! ```
 //! use tickwire_server::prelude::*;

@@ -88,6 +88,26 @@ fn every_package_takes_the_settings_of_the_workspace() {
     crate::expect_none(&findings);
 }
 
+/// Dependencies that a game's manifest must name as the workspace does: a type of another version is another type.
+fn named_otherwise(workspace: &str, page: &str) -> Vec<String> {
+    let shared = workspace
+        .lines()
+        .filter(|line| line.starts_with("bevy_ecs = ") || line.starts_with("serde = "));
+    shared
+        .filter(|line| !page.contains(&format!("//! {line}\n")))
+        .map(|line| format!("server/src/lib.rs: a game's dependencies lack `{line}`"))
+        .collect()
+}
+
+#[test]
+fn the_front_page_names_the_versions_of_the_workspace() {
+    let read = |path| std::fs::read_to_string(crate::source::root().join(path));
+    let manifest = read("Cargo.toml").expect("the workspace has a manifest");
+    let page = read("server/src/lib.rs").expect("the server has a front page");
+    crate::expect_none(&named_otherwise(&manifest, &page));
+    assert_eq!(named_otherwise(&manifest, "").len(), 2);
+}
+
 #[test]
 fn a_dependency_the_wrong_way_is_found() {
     let text = "[package]\nname = \"tickwire-server\"\n[dev-dependencies]\ntickwire-client = { path = \"x\" }\n";
