@@ -94,6 +94,13 @@ pub(crate) fn message(code: u16, reason: &str) -> String {
     }
 }
 
+/// What to tell a player whom the game has sent away, with the game's own reason.
+pub(crate) fn sent_away(reason: &str) -> String {
+    format!("The game sent you away. {reason}")
+        .trim()
+        .to_owned()
+}
+
 /// What to tell the player when an attempt did not even get a socket. `was_told` says that the server had
 /// said goodbye before: a shutdown that the player was told of is no lost connection.
 pub(crate) fn unreachable(was_told: bool) -> String {
@@ -153,8 +160,9 @@ mod tests {
             assert!(message(code.number(), "").ends_with('.'), "{code:?}");
         }
         assert_eq!(
-            message(CloseCode::Refused.number(), "You were sent away."),
-            "The game did not let you in. You were sent away."
+            message(CloseCode::Refused.number(), "You are not on the list."),
+            "The game did not let you in. You are not on the list."
         );
+        assert_eq!(sent_away(""), "The game sent you away.");
     }
 }

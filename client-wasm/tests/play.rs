@@ -330,15 +330,15 @@ fn a_server_that_stays_away_is_tried_less_and_less_often() {
 }
 
 #[test]
-fn a_refusal_is_final_and_can_be_read() {
+fn who_is_sent_away_stays_away_and_can_read_why() {
     let mut play = Play::new(config(), |_| 20_000);
     play.run(SECOND, |_, _, _| {});
-    play.cut(4009, "You were sent away.");
+    play.cut(4009, "That was your last ship.");
     play.run(30 * SECOND, |_, _, _| {});
     let Connection::Ended { message } = play.client.connection() else {
         panic!("it is over")
     };
-    assert_eq!(message, "The game did not let you in. You were sent away.");
+    assert_eq!(message, "The game sent you away. That was your last ship.");
     assert_eq!(play.room.hellos.len(), 1);
 }
 

@@ -384,10 +384,12 @@ impl Client {
         self.last_close = Some((code, reason.into()));
         self.assets.on_disconnected();
         self.was_told |= reconnect::is_goodbye(code);
-        let message = if self.connection == Connection::Connecting {
-            reconnect::unreachable(self.was_told)
-        } else {
-            reconnect::message(code, reason)
+        let message = match self.connection {
+            Connection::Connecting => reconnect::unreachable(self.was_told),
+            Connection::Playing if code == CloseCode::Refused.number() => {
+                reconnect::sent_away(reason)
+            }
+            _ => reconnect::message(code, reason),
         };
         if reconnect::is_worth_retrying(code) {
             let retry_in = self.backoff.on_failure(worked_for);
