@@ -343,6 +343,19 @@ fn who_is_sent_away_stays_away_and_can_read_why() {
 }
 
 #[test]
+fn a_room_whose_name_is_too_long_is_not_asked_for() {
+    let room = "x".repeat(65);
+    let mut play = Play::new(Config { room, ..config() }, |_| 20_000);
+    play.run(SECOND, |_, _, _| {});
+    let Connection::Ended { message } = play.client.connection() else {
+        panic!("it is over")
+    };
+    let why = "The game did not let you in. A room's name has 64 bytes at most.";
+    assert_eq!(message, why);
+    assert_eq!(play.room.hellos.len(), 0);
+}
+
+#[test]
 fn a_server_that_falls_silent_is_given_up_and_tried_again() {
     let mut play = Play::new(
         config(),

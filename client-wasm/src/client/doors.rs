@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tickwire_protocol::{
     asset::AssetHash,
     error::{Awaited, CloseCode, DecodeError, PeerError, PeerMisbehaved},
+    limits::ROOM_NAME_BYTES_MAX,
     pace::Sample,
     schema::Schema,
     session::{self, ClientSession, Farewell, Hello, Welcome},
@@ -34,6 +35,13 @@ impl Client {
         if self.connection != Connection::Connecting {
             return;
         }
+        self.connection = Connection::Joining;
+        self.since = now;
+        if self.config.room.len() > ROOM_NAME_BYTES_MAX {
+            let reason = format!("A room's name has {ROOM_NAME_BYTES_MAX} bytes at most.");
+            self.end(CloseCode::Refused.number(), reason, now);
+            return;
+        }
         let hello = Hello {
             schema_hash: self.schema.as_ref().map_or(0, |schema| schema.hash()),
             resume: self.resume,
@@ -43,8 +51,6 @@ impl Client {
         };
         let seed = self.config.seed ^ now.0;
         self.session = Some(Box::new(ClientSession::new(hello, seed, now)));
-        self.connection = Connection::Joining;
-        self.since = now;
     }
 
     /// Takes one binary message.
@@ -367,8 +373,11 @@ impl Client {
 
     /// The server's fault, or its silence.
     fn fail(&mut self, error: &PeerError, now: Micros) {
-        let code = CloseCode::from(error).number();
-        let reason = error.to_string();
+        self.end(CloseCode::from(error).number(), error.to_string(), now);
+    }
+
+    /// The connection is over, and the socket is to be closed.
+    fn end(&mut self, code: u16, reason: String, now: Micros) {
         self.disconnected(code, &reason, now);
         self.closing = Some((code, reason));
     }

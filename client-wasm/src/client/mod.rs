@@ -50,7 +50,8 @@ use crate::{
 pub struct Config {
     /// The player's name, as others will see it.
     pub name: String,
-    /// The room to join; empty for whichever the server picks.
+    /// The room to join; empty for whichever the server picks. With a name of more than
+    /// [`ROOM_NAME_BYTES_MAX`](tickwire_protocol::limits::ROOM_NAME_BYTES_MAX) bytes the client ends as if refused.
     pub room: String,
     /// The schema the game was compiled with. With it, a server that runs another version of the game
     /// is refused; without it, whatever the server sends is taken, and components are read whose name and fields are

@@ -74,7 +74,7 @@ pub struct Hello {
     pub schema_hash: u64,
     /// The seat it had, if it comes back.
     pub resume: Option<ResumeToken>,
-    /// The player's name as typed, at most [`NAME_BYTES_MAX`] bytes.
+    /// The player's name as typed, cut to [`NAME_BYTES_MAX`] bytes.
     pub name: String,
     /// The room it wants; empty for whichever the server picks. At most [`ROOM_NAME_BYTES_MAX`] bytes.
     pub room: String,
@@ -263,7 +263,8 @@ fn encode_hello(hello: &Hello, out: &mut Vec<u8>) {
         out.extend_from_slice(&token.0);
     }
     put_length_prefixed(out, clip(&hello.name, NAME_BYTES_MAX).as_bytes());
-    put_length_prefixed(out, clip(&hello.room, ROOM_NAME_BYTES_MAX).as_bytes());
+    // Cut, it could be another room's: the server refuses one that is too long.
+    put_length_prefixed(out, hello.room.as_bytes());
     put_length_prefixed(out, &hello.join);
 }
 
@@ -491,6 +492,22 @@ mod tests {
             theirs: 1337,
         };
         assert_eq!(Control::decode(&payload), Err(differs.into()));
+    }
+
+    #[test]
+    fn a_long_room_name_is_refused_and_not_cut() {
+        let hello = |bytes| {
+            let room = "x".repeat(bytes);
+            let hello = Hello {
+                room,
+                ..Hello::default()
+            };
+            let mut payload = Vec::new();
+            Control::Hello(Box::new(hello)).encode(&mut payload);
+            Control::decode(&payload)
+        };
+        assert!(hello(ROOM_NAME_BYTES_MAX).is_ok());
+        assert!(hello(ROOM_NAME_BYTES_MAX + 1).is_err());
     }
 
     #[test]
