@@ -11,7 +11,7 @@ pub use tickwire_protocol::{
 pub use crate::{
     game::{
         CurrentInput, FromPlayer, Game, Joining, LeaveReason, Leaving, Outbox, Player, Players,
-        Refusal, RoomRandom, TickClock,
+        Refusal, RoomName, RoomRandom, TickClock,
     },
     replication::{Grid, Owner, Replicated, View, Viewer},
     stream::{ByteStream, Incoming, MessageStream, Peer, StreamKind, StreamOptions, Streams},

@@ -32,7 +32,7 @@ pub use self::{
     hook::{Joining, LeaveReason, Leaving, Refusal},
     players::Players,
     random::RoomRandom,
-    world::{CurrentInput, FromPlayer, Outbox, Player, TickClock},
+    world::{CurrentInput, FromPlayer, Outbox, Player, RoomName, TickClock},
 };
 use crate::{
     limits,
@@ -203,7 +203,7 @@ impl Game {
         self
     }
 
-    /// Runs once when the room opens, to fill its world. [`RoomRandom`] and [`TickClock`] are there.
+    /// Runs once when the room opens, to fill its world. [`RoomName`], [`RoomRandom`] and [`TickClock`] are there.
     ///
     /// Hooks run where the room's systems do, on its worker: one that waits for a disk or a database makes every room of
     /// the worker late. Such work belongs into a task of `Server::on_player`.

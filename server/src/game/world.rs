@@ -51,6 +51,10 @@ pub struct FromPlayer<E: Send + Sync + 'static> {
     pub event: E,
 }
 
+/// The name of the room: what a player asked for, or what the server called it.
+#[derive(Resource, Clone, Debug, PartialEq, Eq)]
+pub struct RoomName(pub String);
+
 /// The room's time, in ticks.
 #[derive(Resource, Clone, Copy, Debug, PartialEq)]
 pub struct TickClock {

@@ -36,7 +36,9 @@ use self::{
 };
 pub use self::{join::TurnedAway, seat::SeatIndex, timer::TickTiming, transmit::Transmitted};
 use crate::{
-    game::{EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomRandom, Settings, TickClock},
+    game::{
+        EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomName, RoomRandom, Settings, TickClock,
+    },
     limits::Limit,
     replication::Replication,
 };
@@ -119,6 +121,8 @@ impl Room {
         game.check()?;
         let mut world = game.world;
         let timer = TickTimer::new(game.settings.tick_rate_hz, first_due);
+        let name = name.into();
+        world.insert_resource(RoomName(name.clone()));
         world.insert_resource(RoomRandom::from_seed(seed));
         #[expect(clippy::cast_precision_loss, reason = "a tick rate is below 2^24")]
         let dt_seconds = 1.0 / game.settings.tick_rate_hz as f32;
@@ -130,7 +134,7 @@ impl Room {
         let mut schema_bytes = Vec::new();
         replication.schema().encode(&mut schema_bytes);
         let mut room = Self {
-            name: name.into(),
+            name,
             game_name: game.name,
             settings: game.settings,
             world,

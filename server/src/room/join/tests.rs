@@ -1,4 +1,4 @@
-//! Players whose entity dies, who get another, and who are sent away.
+//! Rooms that open, and players whose entity dies, who get another, and who are sent away.
 
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use tickwire_protocol::{
 
 use super::*;
 use crate::{
-    game::{CurrentInput, FromPlayer, Game, Players},
+    game::{CurrentInput, FromPlayer, Game, Players, RoomName},
     replication::Replicated,
     threads::Alone,
 };
@@ -34,6 +34,7 @@ impl GameEvent for Wave {
 /// What the game's own code came across.
 #[derive(Resource, Debug, Default)]
 struct Diary {
+    began_in: Option<RoomName>,
     left: Vec<(PlayerId, Option<Entity>, LeaveReason)>,
     waved: Vec<Option<Entity>>,
 }
@@ -49,6 +50,10 @@ fn game() -> Game {
         .event::<Wave>()
         .insert_resource(Diary::default())
         .add_systems(note)
+        .on_start(|world| {
+            let name = world.resource::<RoomName>().clone();
+            world.resource_mut::<Diary>().began_in = Some(name);
+        })
         .on_join(|world, _| world.spawn((Replicated, Hull(100))).id())
         .on_leave(|world, leaving| {
             let left = (leaving.player, leaving.entity, leaving.reason);
@@ -132,6 +137,12 @@ impl Table {
             .entity(self.replica.applied().header.own_entity?)?;
         self.room.world.get::<Hull>(entity).map(|hull| hull.0)
     }
+}
+
+#[test]
+fn a_game_knows_the_name_of_its_room_from_the_start() {
+    let table = Table::new();
+    assert_eq!(table.diary().began_in, Some(RoomName("den".into())));
 }
 
 #[test]
