@@ -13,7 +13,7 @@ pub use crate::{
         CurrentInput, FromPlayer, Game, Joining, LeaveReason, Leaving, Outbox, Player, Players,
         Refusal, RoomName, RoomRandom, TickClock,
     },
-    replication::{Grid, Owner, Replicated, View, Viewer},
+    replication::{Grid, NetworkIds, Owner, Replicated, View, Viewer},
     stream::{ByteStream, Incoming, MessageStream, Peer, StreamKind, StreamOptions, Streams},
 };
 #[cfg(feature = "net")]

@@ -14,7 +14,7 @@ use bevy_ecs::{
     archetype::{Archetype, ArchetypeId},
     component::ComponentId as EcsId,
     entity_disabling::Disabled,
-    prelude::{Entity, World},
+    prelude::{Entity, Resource, World},
 };
 use std::collections::HashMap;
 use tickwire_protocol::{id::NetworkId, replicate::EntityMap};
@@ -216,6 +216,46 @@ impl Entities {
             }
             self.free.push(*slot);
         }
+    }
+}
+
+/// Network ids, for systems: how an event names an entity to clients, and which entity a client's event names.
+///
+/// ```
+/// use tickwire_server::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Hit { entity: u32 }
+/// # impl GameEvent for Hit { const NAME: &'static str = "hit"; }
+/// # #[derive(Component)]
+/// # struct Wounded;
+///
+/// fn tell(hit: Query<Entity, Added<Wounded>>, ids: Res<NetworkIds>, mut outbox: ResMut<Outbox>) {
+///     for id in hit.iter().filter_map(|entity| ids.id(entity)) {
+///         outbox.broadcast(&Hit { entity: id.0 });
+///     }
+/// }
+/// # let _ = Game::new("hits").event::<Hit>().add_systems(tell);
+/// ```
+#[derive(Resource, Debug, Default)]
+pub struct NetworkIds(Entities);
+
+impl NetworkIds {
+    /// The id of an entity; `None` when it is not replicated, and in the tick in which it came to be.
+    #[must_use]
+    pub fn id(&self, entity: Entity) -> Option<NetworkId> {
+        self.0.id_of(entity)
+    }
+
+    /// The entity with that id, as of the last tick: it may be gone since.
+    #[must_use]
+    pub fn entity(&self, id: NetworkId) -> Option<Entity> {
+        self.0.entity_of(id)
+    }
+
+    /// Changes places with what replication has: systems read it, and replication needs it between them.
+    pub(super) fn swap(&mut self, entities: &mut Entities) {
+        core::mem::swap(&mut self.0, entities);
     }
 }
 

@@ -36,6 +36,7 @@ mod viewer;
 mod weight;
 
 pub use encode::PlayerHeader;
+pub use entities::NetworkIds;
 pub use markers::{
     AlwaysRelevant, Owner, Priority, Replicated, Team, View, ViewCentre, ViewShape, VisibleTo,
 };
@@ -131,6 +132,7 @@ impl Replication {
     #[must_use]
     pub fn new(world: &mut World, registry: Registry, settings: Settings) -> Self {
         world.register_component::<Replicated>();
+        world.init_resource::<NetworkIds>();
         let (schema, sources) = registry.into_parts(world);
         let positions = settings.grid.as_ref().map(|grid| (grid.position)());
         let cell_units = settings.grid.as_ref().map_or(1.0, |grid| grid.cell_units);
@@ -332,6 +334,13 @@ impl Replication {
     #[must_use]
     pub fn entity_map(&self) -> &dyn EntityMap {
         &self.entities
+    }
+
+    /// Runs what reads [`NetworkIds`] out of the world; nothing else here may be called meanwhile.
+    pub(crate) fn lend_ids(&mut self, world: &mut World, run: impl FnOnce(&mut World)) {
+        world.resource_mut::<NetworkIds>().swap(&mut self.entities);
+        run(world);
+        world.resource_mut::<NetworkIds>().swap(&mut self.entities);
     }
 
     /// The groups a player sees and their states at this tick: what its replica holds after a snapshot that

@@ -84,7 +84,8 @@ impl Room {
 
     /// Runs the game's systems.
     fn step(&mut self) {
-        self.schedule.run(&mut self.world);
+        self.replication
+            .lend_ids(&mut self.world, |world| self.schedule.run(world));
         self.doors.clear(&mut self.world);
         self.world.clear_trackers();
     }

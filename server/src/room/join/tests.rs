@@ -4,6 +4,7 @@ use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use tickwire_protocol::{
     event::{self, GameEvent},
+    id::NetworkId,
     replicate::Replicate,
     session::{ClientEvent, ClientSession, ServerEvent},
     snapshot::Replica,
@@ -13,7 +14,7 @@ use tickwire_protocol::{
 use super::*;
 use crate::{
     game::{CurrentInput, FromPlayer, Game, Players, RoomName},
-    replication::Replicated,
+    replication::{NetworkIds, Replicated},
     threads::Alone,
 };
 
@@ -37,9 +38,18 @@ struct Diary {
     began_in: Option<RoomName>,
     left: Vec<(PlayerId, Option<Entity>, LeaveReason)>,
     waved: Vec<Option<Entity>>,
+    ids: Vec<Option<NetworkId>>,
 }
 
-fn note(mut waves: MessageReader<'_, '_, FromPlayer<Wave>>, mut diary: ResMut<'_, Diary>) {
+fn note(
+    mut waves: MessageReader<'_, '_, FromPlayer<Wave>>,
+    hulls: Query<'_, '_, Entity, With<Hull>>,
+    ids: Res<'_, NetworkIds>,
+    mut diary: ResMut<'_, Diary>,
+) {
+    diary.ids = hulls.iter().map(|hull| ids.id(hull)).collect();
+    let named = diary.ids.iter().flatten().filter_map(|&id| ids.entity(id));
+    assert!(named.eq(hulls.iter().filter(|&hull| ids.id(hull).is_some())));
     diary.waved.extend(waves.read().map(|wave| wave.entity));
 }
 
@@ -143,6 +153,16 @@ impl Table {
 fn a_game_knows_the_name_of_its_room_from_the_start() {
     let table = Table::new();
     assert_eq!(table.diary().began_in, Some(RoomName("den".into())));
+}
+
+#[test]
+fn systems_name_entities_as_clients_know_them() {
+    let mut table = Table::new();
+    assert_eq!(table.diary().ids, [None], "no tick has shown it yet");
+    table.tick();
+    let own = table.replica.applied().header.own_entity;
+    assert!(own.is_some());
+    assert_eq!(table.diary().ids, [own]);
 }
 
 #[test]
