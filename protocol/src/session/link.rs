@@ -306,7 +306,10 @@ fn transmit_paced(
     let end = out.len();
     pace.on_written(end - before);
     let waits = mux.wants_transmit(Class::Bulk);
-    if let Some(mark) = pace.poll_mark(waits, now) {
+    // What is more urgent may have filled the message: then the mark goes with the next one.
+    if budget.left(out) >= MARK_ROOM
+        && let Some(mark) = pace.poll_mark(waits, now)
+    {
         let mut payload = Vec::with_capacity(MARK_ROOM);
         Control::Mark(mark).encode(&mut payload);
         put_frame(out, FrameKind::Data, StreamId::CONTROL, &payload);
@@ -316,3 +319,47 @@ fn transmit_paced(
 
 /// The largest frame with a mark.
 const MARK_ROOM: usize = header_len(StreamId::CONTROL, 11) + 11;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::{StreamKind, StreamOptions};
+
+    const NOW: Micros = Micros(1_000_000);
+
+    /// A client's mux with bulk for many messages.
+    fn mux_with_bulk() -> Mux {
+        let mut mux = Mux::new(Side::Client);
+        let id = mux.open(StreamOptions::new(StreamKind::Bytes), NOW);
+        let stream = id.expect("the first stream");
+        let credit = [0x80, 0x80, 0x08];
+        let accepted = Frame {
+            kind: FrameKind::Accept,
+            more: false,
+            stream,
+            payload: &credit,
+        };
+        mux.handle_frame(accepted, NOW).expect("it was offered");
+        let record = vec![1; 100_000].into();
+        let _ = mux.write(stream, record, NOW).expect("it is open");
+        mux
+    }
+
+    #[test]
+    fn a_mark_goes_with_the_next_message_when_this_one_is_full() {
+        let (mut mux, mut pace) = (mux_with_bulk(), Pacing::default());
+        let mut transmit = |bytes, now| {
+            let (budget, mut out) = (Budget { start: 0, bytes }, Vec::new());
+            let marked = transmit_paced(&mut mux, &mut pace, budget, now, &mut out);
+            assert!(out.len() <= bytes, "{} bytes in {bytes}", out.len());
+            marked > 0
+        };
+        assert!(transmit(8000, NOW));
+        assert!(!transmit(2000, NOW), "a mark in each message");
+        let later = NOW + Micros::from_millis(3);
+        for bytes in 0..MARK_ROOM {
+            assert!(!transmit(bytes, later));
+        }
+        assert!(transmit(MARK_ROOM, later), "the mark that was put off");
+    }
+}
