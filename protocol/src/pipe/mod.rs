@@ -38,3 +38,6 @@ pub use hub::{Bell, Hub};
 pub use incoming::Incoming;
 pub use messages::MessageStream;
 pub use question::Reply;
+
+#[cfg(test)]
+mod tests;

@@ -347,8 +347,10 @@ impl State {
 
     /// Ends it. What came before the connection was lost may still be read.
     pub(super) fn fail(&mut self, error: StreamError) {
-        if error != StreamError::Lost {
+        if error != StreamError::Lost && !self.inbound.chunks.is_empty() {
             self.inbound.drop_all();
+            // The end would say that all had been read.
+            self.inbound.has_ended = false;
         }
         self.fault.get_or_insert(error);
         self.outbound.clear();

@@ -1,0 +1,106 @@
+//! Programs at both ends of a connection, over muxes that a test lets talk turn by turn.
+
+use std::{io, sync::Arc};
+
+use super::*;
+use crate::{
+    coding::Reader,
+    frame::Frame,
+    mux::{Mux, Side, StreamEvent},
+    stream::{Class, StreamKind, StreamOptions},
+    time::Micros,
+};
+
+const NOW: Micros = Micros(0);
+
+/// Both ends; the client's is the first.
+struct Pair {
+    muxes: [Mux; 2],
+    exchanges: [Exchange; 2],
+    incoming: [Vec<Incoming>; 2],
+}
+
+impl Pair {
+    fn new() -> Self {
+        let pair = Self {
+            muxes: [Mux::new(Side::Client), Mux::new(Side::Server)],
+            exchanges: [Exchange::default(), Exchange::default()],
+            incoming: [vec![], vec![]],
+        };
+        for exchange in &pair.exchanges {
+            exchange.attend(Arc::new(|| {}));
+        }
+        pair
+    }
+
+    /// Does at one end what events and tasks ask for.
+    fn hear(&mut self, end: usize) {
+        let (mux, exchange) = (&mut self.muxes[end], &mut self.exchanges[end]);
+        while let Some(event) = mux.poll_event() {
+            match event {
+                StreamEvent::Opened(offer) => self.incoming[end].push(exchange.offer(offer)),
+                event => {
+                    exchange.handle_event(&event, mux, NOW);
+                }
+            }
+        }
+        exchange.service(mux, NOW);
+    }
+
+    /// One message from one end to the other, which does not look at its events yet.
+    fn deliver(&mut self, from: usize) -> bool {
+        let mux = &mut self.muxes[from];
+        let mut message = core::mem::take(mux.urgent());
+        mux.on_urgent_sent();
+        mux.transmit(Class::Bulk, 60_000, NOW, &mut message);
+        let mut reader = Reader::new(&message);
+        while !reader.is_empty() {
+            let frame = Frame::decode(&mut reader).unwrap();
+            self.muxes[1 - from].handle_frame(frame, NOW).unwrap();
+        }
+        !message.is_empty()
+    }
+
+    /// Until nothing moves.
+    fn settle(&mut self) {
+        loop {
+            self.hear(0);
+            self.hear(1);
+            if !(self.deliver(0) | self.deliver(1)) {
+                return;
+            }
+        }
+    }
+
+    /// A stream of bytes that the client has opened and the server accepted.
+    fn bytes(&mut self) -> (ByteStream, ByteStream) {
+        let ours = self.exchanges[0]
+            .hub()
+            .open(StreamOptions::new(StreamKind::Bytes));
+        self.settle();
+        let theirs = self.incoming[1].pop().unwrap().accept();
+        self.settle();
+        (ours, theirs)
+    }
+}
+
+fn code_of(error: &io::Error) -> Option<u32> {
+    match StreamError::of(error) {
+        Some(StreamError::Reset { code, .. } | StreamError::Refused { code, .. }) => Some(*code),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_reset_behind_an_end_that_was_not_reached_is_no_end() {
+    let mut pair = Pair::new();
+    let (mut ours, mut theirs) = pair.bytes();
+    theirs.try_write(&[1; 5000]).unwrap();
+    theirs.end().unwrap();
+    pair.settle();
+    assert_eq!(ours.try_read(&mut [0; 10]).unwrap(), 10);
+    theirs.reset(300, "it was changed meanwhile");
+    pair.settle();
+    let error = ours.try_read(&mut [0; 10]).unwrap_err();
+    assert_eq!(code_of(&error), Some(300));
+}
