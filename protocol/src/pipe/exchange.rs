@@ -181,7 +181,9 @@ fn bring(state: &mut State, id: StreamId, mux: &mut Mux) {
             Ok(Lent::Nothing) | Err(_) => break,
         }
     }
-    if state.inbound.let_go {
+    // Of a stream that was given up the mux is yet to hear. What came before is dropped, and a reader must
+    // not take this for its continuation.
+    if state.inbound.let_go || state.fault.is_some() {
         state.inbound.drop_all();
     }
     state.wake_reader();

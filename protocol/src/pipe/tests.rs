@@ -104,3 +104,20 @@ fn a_reset_behind_an_end_that_was_not_reached_is_no_end() {
     let error = ours.try_read(&mut [0; 10]).unwrap_err();
     assert_eq!(code_of(&error), Some(300));
 }
+
+#[test]
+fn what_comes_while_the_other_half_gives_up_is_not_read() {
+    let mut pair = Pair::new();
+    let (mut ours, theirs) = pair.bytes();
+    ours.try_write(&[1; 5000]).unwrap();
+    pair.settle();
+    ours.try_write(&[2; 5000]).unwrap();
+    pair.hear(0);
+    pair.deliver(0);
+    let (mut reader, writer) = theirs.into_split();
+    assert_eq!(reader.try_read(&mut [0; 10]).unwrap(), 10);
+    writer.reset(300, "the other task gives up");
+    pair.hear(1);
+    let error = reader.try_read(&mut [0; 10]).unwrap_err();
+    assert_eq!(StreamError::of(&error), Some(&StreamError::GivenUp));
+}
