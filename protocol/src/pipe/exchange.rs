@@ -212,16 +212,22 @@ fn serve(state: &mut State, mux: &mut Mux, now: Micros) {
     }
     // From here on a stream that is gone is gone by the peer's doing, and an event that says why is on
     // its way.
-    if state.inbound.taken_cost > 0 {
-        let cost = core::mem::take(&mut state.inbound.taken_cost);
+    let (inbound, outbound) = (&mut state.inbound, &state.outbound);
+    let is_over = matches!(outbound.end, End::Done);
+    let is_unread = !inbound.has_ended || inbound.was_dropped;
+    if inbound.let_go && outbound.let_go && is_over && is_unread {
+        let _ = mux.reset(id, REFUSE_CODE_LET_GO, "nobody reads this any more");
+        return state.fail(StreamError::GivenUp);
+    }
+    // Who writes and waits until all is taken must not hear that it was. Our reset waits for the end of our
+    // own half, and so does this, unless that half brings the peer an answer: it may read that only when it
+    // has heard.
+    let keeps_back = inbound.was_dropped && (is_over || !outbound.was_written);
+    let cost = inbound.tell_taken(keeps_back);
+    if cost > 0 {
         let _ = mux.confirm(id, cost, now);
     }
     send(state, id, mux, now);
-    let is_over = matches!(state.outbound.end, End::Done);
-    if state.inbound.let_go && state.outbound.let_go && is_over && !state.inbound.has_ended {
-        let _ = mux.reset(id, REFUSE_CODE_LET_GO, "nobody reads this any more");
-        state.fail(StreamError::GivenUp);
-    }
 }
 
 /// Opens or accepts the stream, if the task wants that.

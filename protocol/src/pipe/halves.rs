@@ -9,13 +9,13 @@ use std::{io, sync::Arc};
 use bytes::Bytes;
 
 use super::{StreamError, incoming::or_would_block, state::Pipe};
-use crate::{id::StreamId, limits::PIPE_UNSENT_BYTES_MIN, mux::REFUSE_CODE_LET_GO};
+use crate::{id::StreamId, limits::PIPE_UNSENT_BYTES_MIN};
 
 /// A stream of bytes, both ways.
 ///
 /// Dropped, it ends our direction behind what was written, as a TCP socket does, and resets the stream
-/// once that was taken if the peer still writes. A task that panics resets it at once, so that nobody
-/// takes half a file for a whole one.
+/// once that was taken if the peer still writes, or has written what was never read. A task that panics
+/// with it, or with one of its halves, resets it at once, so that nobody takes half a file for a whole one.
 #[derive(Debug)]
 pub struct ByteStream {
     read: ReadHalf,
@@ -196,6 +196,10 @@ impl WriteHalf {
 
     /// Ends this direction, and waits until the other end's program has taken everything.
     ///
+    /// A program that lets its reader go before is no success: the stream is reset with
+    /// [`REFUSE_CODE_LET_GO`](crate::mux::REFUSE_CODE_LET_GO) once it has let its writer go too. One that
+    /// has written something by then has answered, and this waits no longer: what it took, the answer says.
+    ///
     /// # Errors
     /// [`StreamError`].
     pub async fn finished(&mut self) -> io::Result<()> {
@@ -219,16 +223,14 @@ impl WriteHalf {
 
 impl Drop for ReadHalf {
     fn drop(&mut self) {
+        self.pipe.give_up_if_panicking();
         self.pipe.let_reader_go();
     }
 }
 
 impl Drop for WriteHalf {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.pipe
-                .give_up(REFUSE_CODE_LET_GO, "the stream's task failed");
-        }
+        self.pipe.give_up_if_panicking();
         self.pipe.let_writer_go();
     }
 }

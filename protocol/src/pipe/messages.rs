@@ -63,7 +63,8 @@ impl<T> MessageStream<T> {
         self.write.end()
     }
 
-    /// Ends this direction, and waits until the other end's program has taken everything.
+    /// Ends this direction, and waits until the other end's program has taken everything, as
+    /// [`WriteHalf::finished`] does.
     ///
     /// # Errors
     /// [`StreamError`].

@@ -37,6 +37,8 @@ pub(super) struct Inbound {
     pub(super) has_ended: bool,
     /// Nobody reads any more: what comes is dropped.
     pub(super) let_go: bool,
+    /// Something was dropped unread.
+    pub(super) was_dropped: bool,
 }
 
 /// From the task to the peer.
@@ -48,6 +50,8 @@ pub(super) struct Outbound {
     tail: BytesMut,
     bytes: usize,
     depth: Depth,
+    /// Something was written, ever.
+    pub(super) was_written: bool,
     pub(super) end: End,
     pub(super) let_go: bool,
 }
@@ -108,7 +112,15 @@ impl Inbound {
     }
 
     pub(super) fn drop_all(&mut self) {
-        while self.take().is_some() {}
+        while let Some(chunk) = self.take() {
+            self.was_dropped |= !chunk.bytes.is_empty();
+        }
+    }
+
+    /// What the mux is to hear of. A byte may be kept back: then the mux does not confirm the peer's end.
+    pub(super) fn tell_taken(&mut self, keeps_back: bool) -> u64 {
+        let kept = self.taken_cost.min(u64::from(keeps_back));
+        core::mem::replace(&mut self.taken_cost, kept) - kept
     }
 
     pub(super) fn is_worth_telling(&self) -> bool {
@@ -128,6 +140,7 @@ impl Outbound {
                 is_wanted: false,
                 half_emptied: None,
             },
+            was_written: false,
             end: End::Open,
             let_go: false,
         }
@@ -170,6 +183,7 @@ impl Outbound {
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.was_written = true;
         self.bytes += bytes.len();
         if self.tail.is_empty() && bytes.len() >= PIPE_WRITE_BYTES_MAX / 2 {
             self.push_record(Bytes::copy_from_slice(bytes));
@@ -183,6 +197,7 @@ impl Outbound {
 
     pub(super) fn push(&mut self, record: Bytes) {
         self.gather();
+        self.was_written = true;
         self.bytes += record.len();
         self.push_record(record);
         while self.is_live() && self.bytes > PIPE_UNSENT_BYTES_MIN && self.records.len() > 1 {

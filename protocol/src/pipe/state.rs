@@ -26,7 +26,7 @@ use super::{
 use crate::{
     id::StreamId,
     limits::{PIPE_WRITE_BYTES_MAX, PIPES_UNSENT_BYTES_MAX},
-    mux::Chunk,
+    mux::{Chunk, REFUSE_CODE_LET_GO},
     stream::{Offer, StreamKind, StreamOptions},
     time::Micros,
 };
@@ -147,6 +147,13 @@ impl Pipe {
                 state.fail(StreamError::GivenUp);
             }
         });
+    }
+
+    /// Gives the stream up for a task that fails while it holds it.
+    pub(super) fn give_up_if_panicking(self: &Arc<Self>) {
+        if std::thread::panicking() {
+            self.give_up(REFUSE_CODE_LET_GO, "the stream's task failed");
+        }
     }
 
     pub(super) fn id(&self) -> Option<StreamId> {

@@ -1,12 +1,17 @@
 //! Programs at both ends of a connection, over muxes that a test lets talk turn by turn.
 
+use core::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 use std::{io, sync::Arc};
 
 use super::*;
 use crate::{
     coding::Reader,
     frame::Frame,
-    mux::{Mux, Side, StreamEvent},
+    mux::{Mux, REFUSE_CODE_LET_GO, Side, StreamEvent},
     stream::{Class, StreamKind, StreamOptions},
     time::Micros,
 };
@@ -84,6 +89,14 @@ impl Pair {
     }
 }
 
+/// What a future says without waiting.
+fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
 fn code_of(error: &io::Error) -> Option<u32> {
     match StreamError::of(error) {
         Some(StreamError::Reset { code, .. } | StreamError::Refused { code, .. }) => Some(*code),
@@ -119,5 +132,99 @@ fn what_comes_while_the_other_half_gives_up_is_not_read() {
     writer.reset(300, "the other task gives up");
     pair.hear(1);
     let error = reader.try_read(&mut [0; 10]).unwrap_err();
+    assert_eq!(StreamError::of(&error), Some(&StreamError::GivenUp));
+}
+
+/// Writes `bytes` and ends, and says what `finished` says when nothing moves any more.
+fn upload(pair: &mut Pair, stream: &mut ByteStream, mut bytes: usize) -> Option<io::Result<()>> {
+    while bytes > 0 {
+        let piece = vec![1; bytes.min(5000)];
+        match stream.try_write(&piece) {
+            Ok(written) => bytes -= written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => pair.settle(),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    let _ = now(stream.finished());
+    pair.settle();
+    now(stream.finished())
+}
+
+fn is_let_go(finished: Option<io::Result<()>>) -> bool {
+    finished.is_some_and(|result| code_of(&result.unwrap_err()) == Some(REFUSE_CODE_LET_GO))
+}
+
+#[test]
+fn what_was_let_go_unread_never_counts_as_taken() {
+    for bytes in [100, 100_000] {
+        let mut pair = Pair::new();
+        let (mut ours, theirs) = pair.bytes();
+        drop(theirs);
+        assert!(is_let_go(upload(&mut pair, &mut ours, bytes)), "{bytes}");
+
+        let (mut ours, mut theirs) = pair.bytes();
+        assert!(upload(&mut pair, &mut ours, bytes).is_none());
+        assert_eq!(theirs.try_read(&mut [0; 10]).unwrap(), 10);
+        drop(theirs);
+        pair.settle();
+        assert!(is_let_go(now(ours.finished())), "{bytes}");
+
+        let mut early = pair.exchanges[0]
+            .hub()
+            .open(StreamOptions::new(StreamKind::Bytes));
+        assert!(upload(&mut pair, &mut early, bytes).is_none());
+        drop(pair.incoming[1].pop().unwrap().accept());
+        pair.settle();
+        assert!(is_let_go(now(early.finished())), "{bytes}");
+        drop((ours, early));
+        pair.settle();
+        assert!(pair.muxes.iter().all(Mux::is_empty));
+        assert!(pair.exchanges.iter().all(Exchange::is_empty));
+    }
+}
+
+#[test]
+fn a_reader_that_is_let_go_alone_stops_no_upload() {
+    let mut pair = Pair::new();
+    let (mut ours, theirs) = pair.bytes();
+    let (reader, mut writer) = theirs.into_split();
+    drop(reader);
+    // More than any window: what is dropped gives its credit back.
+    assert!(upload(&mut pair, &mut ours, 5_000_000).is_none());
+    writer.try_write(b"too large").unwrap();
+    pair.settle();
+    assert!(now(ours.finished()).unwrap().is_ok(), "it was answered");
+    drop(writer);
+    pair.settle();
+    let mut answer = [0; 20];
+    assert_eq!(ours.try_read(&mut answer).unwrap(), 9);
+    assert_eq!(ours.try_read(&mut answer).unwrap(), 0);
+    drop(ours);
+    pair.settle();
+    assert!(pair.muxes.iter().all(Mux::is_empty));
+
+    let (mut ours, theirs) = pair.bytes();
+    let (reader, writer) = theirs.into_split();
+    drop(reader);
+    assert!(upload(&mut pair, &mut ours, 100_000).is_none());
+    drop(writer);
+    pair.settle();
+    assert!(is_let_go(now(ours.finished())));
+}
+
+#[test]
+fn a_task_that_fails_with_the_reading_half_resets_the_stream() {
+    let mut pair = Pair::new();
+    let (mut ours, theirs) = pair.bytes();
+    let (mut reader, mut writer) = theirs.into_split();
+    assert!(upload(&mut pair, &mut ours, 1000).is_none());
+    let task = std::thread::spawn(move || {
+        let read = reader.try_read(&mut [0; 2000]).unwrap();
+        assert_eq!(read, 2000, "planned");
+    });
+    assert!(task.join().is_err());
+    pair.settle();
+    assert!(is_let_go(now(ours.finished())));
+    let error = writer.end().unwrap_err();
     assert_eq!(StreamError::of(&error), Some(&StreamError::GivenUp));
 }
