@@ -235,10 +235,10 @@ impl Pipe {
         waker: Option<&Waker>,
     ) -> Poll<Result<(), StreamError>> {
         self.with(|state| {
+            state.check_unless_done()?;
             if state.outbound.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            state.fault.clone().map_or(Ok(()), Err)?;
             state.writer = kept(state.writer.take(), waker);
             Poll::Pending
         })
@@ -247,12 +247,11 @@ impl Pipe {
     /// Ends the task's direction behind what was written.
     pub(super) fn end(self: &Arc<Self>) -> Result<(), StreamError> {
         self.with(|state| {
-            if state.outbound.end != End::Open {
-                return Ok(());
+            state.check_unless_done()?;
+            if state.outbound.end == End::Open {
+                state.outbound.end = End::Ending;
+                state.wants_service = true;
             }
-            state.fault.clone().map_or(Ok(()), Err)?;
-            state.outbound.end = End::Ending;
-            state.wants_service = true;
             Ok(())
         })
     }
@@ -260,10 +259,10 @@ impl Pipe {
     /// Whether the peer's program has taken all that was written.
     pub(super) fn poll_consumed(self: &Arc<Self>, waker: &Waker) -> Poll<Result<(), StreamError>> {
         self.with(|state| {
+            state.check_unless_done()?;
             if state.outbound.end == End::Done {
                 return Poll::Ready(Ok(()));
             }
-            state.fault.clone().map_or(Ok(()), Err)?;
             state.writer = kept(state.writer.take(), Some(waker));
             Poll::Pending
         })
@@ -377,6 +376,14 @@ impl State {
     pub(super) fn wake_writer_if_room(&mut self, now: Micros) {
         if self.outbound.is_half_empty(now) {
             self.wake_writer();
+        }
+    }
+
+    /// The fault, unless the peer had taken all that this end wrote before.
+    fn check_unless_done(&self) -> Result<(), StreamError> {
+        match &self.fault {
+            Some(error) if self.outbound.end != End::Done => Err(error.clone()),
+            _ => Ok(()),
         }
     }
 

@@ -228,3 +228,49 @@ fn a_task_that_fails_with_the_reading_half_resets_the_stream() {
     let error = writer.end().unwrap_err();
     assert_eq!(StreamError::of(&error), Some(&StreamError::GivenUp));
 }
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_stream_that_was_reset_neither_flushes_nor_ends() {
+    use futures_sink::Sink;
+    use tokio::io::AsyncWrite;
+
+    let mut context = Context::from_waker(Waker::noop());
+    let mut pair = Pair::new();
+    for is_ended in [false, true] {
+        let (mut ours, theirs) = pair.bytes();
+        ours.try_write(&[1; 1000]).unwrap();
+        if is_ended {
+            ours.end().unwrap();
+        }
+        theirs.reset(300, "no");
+        pair.settle();
+        let flushed = pin!(&mut ours).poll_flush(&mut context);
+        assert!(matches!(flushed, Poll::Ready(Err(error)) if code_of(&error) == Some(300)));
+        let ended = pin!(&mut ours).poll_shutdown(&mut context);
+        assert!(matches!(ended, Poll::Ready(Err(error)) if code_of(&error) == Some(300)));
+    }
+
+    let mut ours = pair.exchanges[0]
+        .hub()
+        .open_messages::<u32>(StreamOptions::new(StreamKind::Messages));
+    pin!(&mut ours).start_send(7).unwrap();
+    pair.settle();
+    pair.incoming[1].pop().unwrap().refuse(404, "no");
+    pair.settle();
+    let flushed = Sink::<u32>::poll_flush(pin!(&mut ours), &mut context);
+    assert!(matches!(flushed, Poll::Ready(Err(error)) if code_of(&error) == Some(404)));
+    let closed = Sink::<u32>::poll_close(pin!(&mut ours), &mut context);
+    assert!(matches!(closed, Poll::Ready(Err(error)) if code_of(&error) == Some(404)));
+
+    let (mut ours, mut theirs) = pair.bytes();
+    assert!(upload(&mut pair, &mut ours, 1000).is_none());
+    assert_eq!(theirs.try_read(&mut [0; 2000]).unwrap(), 1000);
+    pair.settle();
+    theirs.reset(300, "no");
+    pair.settle();
+    assert!(matches!(
+        pin!(&mut ours).poll_shutdown(&mut context),
+        Poll::Ready(Ok(()))
+    ));
+}
