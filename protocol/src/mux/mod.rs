@@ -346,6 +346,11 @@ impl Mux {
         event
     }
 
+    /// Whether [`poll_event`](Self::poll_event) has anything.
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Bytes of a stream that wait for credit or the socket. `None` when it is gone.
     #[must_use]
     pub fn unsent_bytes(&self, id: StreamId) -> Option<usize> {

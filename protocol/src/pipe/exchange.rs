@@ -24,11 +24,13 @@ use crate::{
 ///
 /// The owner's part of the contract: [`attend`](Self::attend) with a bell before anything else, then
 /// [`service`](Self::service) whenever the bell has rung and after every [`handle_event`](Self::handle_event),
-/// until [`rest`](Self::rest) says that nothing waits.
+/// when all events that were taken from the mux are handed in, until [`rest`](Self::rest) says that nothing waits.
 #[derive(Debug, Default)]
 pub struct Exchange {
     hub: Arc<Hub>,
     pipes: BTreeMap<StreamId, Arc<Pipe>>,
+    /// Streams that are over, of which events may still wait.
+    over: Vec<StreamId>,
     /// An emptied list, kept for its memory.
     spare: Vec<Arc<Pipe>>,
 }
@@ -106,7 +108,7 @@ impl Exchange {
             is_over(state, id, mux)
         });
         if is_over {
-            self.pipes.remove(&id);
+            self.over.push(id);
         }
         true
     }
@@ -128,17 +130,21 @@ impl Exchange {
                 let is_over = state.id.is_some_and(|id| is_over(state, id, mux));
                 (state.id, is_over)
             });
-            match id {
-                Some(id) if is_over => {
-                    self.pipes.remove(&id);
-                }
-                Some(id) if before.is_none() => {
-                    self.pipes.insert(id, pipe);
-                }
-                _ => {}
+            let Some(id) = id else { continue };
+            if before.is_none() {
+                self.pipes.insert(id, pipe);
+            }
+            if is_over {
+                self.over.push(id);
             }
         }
         self.spare = waiting;
+        // Before, an event of theirs would look like one of a stream that is no pipe's.
+        if !mux.has_event() {
+            for id in self.over.drain(..) {
+                self.pipes.remove(&id);
+            }
+        }
     }
 
     /// Lets the owner rest until the bell rings; false when somebody waits already.

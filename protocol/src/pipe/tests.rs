@@ -44,9 +44,10 @@ impl Pair {
         while let Some(event) = mux.poll_event() {
             match event {
                 StreamEvent::Opened(offer) => self.incoming[end].push(exchange.offer(offer)),
-                event => {
-                    exchange.handle_event(&event, mux, NOW);
-                }
+                event => assert!(
+                    exchange.handle_event(&event, mux, NOW),
+                    "{event:?} is of a pipe"
+                ),
             }
         }
         exchange.service(mux, NOW);
@@ -273,4 +274,36 @@ fn a_stream_that_was_reset_neither_flushes_nor_ends() {
         pin!(&mut ours).poll_shutdown(&mut context),
         Poll::Ready(Ok(()))
     ));
+}
+
+#[test]
+fn the_last_events_of_a_stream_are_of_a_pipe_still() {
+    let mut pair = Pair::new();
+    let hub = pair.exchanges[0].hub().clone();
+    let mut asked = pin!(hub.ask::<_, u32>("double", &7));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(asked.as_mut().poll(&mut context).is_pending());
+    pair.settle();
+    let incoming = pair.incoming[1].pop().unwrap();
+    let mut asking = pin!(incoming.question::<u32>());
+    assert!(asking.as_mut().poll(&mut context).is_pending());
+    pair.settle();
+    let Poll::Ready(Ok((question, reply))) = asking.poll(&mut context) else {
+        panic!("no question");
+    };
+    reply.send(&(2 * question)).unwrap();
+    pair.settle();
+    assert!(matches!(asked.poll(&mut context), Poll::Ready(Ok(14))));
+    pair.settle();
+
+    // Given up while something of it waits to be heard.
+    let (mut ours, theirs) = pair.bytes();
+    ours.try_write(&[1; 1000]).unwrap();
+    pair.hear(0);
+    pair.deliver(0);
+    ours.end().unwrap();
+    theirs.reset(300, "no");
+    pair.exchanges[1].service(&mut pair.muxes[1], NOW);
+    pair.settle();
+    assert!(pair.exchanges.iter().all(Exchange::is_empty));
 }
