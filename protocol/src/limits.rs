@@ -196,6 +196,11 @@ pub const STREAMS_UNSENT_BYTES_MAX: usize = 1024 * 1024;
 /// faster links it follows the rate.
 pub const KERNEL_UNSENT_BYTES: u32 = 16 * 1024;
 
+/// Cost of records that tasks are putting together and for which the peer has credit again, in all streams of a
+/// connection: a record may be longer than its stream's window. Beyond it only one stream at a time gets credit
+/// before its record is whole. A piece of [`CHUNK_BYTES_MAX`] for each stream that an end can have open.
+pub const PARTIAL_RECORDS_BYTES_MAX: usize = STREAMS_OPEN_MAX * CHUNK_BYTES_MAX;
+
 /// Bytes of one stream that wait between a program's task and the connection: beyond it the task's
 /// writes wait. A live stream drops its oldest record instead.
 pub const PIPE_UNSENT_BYTES_MIN: usize = 64 * 1024;

@@ -309,6 +309,12 @@ impl Mux {
         Ok(())
     }
 
+    /// Whether the peer will soon have to stop for want of credit on a stream.
+    pub(crate) fn is_short(&self, id: StreamId) -> bool {
+        let state = self.streams.get(&id);
+        state.is_some_and(|state| state.receive.is_short())
+    }
+
     /// Whether a stream is known, answered or not.
     #[must_use]
     pub fn contains(&self, id: StreamId) -> bool {

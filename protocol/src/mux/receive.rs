@@ -163,6 +163,11 @@ impl ReceiveHalf {
         self.end != End::Open && self.chunks.is_empty()
     }
 
+    /// Whether the peer has less than half of the window left, and may have more to send.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_open() && (self.limit - self.received) * 2 < self.window
+    }
+
     pub(super) const fn lent(&self) -> u64 {
         self.lent
     }

@@ -3,7 +3,10 @@
 //! In: events of the mux, and the list of pipes whose tasks have done something. Out: calls of the mux,
 //! and bytes and wake-ups for the tasks.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     Bell, Hub, Incoming, StreamError,
@@ -13,7 +16,7 @@ use super::{
 use crate::{
     error::ApiMisuse,
     id::StreamId,
-    limits::LIVE_AGE_MICROS_MAX,
+    limits::{LIVE_AGE_MICROS_MAX, PARTIAL_RECORDS_BYTES_MAX},
     mux::{Lent, Mux, REFUSE_CODE_LET_GO, StreamEvent, Write},
     stream::{Offer, StreamKind},
     time::Micros,
@@ -31,6 +34,10 @@ pub struct Exchange {
     pipes: BTreeMap<StreamId, Arc<Pipe>>,
     /// Streams that are over, of which events may still wait.
     over: Vec<StreamId>,
+    /// Streams whose record under way is longer than their window, and which wait for credit beyond it.
+    starving: VecDeque<StreamId>,
+    /// The one of them that has it though others have had their share of it.
+    favoured: Option<StreamId>,
     /// An emptied list, kept for its memory.
     spare: Vec<Arc<Pipe>>,
 }
@@ -125,10 +132,12 @@ impl Exchange {
         self.hub.take_waiting(&mut waiting);
         for pipe in waiting.drain(..) {
             let before = pipe.id();
-            let (id, is_over) = pipe.serve(|state| {
+            let (id, is_over, is_starving) = pipe.serve(|state| {
                 serve(state, mux, now);
                 let is_over = state.id.is_some_and(|id| is_over(state, id, mux));
-                (state.id, is_over)
+                let is_partial = state.inbound.partial_cost() > 0;
+                let is_starving = is_partial && state.id.is_some_and(|id| mux.is_short(id));
+                (state.id, is_over, is_starving)
             });
             let Some(id) = id else { continue };
             if before.is_none() {
@@ -137,6 +146,17 @@ impl Exchange {
             if is_over {
                 self.over.push(id);
             }
+            if is_starving {
+                let has_turn = self.starving.is_empty() || self.favoured == Some(id);
+                if !(has_turn && self.feed(id, mux, now)) && !self.starving.contains(&id) {
+                    self.starving.push_back(id);
+                }
+            }
+        }
+        while let Some(&id) = self.starving.front()
+            && self.feed(id, mux, now)
+        {
+            self.starving.pop_front();
         }
         self.spare = waiting;
         // Before, an event of theirs would look like one of a stream that is no pipe's.
@@ -145,6 +165,30 @@ impl Exchange {
                 self.pipes.remove(&id);
             }
         }
+    }
+
+    /// Gives the peer credit for a record that is longer than its stream's window. False if others hold too much
+    /// of theirs: the stream has to wait.
+    fn feed(&mut self, id: StreamId, mux: &mut Mux, now: Micros) -> bool {
+        let Some(pipe) = self.pipes.get(&id) else {
+            return true;
+        };
+        let room = PARTIAL_RECORDS_BYTES_MAX.saturating_sub(self.hub.granted_bytes());
+        if let Some(cost) = pipe.grant(room, true) {
+            let _ = mux.confirm(id, cost, now);
+            return true;
+        }
+        // Nobody could finish a record if all had got a part of one.
+        let favoured = self.favoured.filter(|favoured| *favoured != id);
+        let favoured = favoured.and_then(|favoured| self.pipes.get(&favoured));
+        if favoured.is_some_and(|other| other.has_grant()) {
+            return false;
+        }
+        self.favoured = Some(id);
+        if let Some(cost) = pipe.grant(room, false) {
+            let _ = mux.confirm(id, cost, now);
+        }
+        true
     }
 
     /// Lets the owner rest until the bell rings; false when somebody waits already.

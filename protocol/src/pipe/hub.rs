@@ -29,6 +29,8 @@ pub struct Hub {
     desk: Mutex<Desk>,
     /// Bytes that wait in all pipes together.
     pub(super) unsent: AtomicUsize,
+    /// Cost of what tasks have of records under way, and the peer has credit for again.
+    pub(super) granted: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -157,6 +159,10 @@ impl Hub {
 
     pub(super) fn unsent_bytes(&self) -> usize {
         self.unsent.load(Relaxed)
+    }
+
+    pub(super) fn granted_bytes(&self) -> usize {
+        self.granted.load(Relaxed)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -27,7 +27,7 @@ pub struct MessageStream<T> {
     pub(super) read: ReadHalf,
     pub(super) write: WriteHalf,
     /// A record whose end has not come yet.
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     of: PhantomData<fn(T) -> T>,
 }
 
@@ -89,9 +89,10 @@ impl<T> MessageStream<T> {
 
     fn poll_record(&mut self, waker: Option<&Waker>) -> Poll<Result<Option<Bytes>, StreamError>> {
         loop {
-            let Poll::Ready(chunk) = self.read.pipe.chunk(waker)? else {
+            let Poll::Ready(chunk) = self.read.pipe.piece(waker) else {
                 return Poll::Pending;
             };
+            let chunk = chunk.inspect_err(|_| self.partial = Vec::new())?;
             let Some(chunk) = chunk else {
                 return Poll::Ready(if self.partial.is_empty() {
                     Ok(None)

@@ -34,6 +34,11 @@ pub(super) struct Inbound {
     pub(super) taken_cost: u64,
     /// What of the first chunk the task has taken already.
     begun_bytes: u64,
+    /// Cost of the pieces of a record under way that the task has taken, and the mux does not know of: the peer
+    /// gets its credit back when the record is whole.
+    partial_cost: u64,
+    /// The same of those that the mux was told of, because the record is longer than the window.
+    granted_cost: u64,
     pub(super) has_ended: bool,
     /// Nobody reads any more: what comes is dropped.
     pub(super) let_go: bool,
@@ -111,10 +116,46 @@ impl Inbound {
         Some(chunk)
     }
 
-    pub(super) fn drop_all(&mut self) {
-        while let Some(chunk) = self.take() {
-            self.was_dropped |= !chunk.bytes.is_empty();
+    /// Takes the next piece of a record.
+    pub(super) fn take_piece(&mut self) -> Option<Chunk> {
+        let before = self.taken_cost;
+        let chunk = self.take()?;
+        self.partial_cost += core::mem::replace(&mut self.taken_cost, before) - before;
+        if chunk.ends_record {
+            self.finish_record();
         }
+        Some(chunk)
+    }
+
+    fn finish_record(&mut self) {
+        self.taken_cost += core::mem::take(&mut self.partial_cost);
+        self.granted_cost = 0;
+    }
+
+    pub(super) const fn partial_cost(&self) -> u64 {
+        self.partial_cost
+    }
+
+    pub(super) const fn granted_cost(&self) -> u64 {
+        self.granted_cost
+    }
+
+    /// Lets the mux know of a record under way, and says what that costs.
+    pub(super) const fn grant(&mut self) -> u64 {
+        let cost = core::mem::replace(&mut self.partial_cost, 0);
+        self.granted_cost += cost;
+        cost
+    }
+
+    /// Drops what waits and what of a record is taken. Says whether there was anything.
+    pub(super) fn drop_all(&mut self) -> bool {
+        let mut is_any = self.partial_cost + self.granted_cost > 0;
+        while let Some(chunk) = self.take() {
+            is_any |= !chunk.bytes.is_empty();
+        }
+        self.finish_record();
+        self.was_dropped |= is_any;
+        is_any
     }
 
     /// What the mux is to hear of. A byte may be kept back: then the mux does not confirm the peer's end.
@@ -124,7 +165,9 @@ impl Inbound {
     }
 
     pub(super) fn is_worth_telling(&self) -> bool {
-        self.taken_cost > 0 && (self.chunks.is_empty() || self.taken_cost >= TAKEN_UNTOLD_BYTES)
+        let is_empty = self.chunks.is_empty();
+        self.taken_cost >= TAKEN_UNTOLD_BYTES
+            || (is_empty && self.taken_cost + self.partial_cost > 0)
     }
 }
 

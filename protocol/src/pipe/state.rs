@@ -11,7 +11,7 @@
 
 use core::{
     fmt,
-    sync::atomic::Ordering::Relaxed,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Poll, Waker},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,9 +95,9 @@ impl Pipe {
     /// Does something as the task; what that leaves to do, the owner hears of.
     pub(super) fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let unsent = state.outbound.bytes();
+        let before = state.held_bytes();
         let result = act(&mut state);
-        self.count(unsent, state.outbound.bytes());
+        self.count(before, state.held_bytes());
         let calls = state.wants_service && !state.is_waiting;
         state.is_waiting |= calls;
         let woken = core::mem::take(&mut state.woken);
@@ -112,11 +112,11 @@ impl Pipe {
     /// Does something as the owner.
     pub(super) fn serve<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let unsent = state.outbound.bytes();
+        let before = state.held_bytes();
         state.is_waiting = false;
         state.wants_service = false;
         let result = act(&mut state);
-        self.count(unsent, state.outbound.bytes());
+        self.count(before, state.held_bytes());
         let woken = core::mem::take(&mut state.woken);
         drop(state);
         woken.into_iter().flatten().for_each(Waker::wake);
@@ -165,12 +165,27 @@ impl Pipe {
         self.hub.unsent_bytes() < PIPES_UNSENT_BYTES_MAX
     }
 
-    fn count(&self, before: usize, after: usize) {
-        if after >= before {
-            self.hub.unsent.fetch_add(after - before, Relaxed);
-        } else {
-            self.hub.unsent.fetch_sub(before - after, Relaxed);
-        }
+    /// Whether the peer has credit again for a part of the record under way.
+    pub(super) fn has_grant(&self) -> bool {
+        self.lock().inbound.granted_cost() > 0
+    }
+
+    /// Lets the peer have credit for the record under way, if that costs no more than `room` or need not.
+    /// Says what it costs; `None` if it costs too much.
+    pub(super) fn grant(&self, room: usize, needs_room: bool) -> Option<u64> {
+        let mut state = self.lock();
+        let is_fitting = state.inbound.partial_cost() <= room as u64;
+        (is_fitting || !needs_room).then(|| {
+            let before = state.held_bytes();
+            let cost = state.inbound.grant();
+            self.count(before, state.held_bytes());
+            cost
+        })
+    }
+
+    fn count(&self, before: HeldBytes, after: HeldBytes) {
+        tell(&self.hub.unsent, before.unsent, after.unsent);
+        tell(&self.hub.granted, before.granted, after.granted);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -313,6 +328,23 @@ impl Pipe {
         })
     }
 
+    /// The same for the pieces of a record, which costs its reader's peer credit until it is whole.
+    pub(super) fn piece(
+        self: &Arc<Self>,
+        waker: Option<&Waker>,
+    ) -> Poll<Result<Option<Chunk>, StreamError>> {
+        self.with(|state| {
+            let granted = state.inbound.granted_cost();
+            if let Some(chunk) = state.inbound.take_piece() {
+                // What it had beyond its window others may have now.
+                let frees = state.inbound.granted_cost() < granted;
+                state.wants_service |= frees || state.inbound.is_worth_telling();
+                return Poll::Ready(Ok(Some(chunk)));
+            }
+            state.poll_end(waker).map_ok(|()| None)
+        })
+    }
+
     /// The reading half is gone.
     pub(super) fn let_reader_go(self: &Arc<Self>) {
         self.with(|state| {
@@ -334,7 +366,30 @@ impl Pipe {
     }
 }
 
+/// What a pipe adds to what its connection counts.
+#[derive(Clone, Copy)]
+struct HeldBytes {
+    unsent: usize,
+    granted: usize,
+}
+
+/// Adds to a count of all pipes what one of them has more, or less.
+fn tell(count: &AtomicUsize, before: usize, after: usize) {
+    if after > before {
+        count.fetch_add(after - before, Relaxed);
+    } else if after < before {
+        count.fetch_sub(before - after, Relaxed);
+    }
+}
+
 impl State {
+    fn held_bytes(&self) -> HeldBytes {
+        HeldBytes {
+            unsent: self.outbound.bytes(),
+            granted: self.inbound.granted_cost() as usize,
+        }
+    }
+
     fn new(stage: Stage, id: Option<StreamId>, kind: StreamKind) -> Self {
         Self {
             stage,
@@ -353,8 +408,7 @@ impl State {
 
     /// Ends it. What came before the connection was lost may still be read.
     pub(super) fn fail(&mut self, error: StreamError) {
-        if error != StreamError::Lost && !self.inbound.chunks.is_empty() {
-            self.inbound.drop_all();
+        if error != StreamError::Lost && self.inbound.drop_all() {
             // The end would say that all had been read.
             self.inbound.has_ended = false;
         }

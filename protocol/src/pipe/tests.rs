@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     coding::Reader,
     frame::Frame,
+    limits::{CONNECTION_WINDOW_BYTES, PARTIAL_RECORDS_BYTES_MAX, RECORD_BYTES_MAX},
     mux::{Mux, REFUSE_CODE_LET_GO, Side, StreamEvent},
     stream::{Class, StreamKind, StreamOptions},
     time::Micros,
@@ -306,4 +307,79 @@ fn the_last_events_of_a_stream_are_of_a_pipe_still() {
     pair.exchanges[1].service(&mut pair.muxes[1], NOW);
     pair.settle();
     assert!(pair.exchanges.iter().all(Exchange::is_empty));
+}
+
+/// As many streams of values as `count`, which the client has opened, and which the server reads.
+fn values(pair: &mut Pair, count: usize) -> Vec<(MessageStream<String>, MessageStream<String>)> {
+    let open = |_| {
+        let options = StreamOptions::new(StreamKind::Messages);
+        let ours = pair.exchanges[0].hub().open_messages(options);
+        pair.settle();
+        (ours, pair.incoming[1].pop().unwrap().accept_messages())
+    };
+    (0..count).map(open).collect()
+}
+
+#[test]
+fn records_under_way_hold_a_bounded_part_of_memory_and_all_arrive() {
+    let mut pair = Pair::new();
+    let mut streams = values(&mut pair, 48);
+    let text = "x".repeat(RECORD_BYTES_MAX - 100);
+    for (ours, _) in &mut streams {
+        ours.try_send(&text).unwrap();
+    }
+    let bound = CONNECTION_WINDOW_BYTES as usize + PARTIAL_RECORDS_BYTES_MAX + RECORD_BYTES_MAX;
+    let (mut arrived, mut rounds) = (0, 0);
+    while arrived < streams.len() {
+        pair.settle();
+        for (_, theirs) in &mut streams {
+            match theirs.try_receive() {
+                Ok(record) => {
+                    assert_eq!(record.as_ref(), Some(&text));
+                    arrived += 1;
+                }
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        let partial = streams.iter().map(|(_, theirs)| theirs.partial.len());
+        let partial: usize = partial.sum();
+        assert!(partial <= bound, "{partial} bytes of records under way");
+        rounds += 1;
+        assert!(rounds < 100_000, "{arrived} have arrived");
+    }
+    drop(streams);
+    pair.settle();
+    assert_eq!(pair.exchanges[1].hub().granted_bytes(), 0);
+    assert!(pair.muxes.iter().all(Mux::is_empty));
+}
+
+#[test]
+fn a_task_that_stops_within_its_record_stops_no_other_ones_short_values() {
+    let mut pair = Pair::new();
+    let mut streams = values(&mut pair, 40);
+    let long = "x".repeat(RECORD_BYTES_MAX - 100);
+    let (stalled, others) = streams.split_at_mut(32);
+    for (ours, _) in stalled.iter_mut() {
+        ours.try_send(&long).unwrap();
+    }
+    for _ in 0..200 {
+        pair.settle();
+        for (_, theirs) in stalled.iter_mut() {
+            let _ = theirs.try_receive();
+        }
+        // One that got far, but not to its end: its task does not come back.
+        if pair.exchanges[1].hub().granted_bytes() > PARTIAL_RECORDS_BYTES_MAX {
+            break;
+        }
+    }
+    let short = "a few words".to_owned();
+    for (ours, theirs) in others {
+        ours.try_send(&short).unwrap();
+        pair.settle();
+        assert_eq!(theirs.try_receive().unwrap(), Some(short.clone()));
+    }
+    // Who gives up makes room.
+    drop(streams);
+    pair.settle();
+    assert_eq!(pair.exchanges[1].hub().granted_bytes(), 0);
 }
