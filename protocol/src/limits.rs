@@ -201,8 +201,8 @@ pub const KERNEL_UNSENT_BYTES: u32 = 16 * 1024;
 /// before its record is whole. A piece of [`CHUNK_BYTES_MAX`] for each stream that an end can have open.
 pub const PARTIAL_RECORDS_BYTES_MAX: usize = STREAMS_OPEN_MAX * CHUNK_BYTES_MAX;
 
-/// Bytes of one stream that wait between a program's task and the connection: beyond it the task's
-/// writes wait. A live stream drops its oldest record instead.
+/// Bytes of one stream that wait between a program's task and the connection, with [`CHUNK_COST_BYTES`] for each
+/// record: beyond it the task's writes wait. A live stream drops its oldest record instead.
 pub const PIPE_UNSENT_BYTES_MIN: usize = 64 * 1024;
 
 /// The same on a connection that empties that queue within milliseconds: then the queue, and not the link,
@@ -210,9 +210,9 @@ pub const PIPE_UNSENT_BYTES_MIN: usize = 64 * 1024;
 pub const PIPE_UNSENT_BYTES_MAX: usize = 512 * 1024;
 
 /// Bytes that wait in the pipes of one connection in all: beyond it only a pipe in which nothing waits
-/// takes a write. With [`PIPE_WRITE_BYTES_MAX`] in each of the streams that can be open, a connection's
-/// tasks hold at most 17 MiB that the peer does not take; what they read costs nothing beyond
-/// [`CONNECTION_WINDOW_BYTES`].
+/// takes a write. Behind it the mux does the same with [`STREAMS_UNSENT_BYTES_MAX`]. So where a peer takes
+/// nothing, a connection holds 2 MiB, and two writes for each stream: [`PIPE_WRITE_BYTES_MAX`] each where bytes are
+/// copied, [`PIPE_UNSENT_BYTES_MIN`] where they are not, and a whole record, up to [`RECORD_BYTES_MAX`], of values.
 pub const PIPES_UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes that one write to a pipe copies.

@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    limits::{PIPE_UNSENT_BYTES_MAX, PIPE_UNSENT_BYTES_MIN, PIPE_WRITE_BYTES_MAX},
+    limits::{
+        CHUNK_COST_BYTES, PIPE_UNSENT_BYTES_MAX, PIPE_UNSENT_BYTES_MIN, PIPE_WRITE_BYTES_MAX,
+    },
     mux::Chunk,
     stream::StreamKind,
     time::Micros,
@@ -189,7 +191,7 @@ impl Outbound {
         }
     }
 
-    /// Bytes that wait.
+    /// What waits costs in memory.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -249,6 +251,7 @@ impl Outbound {
     }
 
     fn push_record(&mut self, bytes: Bytes) {
+        self.bytes += CHUNK_COST_BYTES as usize;
         self.records.push_back(Record { bytes, seen: None });
     }
 
@@ -262,7 +265,7 @@ impl Outbound {
 
     pub(super) fn pop(&mut self) {
         if let Some(record) = self.records.pop_front() {
-            self.bytes -= record.bytes.len();
+            self.bytes -= record.bytes.len() + CHUNK_COST_BYTES as usize;
         }
     }
 
@@ -290,7 +293,7 @@ impl Depth {
 mod tests {
     use super::*;
 
-    const PIECE: usize = 1024;
+    const PIECE: usize = 1024 - CHUNK_COST_BYTES as usize;
 
     /// The most that waits of a task that always has more, while the connection takes `taken_bytes` every
     /// 2 ms.
@@ -319,6 +322,19 @@ mod tests {
         assert_eq!(held_beside(5_000), PIPE_UNSENT_BYTES_MIN, "20 Mbit/s");
         assert_eq!(held_beside(1 << 20), PIPE_UNSENT_BYTES_MAX, "a wire");
         assert_eq!(held_beside(80_000), 256 * 1024, "320 Mbit/s");
+    }
+
+    #[test]
+    fn a_queue_of_small_values_counts_what_each_takes_in_memory() {
+        let mut queue = Outbound::new(StreamKind::Messages);
+        while queue.has_room(true) {
+            queue.push(Bytes::from_static(&[0xc3]));
+        }
+        assert!(queue.records.len() <= PIPE_UNSENT_BYTES_MIN / CHUNK_COST_BYTES as usize);
+        while !queue.is_empty() {
+            queue.pop();
+        }
+        assert_eq!(queue.bytes(), 0);
     }
 
     #[test]
