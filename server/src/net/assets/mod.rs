@@ -8,6 +8,7 @@ mod changes;
 mod disk;
 mod download;
 mod scan;
+mod watch;
 
 use std::{
     collections::HashMap,
@@ -26,6 +27,7 @@ pub use scan::AssetError;
 
 use crate::stream::{Peer, StreamKind, StreamOptions};
 use disk::Disk;
+use watch::Watch;
 
 /// How often a watched directory is looked at.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
@@ -156,7 +158,8 @@ impl Library {
     /// Reads and hashes every file below `directory`, about 1 GB/s, and packs those of up to 4 MiB that
     /// shrink by an eighth or more, about 50 MB/s.
     ///
-    /// A file `assets.json` at its top may say more of each: see [`AssetError::Description`].
+    /// A file `assets.json` at its top may say more of each: see [`AssetError::Description`]. Links are followed;
+    /// what is no file, such as a pipe or a link to nothing, is left out.
     ///
     /// # Errors
     /// [`AssetError`] names the file and what is wrong with it.
@@ -171,14 +174,14 @@ impl Library {
     /// Like [`open`](Self::open), and then looks for changes once a second, for development.
     ///
     /// Players who are connected are told within two seconds and fetch what is new of it; who comes later, or
-    /// comes back, gets it with the manifest. A change that cannot be read is logged and leaves the library as it
-    /// was.
+    /// comes back, gets it with the manifest. A change that cannot be read is logged, once, and leaves the library as
+    /// it was.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn watch(directory: impl AsRef<Path>) -> Result<Self, AssetError> {
         let directory = directory.as_ref().to_owned();
-        let mut seen = scan::fingerprint(&directory)?;
+        let mut watch = Watch::begin(&directory)?;
         let library = Self::open(&directory)?;
         let contents = Arc::downgrade(&library.contents);
         std::thread::spawn(move || {
@@ -188,12 +191,12 @@ impl Library {
                 let Some(contents) = contents.upgrade() else {
                     return;
                 };
-                let now = match scan::fingerprint(&directory) {
-                    Ok(now) if now != seen => now,
-                    _ => continue,
+                let new = match watch.poll() {
+                    Ok(false) => continue,
+                    Ok(true) => scan_logged(&directory, &span, "changed"),
+                    Err(error) => Err(error),
                 };
-                seen = now;
-                match scan_logged(&directory, &span, "changed") {
+                match new {
                     Ok(new) => {
                         *contents.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                     }

@@ -39,8 +39,8 @@ pub enum AssetError {
     /// A name that some system could not keep, or that is no UTF-8.
     #[error("{}: this name cannot be delivered; use UTF-8 without \\, : and control characters, {ASSET_NAME_BYTES_MAX} bytes at most", .0.display())]
     Name(PathBuf),
-    /// Too many files.
-    #[error("{}: more than {ASSETS_MAX} files; deliver fewer, or pack them", .0.display())]
+    /// Too many files, or as many folders.
+    #[error("{}: more than {ASSETS_MAX} files, or as many folders; deliver fewer, or pack them", .0.display())]
     TooMany(PathBuf),
     /// `assets.json` is not `{"name": {"priority": 0–255, "depends": ["name", …]}, …}`, or names a file
     /// that is not there.
@@ -83,7 +83,11 @@ pub(super) struct Found {
 pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
     let found = fingerprint(directory)?;
     let description = directory.join(DESCRIPTION);
-    let described = read_description(&description)?;
+    let described = if found.iter().any(|file| file.name == DESCRIPTION) {
+        read_description(&description)?
+    } else {
+        BTreeMap::new()
+    };
     let mut manifest = Manifest::default();
     let mut by_hash = HashMap::new();
     let mut kept_bytes = 0;
@@ -122,9 +126,11 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
     })
 }
 
-/// Every file below the directory, by name: what changes when anything in it changes.
+/// Every file below the directory, by name: what changes when anything in it changes. What is no file (a pipe,
+/// or the link to nothing that an editor leaves beside what it edits) is none of them.
 pub(super) fn fingerprint(directory: &Path) -> Result<Vec<Found>, AssetError> {
     let mut found = Vec::new();
+    let (mut assets, mut folders_seen) = (0, 0);
     let mut folders = vec![directory.to_owned()];
     while let Some(folder) = folders.pop() {
         let unreadable = |error| AssetError::Unreadable {
@@ -134,23 +140,27 @@ pub(super) fn fingerprint(directory: &Path) -> Result<Vec<Found>, AssetError> {
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             // Follows links: a developer who links a folder into the assets means it.
-            let metadata = fs::metadata(&path).map_err(|error| AssetError::Unreadable {
-                path: path.clone(),
-                error,
-            })?;
+            let metadata = match fs::metadata(&path) {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(AssetError::Unreadable { path, error }),
+            };
             if metadata.is_dir() {
                 folders.push(path);
-            } else {
+                folders_seen += 1;
+            } else if metadata.is_file() {
                 let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                let name = name_of(directory, &path)?;
+                assets += usize::from(name != DESCRIPTION);
                 found.push(Found {
-                    name: name_of(directory, &path)?,
+                    name,
                     bytes: metadata.len(),
                     modified,
                     path,
                 });
             }
-            // A link that leads back up would otherwise be followed for ever.
-            if found.len() + folders.len() > ASSETS_MAX {
+            // Links that lead back up would otherwise be followed for ever.
+            if assets.max(folders_seen) > ASSETS_MAX {
                 return Err(AssetError::TooMany(directory.to_owned()));
             }
         }
@@ -209,17 +219,14 @@ fn read(file: &Found, kept_bytes: &mut u64) -> Result<(AssetHash, Forms), AssetE
 }
 
 fn read_description(path: &Path) -> Result<BTreeMap<String, Described>, AssetError> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| AssetError::Description {
-            path: path.to_owned(),
-            said: e.to_string(),
-        }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(AssetError::Unreadable {
-            path: path.to_owned(),
-            error,
-        }),
-    }
+    let bytes = fs::read(path).map_err(|error| AssetError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    serde_json::from_slice(&bytes).map_err(|e| AssetError::Description {
+        path: path.to_owned(),
+        said: e.to_string(),
+    })
 }
 
 /// Turns the names that assets depend on into places in the manifest.

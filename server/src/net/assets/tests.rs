@@ -4,10 +4,11 @@ use std::{fs, path::PathBuf};
 
 use tickwire_protocol::{
     asset::{AssetHash, AssetRequest, Manifest},
+    limits::ASSETS_MAX,
     packing::Unpacker,
 };
 
-use super::{AssetError, Library, Progress, Refusal};
+use super::{AssetError, Library, Progress, Refusal, scan::fingerprint, watch::Watch};
 use crate::limits::ASSET_BYTES_KEPT_MAX;
 
 /// A directory that is gone afterwards.
@@ -282,4 +283,63 @@ fn links_in_a_circle_end_in_an_error() {
     let folder = Folder::new("circle");
     std::os::unix::fs::symlink(&folder.0, folder.0.join("again")).unwrap();
     assert!(Library::open(&folder.0).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_change_that_cannot_be_read_is_told_once() {
+    let folder = Folder::new("watched");
+    folder.write("one.txt", "one");
+    let mut watch = Watch::begin(&folder.0).unwrap();
+    assert!(!watch.poll().unwrap());
+    let wrong = "a:b.txt";
+    folder.write(wrong, "no system's name");
+    assert!(matches!(watch.poll(), Err(AssetError::Name(_))));
+    folder.write("two.txt", "two");
+    assert!(!watch.poll().unwrap(), "it has been told");
+    fs::remove_file(folder.0.join(wrong)).unwrap();
+    assert!(watch.poll().unwrap(), "what came meanwhile");
+    folder.write(wrong, "again");
+    assert!(watch.poll().is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_left_out() {
+    let folder = Folder::new("no-file");
+    folder.write("one.txt", "one");
+    std::os::unix::fs::symlink("ada@host.1234", folder.0.join(".#one.txt")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.0.join("socket")).unwrap();
+    for pipe in ["pipe", "assets.json"] {
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.0.join(pipe))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let library = Library::open(&folder.0).unwrap();
+    let names: Vec<String> = library
+        .manifest()
+        .assets
+        .into_iter()
+        .map(|it| it.name)
+        .collect();
+    assert_eq!(names, ["one.txt"]);
+}
+
+#[test]
+fn folders_and_the_description_do_not_count_as_files() {
+    let folder = Folder::new("count");
+    for n in 0..ASSETS_MAX {
+        fs::write(folder.0.join(n.to_string()), b"").unwrap();
+    }
+    for n in 0..100 {
+        fs::create_dir(folder.0.join(format!("folder{n}"))).unwrap();
+    }
+    folder.write("assets.json", "{}");
+    assert_eq!(fingerprint(&folder.0).unwrap().len(), ASSETS_MAX + 1);
+    folder.write("one more", b"");
+    assert!(matches!(
+        fingerprint(&folder.0),
+        Err(AssetError::TooMany(_))
+    ));
 }
