@@ -18,21 +18,37 @@ use crate::limits::STREAM_OFFERS_WAITING_MAX;
 /// ```
 /// use tickwire_server::prelude::*;
 ///
-/// /// Streams that are being echoed.
+/// /// A stream that is being echoed, and what was read of it and has found no room yet.
+/// struct Echo(ByteStream, Vec<u8>);
+///
 /// #[derive(Resource, Default)]
-/// struct Echoes(Vec<ByteStream>);
+/// struct Echoes(Vec<Echo>);
+///
+/// impl Echo {
+///     /// Passes on what has come. Ends at the stream's end, or with `WouldBlock` until a later tick.
+///     fn pass_on(&mut self) -> std::io::Result<()> {
+///         let Self(stream, unwritten) = self;
+///         loop {
+///             if unwritten.is_empty() {
+///                 let mut buffer = [0; 4096];
+///                 match stream.try_read(&mut buffer)? {
+///                     0 => return Ok(()),
+///                     bytes => unwritten.extend_from_slice(&buffer[..bytes]),
+///                 }
+///             }
+///             let written = stream.try_write(unwritten)?;
+///             unwritten.drain(..written);
+///         }
+///     }
+/// }
 ///
 /// fn echo(mut streams: ResMut<Streams>, mut echoes: ResMut<Echoes>) {
 ///     while let Some(incoming) = streams.try_accept() {
-///         echoes.0.push(incoming.accept());
+///         echoes.0.push(Echo(incoming.accept(), Vec::new()));
 ///     }
-///     echoes.0.retain_mut(|stream| {
-///         let mut buffer = [0; 4096];
-///         match stream.try_read(&mut buffer) {
-///             Ok(0) => false,
-///             Ok(bytes) => stream.try_write(&buffer[..bytes]).is_ok(),
-///             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
-///         }
+///     echoes.0.retain_mut(|echo| match echo.pass_on() {
+///         Ok(()) => false,
+///         Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
 ///     });
 /// }
 ///
