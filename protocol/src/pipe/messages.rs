@@ -77,17 +77,10 @@ impl<T> MessageStream<T> {
         self.read.pipe.give_up(code, reason);
     }
 
-    /// The same stream for values of another type: what came is another thing than what goes.
-    pub(super) fn typed<U>(self) -> MessageStream<U> {
-        MessageStream {
-            read: self.read,
-            write: self.write,
-            partial: self.partial,
-            of: PhantomData,
-        }
-    }
-
-    fn poll_record(&mut self, waker: Option<&Waker>) -> Poll<Result<Option<Bytes>, StreamError>> {
+    pub(super) fn poll_record(
+        &mut self,
+        waker: Option<&Waker>,
+    ) -> Poll<Result<Option<Bytes>, StreamError>> {
         loop {
             let Poll::Ready(chunk) = self.read.pipe.piece(waker) else {
                 return Poll::Pending;

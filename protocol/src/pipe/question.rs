@@ -5,6 +5,7 @@
 //! [`Requests`](crate::mux::request::Requests) has them without pipes. There is no time-out in here: whoever
 //! asks stops waiting by dropping the future, which tells the other end to stop working on it.
 
+use core::{future::poll_fn, task::Poll};
 use std::{io, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Hub, Incoming, MessageStream, StreamError, messages::encode};
 use crate::{
     error::DecodeError,
+    messagepack,
     mux::{REFUSE_CODE_LET_GO, REFUSE_CODE_TIMED_OUT},
     stream::{StreamKind, StreamOptions},
 };
@@ -29,6 +31,9 @@ impl<A> Drop for Waiting<A> {
 
 impl Hub {
     /// Asks the other end, and waits for its answer. Dropped before, it gives the question up.
+    ///
+    /// Each question is a stream: of those an end may have [`STREAMS_OPEN_MAX`](crate::limits::STREAMS_OPEN_MAX) open
+    /// at a time, all kinds together, and one more fails at once.
     ///
     /// # Errors
     /// [`StreamError`]: the refusal, or [`Malformed`](StreamError::Malformed) when the answer is no `A`;
@@ -68,22 +73,32 @@ impl Incoming {
     /// # Errors
     /// [`StreamError`]; [`Malformed`](StreamError::Malformed) when the question is no `Q`, which refuses it.
     pub async fn question<Q: DeserializeOwned>(self) -> io::Result<(Q, Reply)> {
-        let mut stream = self.accept_messages::<Q>();
-        match stream.receive().await {
-            Ok(Some(question)) => Ok((question, Reply(Some(stream.typed())))),
+        // From the first, so that the asker is refused if this is dropped half-way.
+        let mut reply = Reply(Some(self.accept_messages()));
+        match reply.question().await {
+            Ok(Some(question)) => Ok((question, reply)),
             Ok(None) => {
-                stream.reset(REFUSE_CODE_LET_GO, "there is no question");
+                reply.refuse(REFUSE_CODE_LET_GO, "there is no question");
                 Err(StreamError::Malformed(DecodeError::Truncated("question")).into())
             }
             Err(error) => {
-                stream.reset(REFUSE_CODE_LET_GO, "the question makes no sense");
-                Err(error)
+                reply.refuse(REFUSE_CODE_LET_GO, "the question makes no sense");
+                Err(error.into())
             }
         }
     }
 }
 
 impl Reply {
+    async fn question<Q: DeserializeOwned>(&mut self) -> Result<Option<Q>, StreamError> {
+        let record = poll_fn(|context| match &mut self.0 {
+            Some(stream) => stream.poll_record(Some(context.waker())),
+            None => Poll::Ready(Ok(None)),
+        });
+        let question = record.await?.map(|record| messagepack::from_slice(&record));
+        question.transpose().map_err(StreamError::Malformed)
+    }
+
     /// Answers. It does not wait: the answer's place is free.
     ///
     /// # Errors

@@ -383,3 +383,21 @@ fn a_task_that_stops_within_its_record_stops_no_other_ones_short_values() {
     pair.settle();
     assert_eq!(pair.exchanges[1].hub().granted_bytes(), 0);
 }
+
+#[test]
+fn a_question_that_is_dropped_while_it_comes_is_refused() {
+    let mut pair = Pair::new();
+    let hub = pair.exchanges[0].hub().clone();
+    let question = "a long one".repeat(50_000);
+    let mut asked = pin!(hub.ask::<_, u32>("q", &question));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(asked.as_mut().poll(&mut context).is_pending());
+    pair.settle();
+    let incoming = pair.incoming[1].pop().unwrap();
+    assert!(now(incoming.question::<String>()).is_none(), "dropped here");
+    pair.settle();
+    let Some(Err(error)) = now(asked) else {
+        panic!("nobody has answered");
+    };
+    assert_eq!(code_of(&error), Some(REFUSE_CODE_LET_GO));
+}

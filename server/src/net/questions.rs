@@ -5,8 +5,8 @@ use std::{io, time::Duration};
 use crate::stream::Peer;
 
 impl Peer {
-    /// Asks the player's program, and waits for its answer at most as long as `patience`. Many questions may be
-    /// under way; one that is given up, or dropped, is reset, so that nobody works on it any longer.
+    /// Asks the player's program, and waits for its answer at most as long as `patience`. Up to 512 questions
+    /// and other streams of this end may be under way, and one more fails at once; one that is given up, or dropped, is reset, so that nobody works on it any longer.
     ///
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut), and those of [`Hub::ask`](tickwire_protocol::pipe::Hub::ask).
