@@ -148,7 +148,8 @@ impl Exchange {
             }
             if is_starving {
                 let has_turn = self.starving.is_empty() || self.favoured == Some(id);
-                if !(has_turn && self.feed(id, mux, now)) && !self.starving.contains(&id) {
+                let is_fed = has_turn && self.feed(id, mux, now);
+                if !is_fed && !self.starving.contains(&id) {
                     self.starving.push_back(id);
                 }
             }
