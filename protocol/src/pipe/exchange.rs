@@ -120,10 +120,10 @@ impl Exchange {
         true
     }
 
-    /// Whether tasks have asked for something since the last [`service`](Self::service).
+    /// Whether tasks have asked for something since the last [`service`](Self::service), or have not got it.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
-        self.hub.has_waiting()
+        !self.starving.is_empty() || self.hub.has_waiting()
     }
 
     /// Does what tasks have asked for since the last time.
