@@ -12,6 +12,8 @@ use js_sys::{
 use tickwire_protocol::{error::DecodeError, limits::DEPTH_MAX};
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::error;
+
 /// The largest integer that JavaScript tells from its neighbours.
 const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 
@@ -34,7 +36,7 @@ pub(super) fn encode(value: &JsValue, out: &mut Vec<u8>) -> Result<(), JsValue> 
 
 fn encode_nested(value: &JsValue, out: &mut Vec<u8>, depth: usize) -> Result<(), JsValue> {
     if depth > DEPTH_MAX {
-        return Err(refusal("a value is nested too deep to be sent"));
+        return Err(error("a value is nested too deep to be sent"));
     }
     if value.is_null() || value.is_undefined() {
         out.push(0xc0);
@@ -63,13 +65,9 @@ fn encode_nested(value: &JsValue, out: &mut Vec<u8>, depth: usize) -> Result<(),
             }
         }
     } else {
-        return Err(refusal("a value has a type that cannot be sent"));
+        return Err(error("a value has a type that cannot be sent"));
     }
     Ok(())
-}
-
-fn refusal(sentence: &str) -> JsValue {
-    js_sys::Error::new(sentence).into()
 }
 
 /// What a buffer or a view of single bytes holds. Larger numbers have an order of bytes, which is the machine's.

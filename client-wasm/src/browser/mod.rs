@@ -205,6 +205,11 @@ impl<A: App> Shell<A> {
     }
 }
 
+/// An `Error` with that sentence.
+fn error(sentence: impl core::fmt::Display) -> JsValue {
+    js_sys::Error::new(&sentence.to_string()).into()
+}
+
 fn is_hidden() -> bool {
     web_sys::window()
         .and_then(|window| window.document())

@@ -9,7 +9,9 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::ReadableStreamDefaultReader;
 
-use super::{Tickwire, message_pack, object::object, pending::Pending, stream::TickwireStream};
+use super::{
+    Tickwire, error, message_pack, object::object, pending::Pending, stream::TickwireStream,
+};
 
 /// How long an answer may take unless the page says otherwise.
 const PATIENCE_MILLIS: f64 = 10_000.0;
@@ -34,7 +36,7 @@ impl Tickwire {
         let mut bytes = vec![];
         message_pack::encode(question, &mut bytes)?;
         if bytes.len() > RECORD_BYTES_MAX {
-            return Err(error(&format!(
+            return Err(error(format!(
                 "a question has {RECORD_BYTES_MAX} bytes at most"
             )));
         }
@@ -88,8 +90,4 @@ async fn answer(stream: TickwireStream, patience_millis: f64) -> Result<JsValue,
 /// Whether a reader has come to the end of its stream.
 fn is_done(read: &JsValue) -> bool {
     Reflect::get(read, &"done".into()).is_ok_and(|done| done.is_truthy())
-}
-
-fn error(message: &str) -> JsValue {
-    js_sys::Error::new(message).into()
 }

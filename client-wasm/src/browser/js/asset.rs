@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use js_sys::{Promise, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     EventTarget, Headers, QueuingStrategy, ReadableStream, ReadableStreamDefaultController,
     Response, ResponseInit,
@@ -19,13 +19,13 @@ use web_sys::{
 
 use super::{
     Page,
-    object::{field as option, object},
+    object::{callback, field as option, object},
     pending::Pending,
     pump,
 };
 use crate::{
     assets::{AssetState, AssetStatus},
-    browser::devices::Listener,
+    browser::{devices::Listener, error},
     client::Client,
 };
 
@@ -63,7 +63,7 @@ pub(super) fn fetch(page: &Rc<RefCell<Page>>, name: String, options: JsValue) ->
         }
     };
     if let Some(reason) = vain {
-        pending.reject(&js_sys::Error::new(&reason));
+        pending.reject(&error(reason));
         return promise;
     }
     if let Some(reason) = abort_reason(&options) {
@@ -112,7 +112,7 @@ fn refuse(page: &Rc<RefCell<Page>>, reason: &str) {
         page.unlisted = Some(reason.to_owned());
         core::mem::take(&mut page.wishes)
     };
-    let error: JsValue = js_sys::Error::new(reason).into();
+    let error = error(reason);
     wishes
         .into_iter()
         .for_each(|wish| wish.pending.reject(&error));
@@ -131,7 +131,7 @@ pub(super) fn on_lost(page: &Rc<RefCell<Page>>, reason: &str) {
     refuse(page, reason);
     let waits = |body: &mut SharedBody| body.borrow().whole.is_none();
     let failed: Vec<SharedBody> = page.borrow_mut().bodies.extract_if(.., waits).collect();
-    let error: JsValue = js_sys::Error::new(reason).into();
+    let error = error(reason);
     failed.iter().for_each(|body| fail(body, &error));
 }
 
@@ -166,13 +166,13 @@ pub(super) fn on_replaced(page: &Rc<RefCell<Page>>, name: &str) {
         };
         bodies.extract_if(.., is_cut).collect()
     };
-    let error = js_sys::Error::new("its content was replaced").into();
+    let error = error("its content was replaced");
     replaced.iter().for_each(|body| fail(body, &error));
 }
 
 /// An asset cannot be had. Who has all of it already may read on.
 pub(super) fn on_failed(page: &Rc<RefCell<Page>>, name: &str, reason: &str) {
-    let error = js_sys::Error::new(reason).into();
+    let error = error(reason);
     let waits = |body: &mut SharedBody| {
         let body = body.borrow();
         body.name == name && body.whole.is_none()
@@ -266,12 +266,11 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
     {
         let mut page = page.borrow_mut();
         let client = &mut page.driver.client;
-        let unknown = |error| js_sys::Error::new(&format!("{error}"));
         if let Some(priority) = option(options, "priority").and_then(|it| it.as_f64()) {
             let asked = client.prioritise_asset(&name, priority as u8);
-            asked.map_err(unknown)?;
+            asked.map_err(error)?;
         }
-        client.want_asset(&name).map_err(unknown)?;
+        client.want_asset(&name).map_err(error)?;
         describe(client, &name, &headers)?;
     }
     let body = Rc::new(RefCell::new(Body {
@@ -362,10 +361,4 @@ fn fail(body: &SharedBody, error: &JsValue) {
         controller.error_with_e(error);
     }
     pull.into_iter().for_each(|pull| pull.reject(error));
-}
-
-fn callback(body: &SharedBody, act: impl Fn(&SharedBody, JsValue) -> JsValue + 'static) -> JsValue {
-    let body = Rc::clone(body);
-    Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |argument| act(&body, argument))
-        .into_js_value()
 }

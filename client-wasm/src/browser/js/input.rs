@@ -7,6 +7,8 @@ use tickwire_protocol::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 
+use crate::browser::error;
+
 /// Appends the input, an object. Fields that the object leaves out are zero; nested ones are found under dotted
 /// names and in nested objects alike.
 ///
@@ -20,7 +22,7 @@ pub(super) fn encode(shape: &Shape, input: &JsValue, out: &mut Vec<u8>) -> Resul
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '?']))
         });
         if !is_known {
-            return Err(js_sys::Error::new(&format!("the input has no field {key}")).into());
+            return Err(error(format!("the input has no field {key}")));
         }
     }
     encode_by_name(

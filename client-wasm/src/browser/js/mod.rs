@@ -31,7 +31,7 @@ use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
     driver::{Arrival, Driver, now, random_seed, socket_url},
-    every_millis, message_pack, stop,
+    error, every_millis, message_pack, stop,
 };
 use crate::client::{AssetPolicy, Config, Connection};
 use events::tell;
@@ -120,7 +120,7 @@ impl Tickwire {
         let page = Rc::new(RefCell::new(page));
         pump(&page, now());
         if page.borrow().beat.is_none() {
-            return Err(js_sys::Error::new("there is no window").into());
+            return Err(error("there is no window"));
         }
         Ok(Self(page))
     }
@@ -276,7 +276,7 @@ impl Tickwire {
             .driver
             .client
             .send_event_payload(name, &payload);
-        sent.map_err(|error| js_sys::Error::new(&error.to_string()).into())
+        sent.map_err(error)
     }
 
     /// Opens a stream to the server, which takes or declines it. `metadata` says what it is about.
@@ -308,7 +308,7 @@ impl Tickwire {
                 .streams()
                 .and_then(|streams| streams.open(wish, now()))
         };
-        let id = opened.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+        let id = opened.map_err(error)?;
         let (stream, pipe) = stream::make(&self.0, id, kind, metadata, false)?;
         self.0.borrow_mut().pipes.insert(id, pipe);
         pump(&self.0, now());
@@ -362,7 +362,7 @@ impl Tickwire {
     #[wasm_bindgen(js_name = setAssetPriority)]
     pub fn set_asset_priority(&self, name: &str, priority: u8) -> Result<(), JsValue> {
         let moved = (self.0.borrow_mut().driver.client).prioritise_asset(name, priority);
-        moved.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+        moved.map_err(error)?;
         pump(&self.0, now());
         Ok(())
     }
@@ -374,7 +374,7 @@ impl Tickwire {
     #[wasm_bindgen(js_name = cancelAsset)]
     pub fn cancel_asset(&self, name: &str) -> Result<(), JsValue> {
         let cancelled = self.0.borrow_mut().driver.client.cancel_asset(name);
-        cancelled.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+        cancelled.map_err(error)?;
         pump(&self.0, now());
         Ok(())
     }
@@ -411,7 +411,7 @@ impl Tickwire {
 /// Has the core hold an input, once there is a schema to encode it by.
 fn hold(page: &Rc<RefCell<Page>>, input: &JsValue) -> Result<(), JsValue> {
     if !input.is_object() {
-        return Err(js_sys::Error::new("an input is an object").into());
+        return Err(error("an input is an object"));
     }
     let schema = page.borrow().driver.client.schema().cloned();
     let Some(schema) = schema else {
@@ -419,7 +419,7 @@ fn hold(page: &Rc<RefCell<Page>>, input: &JsValue) -> Result<(), JsValue> {
     };
     let definition = schema
         .input()
-        .ok_or_else(|| js_sys::Error::new("this game takes no input"))?;
+        .ok_or_else(|| error("this game takes no input"))?;
     let mut bytes = vec![];
     input::encode(&definition.shape, input, &mut bytes)?;
     // Only now: what reads an object may run code of the page's, and that may call us.

@@ -1,10 +1,22 @@
-//! Plain JavaScript objects.
+//! Plain JavaScript objects and functions.
+
+use std::{cell::RefCell, rc::Rc};
 
 use js_sys::{Object, Reflect};
 use tickwire_protocol::session::StreamTraffic;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsValue, closure::Closure};
 
 use crate::{assets::AssetProgress, stats::Stats};
+
+/// A JavaScript function that acts on what it belongs to, and is freed with it.
+pub(super) fn callback<T: 'static>(
+    of: &Rc<RefCell<T>>,
+    act: impl Fn(&Rc<RefCell<T>>, JsValue) -> JsValue + 'static,
+) -> JsValue {
+    let of = Rc::clone(of);
+    Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |argument| act(&of, argument))
+        .into_js_value()
+}
 
 /// An object with these fields.
 pub(super) fn object(fields: &[(&str, JsValue)]) -> JsValue {

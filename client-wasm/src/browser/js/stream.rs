@@ -19,13 +19,18 @@ use tickwire_protocol::{
     stream::StreamKind,
     time::Micros,
 };
-use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{
     QueuingStrategy, ReadableStream, ReadableStreamDefaultController, WritableStream,
     WritableStreamDefaultController,
 };
 
-use super::{Page, message_pack, now, object::object, pending::Pending, pump};
+use super::{
+    Page, error, message_pack, now,
+    object::{callback, object},
+    pending::Pending,
+    pump,
+};
 
 /// What waits of a stream of bytes is put together up to this before the page gets it: a page that is busy
 /// pays more for a chunk than for its bytes.
@@ -143,9 +148,7 @@ pub(super) fn kind_named(name: Option<&str>) -> Result<StreamKind, JsValue> {
         None | Some("bytes") => Ok(StreamKind::Bytes),
         Some("messages") => Ok(StreamKind::Messages),
         Some("live") => Ok(StreamKind::Live),
-        Some(other) => {
-            Err(js_sys::Error::new(&format!("no kind of stream is called {other}")).into())
-        }
+        Some(other) => Err(error(format!("no kind of stream is called {other}"))),
     }
 }
 
@@ -238,7 +241,7 @@ fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream,
                 pipe.borrow_mut().closing = Some(pending);
                 send_out(&closer);
             }
-            _ => pending.reject(&js_sys::Error::new("the stream is gone")),
+            _ => pending.reject(&error("the stream is gone")),
         }
         promise.into()
     });
@@ -348,8 +351,8 @@ fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
                 pipe.borrow_mut().writing = Some((bytes, pending));
                 return;
             }
-            Some(Err(error)) => return pending.reject(&js_sys::Error::new(&error.to_string())),
-            None => return pending.reject(&js_sys::Error::new("there is no connection")),
+            Some(Err(misuse)) => return pending.reject(&error(misuse)),
+            None => return pending.reject(&error("there is no connection")),
         }
     }
 }
@@ -400,7 +403,7 @@ pub(super) fn on_consumed(pipe: &SharedPipe) -> bool {
 
 /// The stream is gone: refused, reset, or with its connection.
 pub(super) fn on_gone(pipe: &SharedPipe, reason: &str) {
-    let error: JsValue = js_sys::Error::new(reason).into();
+    let error = error(reason);
     let (controller, sink_controller, pending, opening) = {
         let mut pipe = pipe.borrow_mut();
         pipe.is_gone = true;
@@ -484,12 +487,5 @@ fn bytes_of(kind: StreamKind, chunk: &JsValue) -> Result<Bytes, JsValue> {
         let view = message_pack::bytes_under(chunk);
         return Ok(view.to_vec().into());
     }
-    Err(js_sys::Error::new("a stream of bytes takes bytes and text").into())
-}
-
-/// A JavaScript function that is freed with the stream it belongs to.
-fn callback(pipe: &SharedPipe, act: impl Fn(&SharedPipe, JsValue) -> JsValue + 'static) -> JsValue {
-    let pipe = Rc::clone(pipe);
-    Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |argument| act(&pipe, argument))
-        .into_js_value()
+    Err(error("a stream of bytes takes bytes and text"))
 }
