@@ -10,6 +10,7 @@ mod echo;
 mod gallery;
 mod harness;
 mod media;
+mod misuse;
 mod play;
 mod schema;
 mod server;

@@ -30,7 +30,7 @@ const PAGE: &str = include_str!("../flow/page.js");
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of flows, and a page that is connected to it.
-fn start(driver: &Driver) -> Result<(End, Browser)> {
+pub(crate) fn start(driver: &Driver) -> Result<(End, Browser)> {
     let folder = dist()?;
     let folder = folder.to_str().context("a path that is text")?;
     let mut server = End::start(&["serve", folder])?;

@@ -6,6 +6,7 @@
 //! whichever end reads.
 
 mod content;
+mod page;
 mod pump;
 mod server;
 

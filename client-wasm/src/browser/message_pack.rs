@@ -97,7 +97,7 @@ pub(super) fn bytes_under(buffer_or_view: &JsValue) -> Uint8Array {
 }
 
 /// Whether all of an object is in its fields.
-fn is_plain(value: &JsValue) -> bool {
+pub(super) fn is_plain(value: &JsValue) -> bool {
     let tag = || TO_STRING.with(|to_string| to_string.call0(value)).ok();
     value.is_object() && tag().is_some_and(|tag| tag == "[object Object]")
 }

@@ -1,68 +1,145 @@
 //! A JavaScript object as an input of the game, by the schema.
+//!
+//! The decision to question: all of it is checked, although it is set with every frame. A name or a value that is
+//! taken for zero, or for another one, reads like a game that does not obey.
 
-use js_sys::{Object, Reflect};
+use js_sys::{Array, Object, Reflect};
 use tickwire_protocol::{
     replicate::encode_by_name,
     schema::{ColumnKind, ColumnSchema, Shape},
 };
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::browser::error;
+use crate::browser::{error, message_pack::is_plain};
 
 /// Appends the input, an object. Fields that the object leaves out are zero; nested ones are found under dotted
 /// names and in nested objects alike.
 ///
 /// # Errors
-/// An `Error` for a field that the input does not have: most likely misspelt.
+/// An `Error` for a field that the input does not have (most likely misspelt), and for a value that its field does
+/// not take.
 pub(super) fn encode(shape: &Shape, input: &JsValue, out: &mut Vec<u8>) -> Result<(), JsValue> {
-    for key in Object::keys(input.unchecked_ref::<Object>()).iter() {
+    check_names(shape, input, "").map_err(error)?;
+    let mut wrong = None;
+    let number_of = |column: &ColumnSchema| {
+        number(shape, column, input).unwrap_or_else(|takes| {
+            let path = column.path.trim_end_matches('?');
+            wrong.get_or_insert_with(|| format!("the input's field {path} takes {takes}"));
+            None
+        })
+    };
+    encode_by_name(shape, number_of, out);
+    wrong.map_or(Ok(()), |wrong| Err(error(wrong)))
+}
+
+/// Whether all that a value is, is in its fields. Arrays have numbers for names.
+pub(super) fn is_object(value: &JsValue) -> bool {
+    Array::is_array(value) || is_plain(value)
+}
+
+/// Whether the input has every field of an object, which stands at `path` in it; a sentence if not.
+fn check_names(shape: &Shape, object: &JsValue, path: &str) -> Result<(), String> {
+    for key in Object::keys(object.unchecked_ref::<Object>()).iter() {
         let key = key.as_string().unwrap_or_default();
-        let is_known = shape.columns.iter().any(|column| {
-            let rest = column.path.strip_prefix(&key);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '?']))
-        });
-        if !is_known {
-            return Err(error(format!("the input has no field {key}")));
+        let name = match path {
+            "" => key.clone(),
+            _ => format!("{path}.{key}"),
+        };
+        let beneath = || {
+            let rests = shape.columns.iter().map(|it| it.path.strip_prefix(&name));
+            rests.flatten()
+        };
+        let is_field = beneath().any(str::is_empty);
+        let is_nested = beneath().any(|rest| rest.starts_with(['.', '?']));
+        let is_variant = shape
+            .columns
+            .iter()
+            .any(|column| column.path == path && variants(column).contains(&key));
+        if !is_field && !is_nested && !is_variant {
+            return Err(format!("the input has no field {name}"));
+        }
+        let value = get(object, &key);
+        let is_tag = value.as_bool().is_some() && beneath().any(|rest| rest == "?");
+        if is_object(&value) {
+            check_names(shape, &value, &name)?;
+        } else if !is_field && !is_left_out(&value) && !is_tag {
+            return Err(format!("the input's field {name} takes an object"));
         }
     }
-    encode_by_name(
-        shape,
-        |column| number(column, &look_up(input, &column.path)),
-        out,
-    );
     Ok(())
 }
 
-fn look_up(input: &JsValue, path: &str) -> JsValue {
-    let path = path.trim_end_matches('?');
-    let get =
-        |from: &JsValue, key: &str| Reflect::get(from, &key.into()).unwrap_or(JsValue::UNDEFINED);
-    let direct = get(input, path);
+/// The number for a column, `None` if it is left out; else what the column takes.
+fn number(shape: &Shape, column: &ColumnSchema, input: &JsValue) -> Result<Option<f64>, String> {
+    let value = look_up(input, &column.path);
+    if let ColumnKind::Some = column.kind {
+        if let Some(tag) = value.as_bool() {
+            return Ok(Some(tag.into()));
+        }
+        let path = column.path.trim_end_matches('?');
+        let holds_bool = |it: &ColumnSchema| it.path == path && it.kind == ColumnKind::Bool;
+        let value = look_up(input, path);
+        // `held && angle` is false when nothing is held.
+        let is_none = is_left_out(&value)
+            || value.as_bool() == Some(false) && !shape.columns.iter().any(holds_bool);
+        return Ok(Some((!is_none).into()));
+    }
+    if is_left_out(&value) {
+        return Ok(None);
+    }
+    let numeric = value.as_f64().filter(|number| !number.is_nan());
+    let number = match &column.kind {
+        ColumnKind::Variant { names } => {
+            let name = value.as_string().or_else(|| only_key(&value));
+            let place = |name: String| names.iter().position(|known| *known == name);
+            let by_number =
+                numeric.filter(|&it| it.fract() == 0.0 && (0.0..names.len() as f64).contains(&it));
+            let number = name.and_then(place).map(|place| place as f64).or(by_number);
+            return number
+                .map(Some)
+                .ok_or_else(|| format!("one of {}", names.join(", ")));
+        }
+        ColumnKind::Bool => numeric
+            .or_else(|| value.as_bool().map(f64::from))
+            .ok_or("true or false"),
+        _ => numeric
+            .or_else(|| value.as_bool().map(f64::from))
+            .ok_or("a number"),
+    };
+    number.map(Some).map_err(str::to_owned)
+}
+
+fn variants(column: &ColumnSchema) -> &[String] {
+    match &column.kind {
+        ColumnKind::Variant { names } => names,
+        _ => &[],
+    }
+}
+
+/// An object with one field stands for the variant of that name, whose fields are in it.
+fn only_key(value: &JsValue) -> Option<String> {
+    let keys = is_object(value).then(|| Object::keys(value.unchecked_ref::<Object>()))?;
+    (keys.length() == 1).then(|| keys.get(0).as_string())?
+}
+
+/// What stands at a path, whichever of its dots are in fields' names and which between objects.
+fn look_up(object: &JsValue, path: &str) -> JsValue {
+    let direct = get(object, path);
     if !direct.is_undefined() {
         return direct;
     }
-    path.split('.').fold(input.clone(), |value, key| {
-        if value.is_object() {
-            get(&value, key)
-        } else {
-            value
-        }
-    })
+    let nested = path.match_indices('.').filter_map(|(dot, _)| {
+        let part = get(object, &path[..dot]);
+        is_object(&part).then(|| look_up(&part, &path[dot + 1..]))
+    });
+    let mut found = nested.filter(|value| !value.is_undefined());
+    found.next().unwrap_or_default()
 }
 
-fn number(column: &ColumnSchema, value: &JsValue) -> Option<f64> {
-    if let ColumnKind::Some = column.kind {
-        return Some(if value.is_undefined() || value.is_null() {
-            0.0
-        } else {
-            1.0
-        });
-    }
-    if let (ColumnKind::Variant { names }, Some(name)) = (&column.kind, value.as_string()) {
-        return names
-            .iter()
-            .position(|known| *known == name)
-            .map(|place| place as f64);
-    }
-    value.as_f64().or_else(|| value.as_bool().map(f64::from))
+fn get(object: &JsValue, name: &str) -> JsValue {
+    Reflect::get(object, &name.into()).unwrap_or_default()
+}
+
+fn is_left_out(value: &JsValue) -> bool {
+    value.is_undefined() || value.is_null()
 }

@@ -250,11 +250,14 @@ impl Tickwire {
         }
     }
 
-    /// Sets what the player holds down: numbers, booleans and variants' names by the fields of the
-    /// schema's `input`. It is sent once per tick, from `joined` on if it is set before.
+    /// Sets what the player holds down: numbers, booleans and variants' names by the fields of the schema's
+    /// `input`; a variant with fields is an object, `{ Bomb: { size: 7 } }`. Numbers beyond a field's range are
+    /// clamped, and an optional field is empty when it is left out, null or false. It is sent once per tick, from
+    /// `joined` on if it is set before.
     ///
     /// # Errors
-    /// An `Error` for what is no object, and for a field the input does not have.
+    /// An `Error` for what is no object, for a field the input does not have, and for a value that its field does
+    /// not take.
     #[wasm_bindgen(js_name = setInput)]
     pub fn set_input(&self, input: &JsValue) -> Result<(), JsValue> {
         hold(&self.0, input)?;
@@ -410,7 +413,7 @@ impl Tickwire {
 
 /// Has the core hold an input, once there is a schema to encode it by.
 fn hold(page: &Rc<RefCell<Page>>, input: &JsValue) -> Result<(), JsValue> {
-    if !input.is_object() {
+    if !input::is_object(input) {
         return Err(error("an input is an object"));
     }
     let schema = page.borrow().driver.client.schema().cloned();

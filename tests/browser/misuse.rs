@@ -1,0 +1,110 @@
+//! What a page does wrong by mistake: it is told, at once and by name, and nobody waits because of it.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::{
+    driver::{Browser, Driver},
+    streams::start,
+};
+
+/// Long enough for a machine with two cores that compiles something else meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the error says that something throws, rejects with, or does not.
+const ATTEMPT: &str = "const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.message } };";
+
+fn run(browser: &Browser, body: &str) -> Result<Value> {
+    browser.begin(&format!("{ATTEMPT} {body}"))?;
+    browser.end(PATIENCE)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn an_input_is_taken_for_no_other() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    let refused = [
+        ("{ turn: 'left' }", "turn takes a number"),
+        ("{ turn: NaN }", "turn takes a number"),
+        ("{ turn: {} }", "turn takes a number"),
+        ("{ turn: [1] }", "turn.0"),
+        ("{ turn: 5n }", "turn takes a number"),
+        ("{ aim: 'x' }", "aim takes a number"),
+        ("{ aim: NaN }", "aim takes a number"),
+        ("{ fire: 'false' }", "fire takes true or false"),
+        ("{ gun: 'Lazer' }", "gun takes one of None, Laser, Bomb"),
+        ("{ gun: 9 }", "gun takes one of None, Laser, Bomb"),
+        ("{ gun: { Bomb: { sized: 3 } } }", "gun.Bomb.sized"),
+        ("{ gun: { Bomb: 3 } }", "gun.Bomb takes an object"),
+        (
+            "{ gun: { Bomb: {}, Laser: {} } }",
+            "gun takes one of None, Laser, Bomb",
+        ),
+        ("{ 'gun.Bomb.sized': 3 }", "gun.Bomb.sized"),
+        ("{ at: 5 }", "at takes an object"),
+        ("{ at: new Map() }", "at takes an object"),
+        ("new Map([['turn', 1]])", ""),
+        ("new Date()", ""),
+    ];
+    for (input, named) in refused {
+        let told = run(
+            &browser,
+            &format!("return attempt(() => wire.setInput({input}))"),
+        )?;
+        let told = told.as_str().unwrap_or_default();
+        let sentence = match named {
+            "" => "an input is an object".to_owned(),
+            _ if named.contains(' ') => format!("the input's field {named}"),
+            _ => format!("the input has no field {named}"),
+        };
+        ensure!(told == sentence, "{input}: {told}");
+    }
+    let taken = [
+        (
+            "{ turn: 1, fire: true }",
+            "turn: 1.0, aim: None, fire: true, loud: None, gun: None, at: None",
+        ),
+        (
+            "{ turn: true, aim: false, fire: 1 }",
+            "turn: 1.0, aim: None, fire: true, loud: None, gun: None, at: None",
+        ),
+        (
+            "{ aim: 0, loud: false }",
+            "turn: 0.0, aim: Some(0.0), fire: false, loud: Some(false), gun: None, at: None",
+        ),
+        (
+            "{ aim: null, 'aim?': true, gun: 1 }",
+            "turn: 0.0, aim: Some(0.0), fire: false, loud: None, gun: Laser, at: None",
+        ),
+        (
+            "{ gun: { Bomb: { size: 7 } }, at: { x: 3 } }",
+            "turn: 0.0, aim: None, fire: false, loud: None, gun: Bomb { size: 7 }, at: Some(Place { x: 3 })",
+        ),
+        (
+            "{ gun: 'Bomb', 'gun.Bomb.size': 8, at: true }",
+            "turn: 0.0, aim: None, fire: false, loud: None, gun: Bomb { size: 8 }, at: Some(Place { x: 0 })",
+        ),
+        (
+            "{ gun: { Laser: null }, at: false }",
+            "turn: 0.0, aim: None, fire: false, loud: None, gun: Laser, at: None",
+        ),
+    ];
+    for (input, held) in taken {
+        let held = format!("Steer {{ {held} }}");
+        let told = run(
+            &browser,
+            &format!(
+                "wire.setInput({input});
+                 let told;
+                 for (const end = Date.now() + 10_000; told !== {held} && Date.now() < end; ) told = await wire.ask('input', null);
+                 return told;",
+                held = json!(held)
+            ),
+        )?;
+        ensure!(told == held.as_str(), "{input}: {told}");
+    }
+    Ok(())
+}
