@@ -108,3 +108,45 @@ fn an_input_is_taken_for_no_other() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn options_that_make_no_sense_are_refused_and_every_form_of_an_address_is_taken() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    let told = run(
+        &browser,
+        "const options = [
+             ...['ftp://x/', 'ws://', '/play#there', 5].map((url) => ({ url })),
+             ...['none', 'ask', 1].map((assets) => ({ assets })),
+             { name: 5 }, { join: 'x'.repeat(5000) }, '/play',
+         ];
+         const refused = options.map((it) => attempt(() => new Tickwire(it)));
+         const { host } = location;
+         const addresses = [
+             'play', '//' + host + '/play', 'http://' + host + '/play', 'WS://' + host + '/play',
+             new URL('/play', location),
+         ];
+         const joined = await Promise.all(addresses.map(async (url) => {
+             const game = new Tickwire({ url });
+             await new Promise((resolve) => game.on('joined', resolve));
+             game.leave();
+         }));
+         return { refused, joined: joined.length };",
+    )?;
+    let refused = [
+        "ftp://x/ is no address of a game: its scheme is neither ws, wss, http nor https",
+        "ws:// is no address of a game: it cannot be understood",
+        "/play#there is no address of a game: it has a fragment",
+        "the option url is a text",
+        "the option assets is true, false or \"asked\"",
+        "the option assets is true, false or \"asked\"",
+        "the option assets is true, false or \"asked\"",
+        "the option name is a text",
+        "the option join has 5003 bytes on the wire, 4096 are allowed",
+        "options are an object",
+    ];
+    ensure!(told["refused"] == json!(refused), "{told}");
+    ensure!(told["joined"] == 5, "{told}");
+    Ok(())
+}

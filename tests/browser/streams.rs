@@ -43,6 +43,7 @@ pub(crate) fn start(driver: &Driver) -> Result<(End, Browser)> {
         "(async () => {
              const { default: init, Tickwire } = await import('/client/tickwire_client.js');
              await init();
+             window.Tickwire = Tickwire;
              window.wire = new Tickwire({ url: '/play' });
              wire.on('joined', () => { window.joined = true });
          })()",

@@ -7,9 +7,10 @@
 use bytes::Bytes;
 use tickwire_protocol::{asset::AssetHash, time::Micros};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::Url;
 
 use super::{
-    cache,
+    cache, error,
     socket::{Socket, SocketEvent},
 };
 use crate::{
@@ -184,19 +185,28 @@ pub(super) fn now() -> Micros {
     Micros((millis * 1000.0) as u64)
 }
 
-/// The address of a server's game: an absolute one as it is, a path on the page's own server, with the
-/// page's own security.
+/// The address of a server's game, which may be given as the page's own server sees it: without a server, or with
+/// `http` for a scheme.
+///
+/// # Errors
+/// An `Error` for what no WebSocket can go to: it would be tried for ever.
 pub(super) fn socket_url(url: &str) -> Result<String, JsValue> {
-    if url.starts_with("ws:") || url.starts_with("wss:") {
-        return Ok(url.to_owned());
+    let page = web_sys::window()
+        .ok_or_else(|| error("there is no window"))?
+        .location()
+        .href()?;
+    let refused = |why: &str| error(format!("{url} is no address of a game: {why}"));
+    let address = Url::new_with_base(url, &page).map_err(|_| refused("it cannot be understood"))?;
+    match address.protocol().as_str() {
+        "ws:" | "wss:" => {}
+        "http:" => address.set_protocol("ws:"),
+        "https:" => address.set_protocol("wss:"),
+        _ => return Err(refused("its scheme is neither ws, wss, http nor https")),
     }
-    let location = web_sys::window().ok_or("no window")?.location();
-    let scheme = if location.protocol()? == "https:" {
-        "wss"
-    } else {
-        "ws"
-    };
-    Ok(format!("{scheme}://{}{url}", location.host()?))
+    if address.href().contains('#') {
+        return Err(refused("it has a fragment"));
+    }
+    Ok(address.href())
 }
 
 /// A number that differs from visit to visit.

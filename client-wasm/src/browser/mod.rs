@@ -97,11 +97,11 @@ struct Shell<A: App> {
     last_frame: Micros,
 }
 
-/// Connects to `url` (absolute, or a path on the page's own server such as `/play`) and runs the game on
+/// Connects to `url` (absolute, or relative to the page such as `/play`) and runs the game on
 /// the canvas until the page is closed.
 ///
 /// # Errors
-/// A sentence, when the browser lacks what a game needs.
+/// A sentence, when the address is none or the browser lacks what a game needs.
 pub fn run<A: App>(
     app: A,
     config: Config,

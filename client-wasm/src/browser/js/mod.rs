@@ -10,6 +10,7 @@ mod events;
 mod field;
 mod input;
 mod object;
+mod options;
 mod pending;
 mod schema;
 mod stream;
@@ -30,10 +31,10 @@ use tickwire_protocol::{
 use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
-    driver::{Arrival, Driver, now, random_seed, socket_url},
+    driver::{Arrival, Driver, now},
     error, every_millis, message_pack, stop,
 };
-use crate::client::{AssetPolicy, Config, Connection};
+use crate::client::{AssetPolicy, Connection};
 use events::tell;
 use field::{Field, FieldState};
 use object::field as option;
@@ -79,31 +80,10 @@ impl Tickwire {
     pub fn new(
         #[wasm_bindgen(unchecked_param_type = "TickwireOptions")] options: &JsValue,
     ) -> Result<Self, JsValue> {
-        let text = |name| option(options, name).and_then(|value| value.as_string());
-        let url = text("url").unwrap_or_else(|| "/play".to_owned());
-        let mut join = vec![];
-        if let Some(value) = option(options, "join") {
-            message_pack::encode(&value, &mut join)?;
-        }
-        let assets = match option(options, "assets") {
-            None => AssetPolicy::LookUpThenFetch,
-            Some(wish) if wish.as_string().as_deref() == Some("asked") => {
-                AssetPolicy::LookUpWhenAsked
-            }
-            Some(wish) if wish.is_truthy() => AssetPolicy::LookUpThenFetch,
-            Some(_) => AssetPolicy::None,
-        };
-        let has_assets = assets != AssetPolicy::None;
-        let config = Config {
-            name: text("name").unwrap_or_default(),
-            room: text("room").unwrap_or_default(),
-            schema: None,
-            join,
-            assets,
-            seed: random_seed(),
-        };
+        let (config, url) = options::config(options)?;
+        let has_assets = config.assets != AssetPolicy::None;
         let page = Page {
-            driver: Driver::new(config, socket_url(&url)?),
+            driver: Driver::new(config, url),
             listeners: HashMap::new(),
             listeners_added: 0,
             input: None,

@@ -6,13 +6,13 @@ use wasm_bindgen::prelude::wasm_bindgen;
 const TYPES: &str = r#"
 /** What a client is told before it connects. */
 export interface TickwireOptions {
-  /** The server's address, or a path on the page's own server. Default: "/play". */
-  url?: string;
+  /** The server's address (ws, wss, http or https), or one relative to the page. Default: "/play". */
+  url?: string | URL;
   /** The player's name, as others will see it. */
   name?: string;
   /** The room to join. Default: whichever the server picks. */
   room?: string;
-  /** The game's own payload for its join hook. */
+  /** The game's own payload for its join hook, of 4096 bytes on the wire at most. */
   join?: unknown;
   /**
    * Which of the game's assets are fetched (and kept in the browser's cache): all, none, or with "asked"
