@@ -150,3 +150,72 @@ fn options_that_make_no_sense_are_refused_and_every_form_of_an_address_is_taken(
     ensure!(told["joined"] == 5, "{told}");
     Ok(())
 }
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_stream_that_a_page_gives_up_ends_at_both_ends_and_says_why() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    let told = run(
+        &browser,
+        "const failure = (promise) => promise.then(() => 'done', (error) => error.message);
+         const ended = async (act, options) => {
+             const stream = wire.openStream('listen', options);
+             await stream.opened;
+             const said = await failure(act(stream));
+             const reader = stream.readable.locked ? null : stream.readable.getReader();
+             const end = await wire.ask('end', null);
+             const heard = end.replace(/^\\d+: the stream was reset with code 256: /, '');
+             return [said, reader && await failure(reader.read()), heard];
+         };
+         const write = (chunk) => ({ writable }) => writable.getWriter().write(chunk);
+         const source = () => new ReadableStream({
+             pull: (controller) => controller.error(new Error('the camera is gone')),
+         });
+         const full = async ({ writable }) => {
+             const writer = writable.getWriter();
+             await writer.write('abc');
+             return writer.abort('enough');
+         };
+         const waits = wire.openStream({ down: 0, up: 0, seed: 1, rate: 1, paced: 1e9 });
+         const writer = waits.writable.getWriter();
+         const written = failure(writer.write(new Uint8Array(1e6)));
+         while (!wire.stats.bytes.opened.up) await new Promise((resolve) => setTimeout(resolve, 20));
+         return {
+             blob: await ended(write(new Blob(['x']))),
+             method: await ended(write(() => 1), { kind: 'messages' }),
+             large: await ended(write('x'.repeat(2 ** 20)), { kind: 'messages' }),
+             cancel: await ended(({ readable }) => readable.cancel(new Error('I have enough'))),
+             silent: await ended(({ readable }) => readable.cancel()),
+             abort: await ended(full),
+             pipe: await ended(({ writable }) => source().pipeTo(writable)),
+             reset: await ended(async (stream) => stream.reset(new Error('of no use'))),
+             waits: [await failure(writer.abort('enough')), await written],
+             long: await ended(async (stream) => stream.reset('ä'.repeat(200))),
+         };",
+    )?;
+    let refused = |why: &str| json!([why, why, why]);
+    let given_up = |why: &str| json!(["done", why, why]);
+    ensure!(
+        told["blob"] == refused("a stream of bytes takes bytes and text"),
+        "{told}"
+    );
+    ensure!(
+        told["method"] == refused("a value has a type that cannot be sent"),
+        "{told}"
+    );
+    ensure!(
+        told["large"][2]
+            .as_str()
+            .is_some_and(|it| it.contains("1048576")),
+        "{told}"
+    );
+    ensure!(told["cancel"][2] == "I have enough", "{told}");
+    ensure!(told["silent"][2] == "cancelled", "{told}");
+    ensure!(told["abort"] == given_up("enough"), "{told}");
+    ensure!(told["waits"] == json!(["done", "enough"]), "{told}");
+    ensure!(told["pipe"] == refused("the camera is gone"), "{told}");
+    ensure!(told["reset"] == given_up("of no use"), "{told}");
+    ensure!(told["long"][2] == "ä".repeat(60), "{told}");
+    Ok(())
+}

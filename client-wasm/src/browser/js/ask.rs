@@ -79,7 +79,7 @@ async fn answer(stream: TickwireStream, patience_millis: f64) -> Result<JsValue,
             Err(reason) => reason != is_late,
         };
         if !is_over {
-            stream.reset("it is no longer waited for");
+            stream.reset("it is no longer waited for".into());
         }
         window.clear_timeout_with_handle(timer);
         drop(expire);

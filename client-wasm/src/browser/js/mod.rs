@@ -13,6 +13,7 @@ mod object;
 mod options;
 mod pending;
 mod schema;
+mod sink;
 mod stream;
 mod types;
 

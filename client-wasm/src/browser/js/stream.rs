@@ -2,20 +2,20 @@
 //!
 //! In come a page's pulls and writes, and what the mux reports; out come chunks and settled promises. A
 //! chunk is read from the mux only when the page asks for one, which is what gives the server credit for
-//! the next; a write is done when the mux has taken it, which is what makes `pipeTo` wait. So neither end
-//! of a fast source and a slow reader holds more than a window.
+//! the next; a write is done when the mux has taken it. So neither end of a fast source and a slow reader
+//! holds more than a window.
 
 use std::{
     cell::RefCell,
     rc::{Rc, Weak},
 };
 
-use bytes::{Buf as _, Bytes};
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use bytes::Bytes;
+use js_sys::{Promise, Uint8Array};
 use tickwire_protocol::{
     id::StreamId,
     limits::CHUNK_BYTES_MAX,
-    mux::{Mux, REFUSE_CODE_GAME_MIN, Write},
+    mux::{Mux, REFUSE_CODE_GAME_MIN},
     stream::StreamKind,
     time::Micros,
 };
@@ -27,9 +27,10 @@ use web_sys::{
 
 use super::{
     Page, error, message_pack, now,
-    object::{callback, object},
+    object::{callback, field, object},
     pending::Pending,
     pump,
+    sink::{sink, write},
 };
 
 /// What waits of a stream of bytes is put together up to this before the page gets it: a page that is busy
@@ -38,15 +39,15 @@ const CHUNK_TO_PAGE_BYTES: usize = 4 * CHUNK_BYTES_MAX;
 
 /// What a page's stream and the mux's events have in common.
 pub(super) struct Pipe {
-    id: StreamId,
-    kind: StreamKind,
+    pub(super) id: StreamId,
+    pub(super) kind: StreamKind,
     controller: Option<ReadableStreamDefaultController>,
-    sink_controller: Option<WritableStreamDefaultController>,
+    pub(super) sink_controller: Option<WritableStreamDefaultController>,
     opening: Opening,
     pull: Option<Pending>,
     /// What the mux has not taken yet, and whom to tell when it has.
-    writing: Option<(Bytes, Pending)>,
-    closing: Option<Pending>,
+    pub(super) writing: Option<(Bytes, Pending)>,
+    pub(super) closing: Option<Pending>,
     is_read_over: bool,
     is_written_over: bool,
     /// It is lost, reset or refused. Its number may be another stream's by now: the next connection begins to
@@ -68,7 +69,7 @@ enum Opening {
     Gone(JsValue),
 }
 
-type SharedPipe = Rc<RefCell<Pipe>>;
+pub(super) type SharedPipe = Rc<RefCell<Pipe>>;
 
 /// One of many streams on the game's connection.
 #[wasm_bindgen]
@@ -136,9 +137,10 @@ impl TickwireStream {
         (waits + unsent.flatten().unwrap_or(0)) as f64
     }
 
-    /// Gives it up at once, both ways, or declines one that the server offers.
-    pub fn reset(&self, reason: &str) {
-        reset(&self.page, &self.pipe, reason);
+    /// Gives it up at once, both ways, or declines one that the server offers. The server's program gets the reason,
+    /// a text or an error's message, cut to 120 bytes.
+    pub fn reset(&self, #[wasm_bindgen(unchecked_optional_param_type = "any")] reason: JsValue) {
+        reset(&self.page, &self.pipe, &reason_of(&reason, "reset"));
     }
 }
 
@@ -203,8 +205,8 @@ fn source(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<ReadableStrea
         promise.into()
     });
     let canceller = page.clone();
-    let cancel = callback(pipe, move |pipe, _| {
-        reset(&canceller, pipe, "cancelled");
+    let cancel = callback(pipe, move |pipe, reason| {
+        reset(&canceller, pipe, &reason_of(&reason, "cancelled"));
         JsValue::UNDEFINED
     });
     let source = object(&[("start", start), ("pull", pull), ("cancel", cancel)]);
@@ -214,57 +216,8 @@ fn source(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<ReadableStrea
     ReadableStream::new_with_underlying_source_and_strategy(source.unchecked_ref(), &strategy)
 }
 
-fn sink(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) -> Result<WritableStream, JsValue> {
-    let start = callback(pipe, |pipe, controller| {
-        pipe.borrow_mut().sink_controller = Some(controller.unchecked_into());
-        JsValue::UNDEFINED
-    });
-    let writer = page.clone();
-    let write = callback(pipe, move |pipe, chunk| {
-        let (promise, pending) = Pending::new();
-        let kind = pipe.borrow().kind;
-        match bytes_of(kind, &chunk) {
-            Ok(bytes) => {
-                pipe.borrow_mut().writing = Some((bytes, pending));
-                serve(&writer, pipe);
-            }
-            Err(error) => pending.reject(&error),
-        }
-        promise.into()
-    });
-    let closer = page.clone();
-    let close = callback(pipe, move |pipe, _| {
-        let (promise, pending) = Pending::new();
-        let ended = with_streams(&closer, &pipe.borrow(), |streams, id, _| streams.end(id));
-        match ended {
-            Some(Ok(())) => {
-                pipe.borrow_mut().closing = Some(pending);
-                send_out(&closer);
-            }
-            _ => pending.reject(&error("the stream is gone")),
-        }
-        promise.into()
-    });
-    let aborter = page.clone();
-    let abort = callback(pipe, move |pipe, _| {
-        reset(&aborter, pipe, "aborted");
-        JsValue::UNDEFINED
-    });
-    let sink = object(&[
-        ("start", start),
-        ("write", write),
-        ("close", close),
-        ("abort", abort),
-    ]);
-    // With room for one chunk only, a page that waits for each write makes the browser change its mind, and make
-    // a promise for it, with every chunk.
-    let strategy = QueuingStrategy::new();
-    strategy.set_high_water_mark(2.0);
-    WritableStream::new_with_underlying_sink_and_strategy(sink.unchecked_ref(), &strategy)
-}
-
 /// Gives the page what the mux has, and the mux what the page wrote, as far as either takes it.
-fn serve(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
+pub(super) fn serve(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
     read(page, pipe);
     write(page, pipe);
     send_out(page);
@@ -321,38 +274,6 @@ fn next_bytes(streams: &mut Mux, id: StreamId, now: Micros) -> Option<JsValue> {
                 at = end;
             }
             Some(array.into())
-        }
-    }
-}
-
-fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
-    loop {
-        let Some((mut bytes, pending)) = pipe.borrow_mut().writing.take() else {
-            return;
-        };
-        let piece = match pipe.borrow().kind {
-            StreamKind::Bytes | StreamKind::Asset => {
-                bytes.slice(..bytes.len().min(CHUNK_BYTES_MAX))
-            }
-            StreamKind::Messages | StreamKind::Live => bytes.clone(),
-        };
-        let piece_bytes = piece.len();
-        let written = with_streams(page, &pipe.borrow(), |streams, id, now| {
-            streams.write(id, piece, now)
-        });
-        match written {
-            Some(Ok(Write::Taken)) if piece_bytes == bytes.len() => return pending.resolve(),
-            Some(Ok(Write::Taken)) => {
-                bytes.advance(piece_bytes);
-                pipe.borrow_mut().writing = Some((bytes, pending));
-            }
-            Some(Ok(Write::Full)) => {
-                // The mux says when there is room.
-                pipe.borrow_mut().writing = Some((bytes, pending));
-                return;
-            }
-            Some(Err(misuse)) => return pending.reject(&error(misuse)),
-            None => return pending.reject(&error("there is no connection")),
         }
     }
 }
@@ -432,7 +353,17 @@ pub(super) fn on_gone(pipe: &SharedPipe, reason: &str) {
     pending.for_each(|pending| pending.reject(&error));
 }
 
-fn reset(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &str) {
+/// What a page says why, if it says so: an error or a text.
+pub(super) fn reason_of(value: &JsValue, otherwise: &str) -> String {
+    let message = field(value, "message").unwrap_or_else(|| value.clone());
+    match (message.as_string(), message.as_f64()) {
+        (Some(text), _) if !text.is_empty() => text,
+        (_, Some(number)) => number.to_string(),
+        _ => otherwise.to_owned(),
+    }
+}
+
+pub(super) fn reset(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &str) {
     if pipe.borrow().is_over() {
         return;
     }
@@ -453,7 +384,7 @@ fn reset(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &str) {
 }
 
 /// Acts on a pipe's stream of the mux; `None` without a connection, or when the stream is over.
-fn with_streams<R>(
+pub(super) fn with_streams<R>(
     page: &Weak<RefCell<Page>>,
     pipe: &Pipe,
     act: impl FnOnce(&mut Mux, StreamId, Micros) -> R,
@@ -467,25 +398,8 @@ fn with_streams<R>(
     Some(act(streams, pipe.id, now()))
 }
 
-fn send_out(page: &Weak<RefCell<Page>>) {
+pub(super) fn send_out(page: &Weak<RefCell<Page>>) {
     if let Some(page) = page.upgrade() {
         pump(&page, now());
     }
-}
-
-/// What a page may write: on a stream of messages anything, else bytes or text.
-fn bytes_of(kind: StreamKind, chunk: &JsValue) -> Result<Bytes, JsValue> {
-    if matches!(kind, StreamKind::Messages | StreamKind::Live) {
-        let mut bytes = vec![];
-        message_pack::encode(chunk, &mut bytes)?;
-        return Ok(bytes.into());
-    }
-    if let Some(text) = chunk.as_string() {
-        return Ok(text.into_bytes().into());
-    }
-    if chunk.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(chunk) {
-        let view = message_pack::bytes_under(chunk);
-        return Ok(view.to_vec().into());
-    }
-    Err(error("a stream of bytes takes bytes and text"))
 }

@@ -1,0 +1,148 @@
+//! What a page writes on a stream: a WHATWG sink over the mux.
+//!
+//! In come chunks; out go records, as far as the mux takes them. A write is done when all of it was taken, which is
+//! what makes `pipeTo` wait.
+
+use std::{cell::RefCell, rc::Weak};
+
+use bytes::{Buf as _, Bytes};
+use js_sys::ArrayBuffer;
+use tickwire_protocol::{limits::CHUNK_BYTES_MAX, mux::Write, stream::StreamKind};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{EventTarget, QueuingStrategy, WritableStream};
+
+use super::{
+    Page, error, message_pack,
+    object::{callback, field, object},
+    pending::Pending,
+    stream::{SharedPipe, reason_of, reset, send_out, serve, with_streams},
+};
+
+pub(super) fn sink(
+    page: &Weak<RefCell<Page>>,
+    pipe: &SharedPipe,
+) -> Result<WritableStream, JsValue> {
+    let signalled = page.clone();
+    let on_signal = callback(pipe, move |pipe, event| {
+        let signal = field(&event, "target").unwrap_or_default();
+        abort(
+            &signalled,
+            pipe,
+            &field(&signal, "reason").unwrap_or_default(),
+        );
+        JsValue::UNDEFINED
+    });
+    let start = callback(pipe, move |pipe, controller| {
+        // Before it calls `abort` a browser waits for the write under way, which may wait for ever.
+        if let Some(signal) = field(&controller, "signal") {
+            let signal: &EventTarget = signal.unchecked_ref();
+            drop(signal.add_event_listener_with_callback("abort", on_signal.unchecked_ref()));
+        }
+        pipe.borrow_mut().sink_controller = Some(controller.unchecked_into());
+        JsValue::UNDEFINED
+    });
+    let aborter = page.clone();
+    let on_abort = callback(pipe, move |pipe, reason| {
+        abort(&aborter, pipe, &reason);
+        JsValue::UNDEFINED
+    });
+    let writer = page.clone();
+    let write = callback(pipe, move |pipe, chunk| {
+        let (promise, pending) = Pending::new();
+        let kind = pipe.borrow().kind;
+        match bytes_of(kind, &chunk) {
+            Ok(bytes) => {
+                pipe.borrow_mut().writing = Some((bytes, pending));
+                serve(&writer, pipe);
+            }
+            Err(error) => give_up(&writer, pipe, pending, &error),
+        }
+        promise.into()
+    });
+    let closer = page.clone();
+    let close = callback(pipe, move |pipe, _| {
+        let (promise, pending) = Pending::new();
+        let ended = with_streams(&closer, &pipe.borrow(), |streams, id, _| streams.end(id));
+        match ended {
+            Some(Ok(())) => {
+                pipe.borrow_mut().closing = Some(pending);
+                send_out(&closer);
+            }
+            _ => pending.reject(&error("the stream is gone")),
+        }
+        promise.into()
+    });
+    let sink = object(&[
+        ("start", start),
+        ("write", write),
+        ("close", close),
+        ("abort", on_abort),
+    ]);
+    // With room for one chunk only, a page that waits for each write makes the browser change its mind, and make
+    // a promise for it, with every chunk.
+    let strategy = QueuingStrategy::new();
+    strategy.set_high_water_mark(2.0);
+    WritableStream::new_with_underlying_sink_and_strategy(sink.unchecked_ref(), &strategy)
+}
+
+pub(super) fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
+    loop {
+        let Some((mut bytes, pending)) = pipe.borrow_mut().writing.take() else {
+            return;
+        };
+        let piece = match pipe.borrow().kind {
+            StreamKind::Bytes | StreamKind::Asset => {
+                bytes.slice(..bytes.len().min(CHUNK_BYTES_MAX))
+            }
+            StreamKind::Messages | StreamKind::Live => bytes.clone(),
+        };
+        let piece_bytes = piece.len();
+        let written = with_streams(page, &pipe.borrow(), |streams, id, now| {
+            streams.write(id, piece, now)
+        });
+        match written {
+            Some(Ok(Write::Taken)) if piece_bytes == bytes.len() => return pending.resolve(),
+            Some(Ok(Write::Taken)) => {
+                bytes.advance(piece_bytes);
+                pipe.borrow_mut().writing = Some((bytes, pending));
+            }
+            Some(Ok(Write::Full)) => {
+                // The mux says when there is room.
+                pipe.borrow_mut().writing = Some((bytes, pending));
+                return;
+            }
+            Some(Err(misuse)) => return give_up(page, pipe, pending, &error(misuse)),
+            None => return pending.reject(&error("there is no connection")),
+        }
+    }
+}
+
+/// The page gives it up. The browser errors its half by itself.
+fn abort(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &JsValue) {
+    pipe.borrow_mut().sink_controller = None;
+    reset(page, pipe, &reason_of(reason, "aborted"));
+}
+
+/// A write that cannot be done is the end of the stream, both ways: WHATWG streams take no more after it, and tell
+/// nobody of it who could.
+fn give_up(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, pending: Pending, error: &JsValue) {
+    pending.reject(error);
+    reset(page, pipe, &reason_of(error, "a write failed"));
+}
+
+/// What a page may write: on a stream of messages anything, else bytes or text.
+fn bytes_of(kind: StreamKind, chunk: &JsValue) -> Result<Bytes, JsValue> {
+    if matches!(kind, StreamKind::Messages | StreamKind::Live) {
+        let mut bytes = vec![];
+        message_pack::encode(chunk, &mut bytes)?;
+        return Ok(bytes.into());
+    }
+    if let Some(text) = chunk.as_string() {
+        return Ok(text.into_bytes().into());
+    }
+    if chunk.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(chunk) {
+        let view = message_pack::bytes_under(chunk);
+        return Ok(view.to_vec().into());
+    }
+    Err(error("a stream of bytes takes bytes and text"))
+}
