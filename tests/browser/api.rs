@@ -222,6 +222,7 @@ fn assets_are_asked_for_cancelled_moved_and_listed() -> Result<()> {
     let told = run(
         &browser,
         "const unknown = await wire.fetch('nothing.png').catch((error) => error.message);
+         const urgent = await wire.fetch('coast.jpg', { priority: 300 }).catch((error) => error.message);
          const [first, second] = [await wire.fetch('coast.jpg'), await wire.fetch('coast.jpg')];
          const head = [first.headers.get('content-type'), first.headers.get('content-length')];
          const [one, two] = await Promise.all([first.arrayBuffer(), second.arrayBuffer()]);
@@ -233,7 +234,7 @@ fn assets_are_asked_for_cancelled_moved_and_listed() -> Result<()> {
          const late = await wire.fetch('film.webm', { signal: stop.signal }).catch((error) => error.name);
          const again = (await (await wire.fetch('film.webm')).arrayBuffer()).byteLength;
          return {
-             unknown, head, abort, late, again,
+             unknown, urgent, head, abort, late, again,
              sizes: [one.byteLength, two.byteLength],
              film: [film.state, film.priority],
              coast: wire.assets.find(({ name }) => name === 'coast.jpg').state,
@@ -245,6 +246,10 @@ fn assets_are_asked_for_cancelled_moved_and_listed() -> Result<()> {
     let coast = bytes("coast.jpg")?;
     ensure!(
         told["unknown"] == "no asset is called nothing.png",
+        "{told}"
+    );
+    ensure!(
+        told["urgent"] == "a priority is a whole number from 0 to 255",
         "{told}"
     );
     ensure!(

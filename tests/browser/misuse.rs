@@ -122,6 +122,11 @@ fn options_that_make_no_sense_are_refused_and_every_form_of_an_address_is_taken(
              { name: 5 }, { join: 'x'.repeat(5000) }, '/play',
          ];
          const refused = options.map((it) => attempt(() => new Tickwire(it)));
+         const weights = [0, 256, -1, NaN, 1.5, 'x'];
+         const streams = [...weights.map((weight) => ({ weight })), { kind: 'byte' }, 5];
+         refused.push(...streams.map((it) => attempt(() => wire.openStream('listen', it))));
+         const priorities = [256, -1, NaN, 'high', undefined];
+         refused.push(...priorities.map((it) => attempt(() => wire.setAssetPriority('a', it))));
          const { host } = location;
          const addresses = [
              'play', '//' + host + '/play', 'http://' + host + '/play', 'WS://' + host + '/play',
@@ -146,6 +151,10 @@ fn options_that_make_no_sense_are_refused_and_every_form_of_an_address_is_taken(
         "the option join has 5003 bytes on the wire, 4096 are allowed",
         "options are an object",
     ];
+    let mut refused = refused.to_vec();
+    refused.extend(["a weight is a whole number from 1 to 255"; 6]);
+    refused.extend(["no kind of stream is called byte", "options are an object"]);
+    refused.extend(["a priority is a whole number from 0 to 255"; 5]);
     ensure!(told["refused"] == json!(refused), "{told}");
     ensure!(told["joined"] == 5, "{told}");
     Ok(())

@@ -20,6 +20,7 @@ use web_sys::{
 use super::{
     Page,
     object::{callback, field as option, object},
+    options,
     pending::Pending,
     pump,
 };
@@ -66,7 +67,8 @@ pub(super) fn fetch(page: &Rc<RefCell<Page>>, name: String, options: JsValue) ->
         pending.reject(&error(reason));
         return promise;
     }
-    if let Some(reason) = abort_reason(&options) {
+    let priority = option(&options, "priority").map(|value| options::priority(&value));
+    if let Some(reason) = abort_reason(&options).or(priority.and_then(Result::err)) {
         pending.reject(&reason);
         return promise;
     }
@@ -266,8 +268,8 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
     {
         let mut page = page.borrow_mut();
         let client = &mut page.driver.client;
-        if let Some(priority) = option(options, "priority").and_then(|it| it.as_f64()) {
-            let asked = client.prioritise_asset(&name, priority as u8);
+        if let Some(priority) = option(options, "priority") {
+            let asked = client.prioritise_asset(&name, options::priority(&priority)?);
             asked.map_err(error)?;
         }
         client.want_asset(&name).map_err(error)?;

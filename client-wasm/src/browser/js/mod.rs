@@ -26,7 +26,6 @@ use std::{
 use js_sys::{Function, Promise};
 use tickwire_protocol::{
     id::{NetworkId, StreamId},
-    stream::StreamOptions,
     time::Micros,
 };
 use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
@@ -38,7 +37,6 @@ use super::{
 use crate::client::{AssetPolicy, Connection};
 use events::tell;
 use field::{Field, FieldState};
-use object::field as option;
 use stream::{Pipe, TickwireStream};
 
 /// How often the connection is looked after when the page does not call `frame`: because it draws
@@ -273,18 +271,8 @@ impl Tickwire {
         metadata: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "TickwireStreamOptions")] options: JsValue,
     ) -> Result<TickwireStream, JsValue> {
-        let text = |name| option(&options, name).and_then(|value: JsValue| value.as_string());
-        let kind = stream::kind_named(text("kind").as_deref())?;
-        let mut bytes = vec![];
-        message_pack::encode(&metadata, &mut bytes)?;
-        let mut wish = StreamOptions {
-            metadata: bytes.into(),
-            ..StreamOptions::new(kind)
-        };
-        let weight = option(&options, "weight").and_then(|value| value.as_f64());
-        if let Some(weight) = weight.and_then(|weight| core::num::NonZeroU8::new(weight as u8)) {
-            wish.weight = weight;
-        }
+        let wish = options::stream(&metadata, &options)?;
+        let kind = wish.kind;
         let opened = {
             let mut page = self.0.borrow_mut();
             page.driver
@@ -327,7 +315,7 @@ impl Tickwire {
     /// the signal cancels the download.
     ///
     /// # Errors
-    /// The promise is rejected for a name that the manifest does not have, when there is no manifest or none is
+    /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there is no manifest or none is
     /// fetched (`assets: false`), by the signal, and when the connection has ended for good.
     #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
     pub fn fetch(
@@ -342,9 +330,14 @@ impl Tickwire {
     /// urgent one and goes on later where it stopped.
     ///
     /// # Errors
-    /// An `Error` for a name that the manifest does not have.
+    /// An `Error` for a name that the manifest does not have, and unless the priority is a whole number from 0 to 255.
     #[wasm_bindgen(js_name = setAssetPriority)]
-    pub fn set_asset_priority(&self, name: &str, priority: u8) -> Result<(), JsValue> {
+    pub fn set_asset_priority(
+        &self,
+        name: &str,
+        #[wasm_bindgen(unchecked_param_type = "number")] priority: &JsValue,
+    ) -> Result<(), JsValue> {
+        let priority = options::priority(priority)?;
         let moved = (self.0.borrow_mut().driver.client).prioritise_asset(name, priority);
         moved.map_err(error)?;
         pump(&self.0, now());

@@ -3,7 +3,12 @@
 //! The decision to question: what makes no sense is an error, though a default could be had. A page that
 //! connects elsewhere than it says, or fetches what it does not want, does not find out why.
 
-use tickwire_protocol::limits::JOIN_BYTES_MAX;
+use core::num::NonZeroU8;
+
+use tickwire_protocol::{
+    limits::JOIN_BYTES_MAX,
+    stream::{StreamKind, StreamOptions},
+};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Url;
 
@@ -54,6 +59,45 @@ pub(super) fn config(options: &JsValue) -> Result<(Config, String), JsValue> {
         seed: random_seed(),
     };
     Ok((config, socket_url(&url)?))
+}
+
+/// `TickwireStreamOptions`, and what the stream is about.
+///
+/// # Errors
+/// An `Error` for what makes no sense.
+pub(super) fn stream(metadata: &JsValue, options: &JsValue) -> Result<StreamOptions, JsValue> {
+    check_object(options)?;
+    let kind = match text(options, "kind")?.as_deref() {
+        None | Some("bytes") => StreamKind::Bytes,
+        Some("messages") => StreamKind::Messages,
+        Some("live") => StreamKind::Live,
+        Some(other) => return Err(error(format!("no kind of stream is called {other}"))),
+    };
+    let mut bytes = vec![];
+    message_pack::encode(metadata, &mut bytes)?;
+    let mut wish = StreamOptions {
+        metadata: bytes.into(),
+        ..StreamOptions::new(kind)
+    };
+    if let Some(weight) = field(options, "weight") {
+        let weight = NonZeroU8::new(as_byte(&weight).unwrap_or(0));
+        wish.weight = weight.ok_or_else(|| error("a weight is a whole number from 1 to 255"))?;
+    }
+    Ok(wish)
+}
+
+/// An asset's priority.
+///
+/// # Errors
+/// An `Error` for anything but a whole number from 0 to 255.
+pub(super) fn priority(value: &JsValue) -> Result<u8, JsValue> {
+    as_byte(value).ok_or_else(|| error("a priority is a whole number from 0 to 255"))
+}
+
+fn as_byte(value: &JsValue) -> Option<u8> {
+    let number = value.as_f64()?;
+    let byte = number as u8;
+    (f64::from(byte) == number).then_some(byte)
 }
 
 /// An option that is a text, unless it is missing.

@@ -144,16 +144,6 @@ impl TickwireStream {
     }
 }
 
-/// What a page asks for when it opens a stream.
-pub(super) fn kind_named(name: Option<&str>) -> Result<StreamKind, JsValue> {
-    match name {
-        None | Some("bytes") => Ok(StreamKind::Bytes),
-        Some("messages") => Ok(StreamKind::Messages),
-        Some("live") => Ok(StreamKind::Live),
-        Some(other) => Err(error(format!("no kind of stream is called {other}"))),
-    }
-}
-
 /// A page's stream for a stream of the mux. `is_open` says that nobody need take it any more.
 pub(super) fn make(
     page: &Rc<RefCell<Page>>,
