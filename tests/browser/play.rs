@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     driver::{Browser, Driver, Screen},
@@ -236,4 +236,28 @@ fn a_phone_shows_the_whole_game_and_a_thumb_flies() -> Result<()> {
     browser.let_go()?;
     browser.screenshot("phone")?;
     outcome.map(|_| ())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_page_that_is_reloaded_leaves_no_ghost_of_its_player() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    for (page, names) in [
+        ("/", "tickwire.state().ships.map(({ name }) => name)"),
+        ("/plain.html", "tickwire.state().names"),
+    ] {
+        let browser = driver.browser(&Screen::Desktop)?;
+        browser.open(&server.page(&format!("{page}?name=Again")))?;
+        for _ in 0..2 {
+            browser.wait_until(&format!("{names}.includes('Again')"), PATIENCE)?;
+            let again = format!("return {names}.filter((name) => name === 'Again')");
+            let seats = browser.execute(&again)?;
+            ensure!(seats == json!(["Again"]), "{page}: {seats}");
+            // What is asked of the old page is not to be taken for the new one's.
+            browser.execute("tickwire.state = null; location.reload()")?;
+        }
+        browser.expect_no_errors()?;
+    }
+    Ok(())
 }

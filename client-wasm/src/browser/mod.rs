@@ -16,6 +16,7 @@ mod socket;
 
 use std::{cell::RefCell, rc::Rc};
 
+use js_sys::Reflect;
 use tickwire_protocol::time::Micros;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::HtmlCanvasElement;
@@ -29,6 +30,7 @@ use crate::{
     predict::{Predict, Prediction},
     world::View,
 };
+use devices::Listener;
 use driver::{Arrival, Driver, now, socket_url};
 
 /// How often a page that is not shown, and so gets no animation frames, still keeps its seat.
@@ -95,10 +97,11 @@ struct Shell<A: App> {
     devices: Devices,
     canvas: Canvas,
     last_frame: Micros,
+    _when_gone: Option<Listener>,
 }
 
 /// Connects to `url` (absolute, or relative to the page such as `/play`) and runs the game on
-/// the canvas until the page is closed.
+/// the canvas until the page is closed, which leaves the game.
 ///
 /// # Errors
 /// A sentence, when the address is none or the browser lacks what a game needs.
@@ -115,8 +118,15 @@ pub fn run<A: App>(
         devices: Devices::new(&canvas)?,
         canvas: Canvas::new(canvas)?,
         last_frame: now(),
+        _when_gone: None,
     };
     let running = Running(Rc::new(RefCell::new(shell)));
+    let leaving = Rc::downgrade(&running.0);
+    running.0.borrow_mut()._when_gone = Some(when_gone(move || {
+        if let Some(shell) = leaving.upgrade() {
+            Running(shell).leave();
+        }
+    })?);
     let on_frame = running.clone();
     every_animation_frame(move || on_frame.beat(true))?;
     let on_timer = running.clone();
@@ -139,6 +149,14 @@ impl<A: App> Running<A> {
         self.pump(&mut shell, now);
         if draws {
             shell.draw(now);
+        }
+    }
+
+    /// The page goes, and the player with it: the seat need not wait.
+    fn leave(&self) {
+        if let Ok(mut shell) = self.0.try_borrow_mut() {
+            shell.driver.client.leave();
+            self.pump(&mut shell, now());
         }
     }
 
@@ -214,6 +232,17 @@ fn is_hidden() -> bool {
     web_sys::window()
         .and_then(|window| window.document())
         .is_some_and(|document| document.hidden())
+}
+
+/// Calls `act` when the page goes for good, and not when the browser keeps it to come back to.
+fn when_gone(mut act: impl FnMut() + 'static) -> Result<Listener, JsValue> {
+    let window = web_sys::window().ok_or("no window")?;
+    Listener::new(&window, "pagehide", move |event| {
+        let is_kept = Reflect::get(&event, &"persisted".into());
+        if !is_kept.is_ok_and(|it| it.is_truthy()) {
+            act();
+        }
+    })
 }
 
 /// Calls `act` before every frame the browser draws, as long as the page lives.

@@ -31,8 +31,9 @@ use tickwire_protocol::{
 use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
+    devices::Listener,
     driver::{Arrival, Driver, now},
-    error, every_millis, message_pack, stop,
+    error, every_millis, message_pack, stop, when_gone,
 };
 use crate::client::{AssetPolicy, Connection};
 use events::tell;
@@ -65,8 +66,9 @@ struct Page {
     wishes: Vec<asset::Wish>,
     bodies: Vec<Rc<RefCell<asset::Body>>>,
     last_frame: Micros,
-    /// The timer of the beat, while there is a connection to look after. It holds the page.
-    beat: Option<i32>,
+    /// The timer of the beat, and what leaves with the page, while there is a connection to look after. The timer
+    /// holds the page.
+    beat: Option<(i32, Listener)>,
 }
 
 #[wasm_bindgen]
@@ -376,13 +378,17 @@ impl Tickwire {
         pump(&self.0, now());
     }
 
-    /// Leaves the game for good.
+    /// Leaves the game for good. A page that is closed or reloaded leaves by itself.
     pub fn leave(&self) {
-        let mut page = self.0.borrow_mut();
-        page.driver.client.leave();
-        drop(page);
-        pump(&self.0, now());
+        leave(&self.0);
     }
+}
+
+fn leave(page: &Rc<RefCell<Page>>) {
+    if let Ok(mut page) = page.try_borrow_mut() {
+        page.driver.client.leave();
+    }
+    pump(page, now());
 }
 
 /// Has the core hold an input, once there is a schema to encode it by.
@@ -451,8 +457,16 @@ fn attend(page: &Rc<RefCell<Page>>) {
         Connection::Ended { .. }
     );
     if is_over {
-        borrowed.beat.take().into_iter().for_each(stop);
+        if let Some((timer, _)) = borrowed.beat.take() {
+            stop(timer);
+        }
     } else if borrowed.beat.is_none() {
+        let weak = Rc::downgrade(page);
+        let leaving = when_gone(move || {
+            if let Some(page) = weak.upgrade() {
+                leave(&page);
+            }
+        });
         let page = Rc::clone(page);
         let beat = Micros::from_millis(BEAT_MILLIS as u64);
         let timer = every_millis(BEAT_MILLIS, move || {
@@ -461,7 +475,7 @@ fn attend(page: &Rc<RefCell<Page>>) {
             }
         });
         // Without a window there is none, and nothing was begun.
-        borrowed.beat = timer.ok();
+        borrowed.beat = timer.ok().zip(leaving.ok());
     }
 }
 
