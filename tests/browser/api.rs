@@ -106,6 +106,16 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
          const whole = new Response(stream.readable).text();
          await new Blob([bytes]).stream().pipeTo(stream.writable);
          const lines = (await whole).trim().split('\\n').map((line) => JSON.parse(line));
+         const { memory } = await (await import('/client/tickwire_client.js')).default();
+         const [before, much] = [memory.buffer.byteLength, new Uint8Array(16_000_000)];
+         much.set(bytes, much.length - bytes.length);
+         const atOnce = wire.openStream({ page: 'upload', name: 'b' });
+         const wholeAtOnce = new Response(atOnce.readable).text();
+         const onceWriter = atOnce.writable.getWriter();
+         await onceWriter.write(much);
+         await onceWriter.close();
+         const lastAtOnce = JSON.parse((await wholeAtOnce).trim().split('\\n').at(-1));
+         const grown = memory.buffer.byteLength - before;
          const refused = wire.openStream({ page: 'nowhere' });
          const reason = await refused.opened.then(() => 'taken', (error) => error.message);
          const unread = await refused.readable.getReader().read().catch((error) => error.message);
@@ -127,7 +137,7 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
          const late = await failure(wire.ask('greeting', 'Eve', 0));
          const large = await failure(wire.ask('greeting', 'x'.repeat(2 ** 20)));
          const early = await failure(new Tickwire({ url: '/gallery/play' }).ask('greeting', 'Ann'));
-         return { last: lines.at(-1), reason, unread, heard, answers, declined, nonsense, late, large, early };",
+         return { last: lines.at(-1), lastAtOnce, grown, reason, unread, heard, answers, declined, nonsense, late, large, early };",
     )?;
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
     let hash = blake3::hash(&content).to_string();
@@ -135,6 +145,15 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
         told["last"] == json!({ "received": 3_000_000, "hash": hash }),
         "{told}"
     );
+    let mut large = vec![0; 16_000_000];
+    large[13_000_000..].copy_from_slice(&content);
+    let hash = blake3::hash(&large).to_string();
+    ensure!(
+        told["lastAtOnce"] == json!({ "received": 16_000_000, "hash": hash }),
+        "{told}"
+    );
+    // A write is not copied as a whole, however large it is.
+    ensure!(told["grown"].as_f64() < Some(8e6), "{told}");
     let reason = told["reason"].as_str().context("a reason")?;
     ensure!(
         reason.len() > 5 && reason != "taken" && told["unread"] == reason,

@@ -192,6 +192,12 @@ fn a_stream_that_a_page_gives_up_ends_at_both_ends_and_says_why() -> Result<()> 
          while (!wire.stats.bytes.opened.up) await new Promise((resolve) => setTimeout(resolve, 20));
          return {
              blob: await ended(write(new Blob(['x']))),
+             taken: await ended(({ writable }) => {
+                 const large = new Uint8Array(4e6);
+                 const written = writable.getWriter().write(large);
+                 structuredClone(large, { transfer: [large.buffer] });
+                 return written;
+             }),
              method: await ended(write(() => 1), { kind: 'messages' }),
              large: await ended(write('x'.repeat(2 ** 20)), { kind: 'messages' }),
              cancel: await ended(({ readable }) => readable.cancel(new Error('I have enough'))),
@@ -207,6 +213,10 @@ fn a_stream_that_a_page_gives_up_ends_at_both_ends_and_says_why() -> Result<()> 
     let given_up = |why: &str| json!(["done", why, why]);
     ensure!(
         told["blob"] == refused("a stream of bytes takes bytes and text"),
+        "{told}"
+    );
+    ensure!(
+        told["taken"] == refused("what was written was taken away before it was sent"),
         "{told}"
     );
     ensure!(

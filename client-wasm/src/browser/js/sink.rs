@@ -6,7 +6,7 @@
 use std::{cell::RefCell, rc::Weak};
 
 use bytes::{Buf as _, Bytes};
-use js_sys::ArrayBuffer;
+use js_sys::{ArrayBuffer, Uint8Array};
 use tickwire_protocol::{limits::CHUNK_BYTES_MAX, mux::Write, stream::StreamKind};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{EventTarget, QueuingStrategy, WritableStream};
@@ -17,6 +17,65 @@ use super::{
     pending::Pending,
     stream::{SharedPipe, reason_of, reset, send_out, serve, with_streams},
 };
+
+/// How much of a large write is copied at a time. What WASM takes for memory it never gives back.
+const COPIED_BYTES: usize = 4 * CHUNK_BYTES_MAX;
+
+/// What the mux has not taken yet of a write, and whom to tell when it has.
+pub(super) struct Writing {
+    copied: Bytes,
+    /// The page's own memory, which it is told to leave alone meanwhile.
+    rest: Option<Uint8Array>,
+    rest_bytes: usize,
+    pub(super) pending: Pending,
+}
+
+impl Writing {
+    /// What a page may write: on a stream of messages anything, else bytes or text.
+    fn of(kind: StreamKind, chunk: &JsValue, pending: Pending) -> Result<Self, JsValue> {
+        let (mut copied, mut rest) = (vec![], None);
+        if matches!(kind, StreamKind::Messages | StreamKind::Live) {
+            message_pack::encode(chunk, &mut copied)?;
+        } else if let Some(text) = chunk.as_string() {
+            copied = text.into_bytes();
+        } else if chunk.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(chunk) {
+            rest = Some(message_pack::bytes_under(chunk));
+        } else {
+            return Err(error("a stream of bytes takes bytes and text"));
+        }
+        Ok(Self {
+            copied: copied.into(),
+            rest_bytes: rest.as_ref().map_or(0, |rest| rest.length() as usize),
+            rest,
+            pending,
+        })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.copied.len() + self.rest_bytes
+    }
+
+    /// Copies what comes next, unless something is copied already.
+    fn copy(&mut self) -> Result<(), JsValue> {
+        let (true, Some(rest)) = (self.copied.is_empty(), &self.rest) else {
+            return Ok(());
+        };
+        let length = rest.length();
+        if length as usize != self.rest_bytes {
+            return Err(error("what was written was taken away before it was sent"));
+        }
+        let bytes = self.rest_bytes.min(COPIED_BYTES);
+        self.rest_bytes -= bytes;
+        if self.rest_bytes == 0 {
+            self.copied = rest.to_vec().into();
+            self.rest = None;
+        } else {
+            self.copied = rest.subarray(0, bytes as u32).to_vec().into();
+            self.rest = Some(rest.subarray(bytes as u32, length));
+        }
+        Ok(())
+    }
+}
 
 pub(super) fn sink(
     page: &Weak<RefCell<Page>>,
@@ -50,9 +109,9 @@ pub(super) fn sink(
     let write = callback(pipe, move |pipe, chunk| {
         let (promise, pending) = Pending::new();
         let kind = pipe.borrow().kind;
-        match bytes_of(kind, &chunk) {
-            Ok(bytes) => {
-                pipe.borrow_mut().writing = Some((bytes, pending));
+        match Writing::of(kind, &chunk, pending.clone()) {
+            Ok(writing) => {
+                pipe.borrow_mut().writing = Some(writing);
                 serve(&writer, pipe);
             }
             Err(error) => give_up(&writer, pipe, pending, &error),
@@ -87,32 +146,38 @@ pub(super) fn sink(
 
 pub(super) fn write(page: &Weak<RefCell<Page>>, pipe: &SharedPipe) {
     loop {
-        let Some((mut bytes, pending)) = pipe.borrow_mut().writing.take() else {
+        let Some(mut writing) = pipe.borrow_mut().writing.take() else {
             return;
         };
+        if let Err(gone) = writing.copy() {
+            return give_up(page, pipe, writing.pending, &gone);
+        }
         let piece = match pipe.borrow().kind {
             StreamKind::Bytes | StreamKind::Asset => {
-                bytes.slice(..bytes.len().min(CHUNK_BYTES_MAX))
+                let bytes = writing.copied.len().min(CHUNK_BYTES_MAX);
+                writing.copied.slice(..bytes)
             }
-            StreamKind::Messages | StreamKind::Live => bytes.clone(),
+            StreamKind::Messages | StreamKind::Live => writing.copied.clone(),
         };
         let piece_bytes = piece.len();
         let written = with_streams(page, &pipe.borrow(), |streams, id, now| {
             streams.write(id, piece, now)
         });
         match written {
-            Some(Ok(Write::Taken)) if piece_bytes == bytes.len() => return pending.resolve(),
             Some(Ok(Write::Taken)) => {
-                bytes.advance(piece_bytes);
-                pipe.borrow_mut().writing = Some((bytes, pending));
+                writing.copied.advance(piece_bytes);
+                if writing.bytes() == 0 {
+                    return writing.pending.resolve();
+                }
+                pipe.borrow_mut().writing = Some(writing);
             }
             Some(Ok(Write::Full)) => {
                 // The mux says when there is room.
-                pipe.borrow_mut().writing = Some((bytes, pending));
+                pipe.borrow_mut().writing = Some(writing);
                 return;
             }
-            Some(Err(misuse)) => return give_up(page, pipe, pending, &error(misuse)),
-            None => return pending.reject(&error("there is no connection")),
+            Some(Err(misuse)) => return give_up(page, pipe, writing.pending, &error(misuse)),
+            None => return writing.pending.reject(&error("there is no connection")),
         }
     }
 }
@@ -128,21 +193,4 @@ fn abort(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, reason: &JsValue) {
 fn give_up(page: &Weak<RefCell<Page>>, pipe: &SharedPipe, pending: Pending, error: &JsValue) {
     pending.reject(error);
     reset(page, pipe, &reason_of(error, "a write failed"));
-}
-
-/// What a page may write: on a stream of messages anything, else bytes or text.
-fn bytes_of(kind: StreamKind, chunk: &JsValue) -> Result<Bytes, JsValue> {
-    if matches!(kind, StreamKind::Messages | StreamKind::Live) {
-        let mut bytes = vec![];
-        message_pack::encode(chunk, &mut bytes)?;
-        return Ok(bytes.into());
-    }
-    if let Some(text) = chunk.as_string() {
-        return Ok(text.into_bytes().into());
-    }
-    if chunk.is_instance_of::<ArrayBuffer>() || ArrayBuffer::is_view(chunk) {
-        let view = message_pack::bytes_under(chunk);
-        return Ok(view.to_vec().into());
-    }
-    Err(error("a stream of bytes takes bytes and text"))
 }

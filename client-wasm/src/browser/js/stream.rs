@@ -10,7 +10,6 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use bytes::Bytes;
 use js_sys::{Promise, Uint8Array};
 use tickwire_protocol::{
     id::StreamId,
@@ -30,7 +29,7 @@ use super::{
     object::{callback, field, object},
     pending::Pending,
     pump,
-    sink::{sink, write},
+    sink::{Writing, sink, write},
 };
 
 /// What waits of a stream of bytes is put together up to this before the page gets it: a page that is busy
@@ -45,8 +44,7 @@ pub(super) struct Pipe {
     pub(super) sink_controller: Option<WritableStreamDefaultController>,
     opening: Opening,
     pull: Option<Pending>,
-    /// What the mux has not taken yet, and whom to tell when it has.
-    pub(super) writing: Option<(Bytes, Pending)>,
+    pub(super) writing: Option<Writing>,
     pub(super) closing: Option<Pending>,
     is_read_over: bool,
     is_written_over: bool,
@@ -132,7 +130,7 @@ impl TickwireStream {
     #[must_use]
     pub fn buffered_amount(&self) -> f64 {
         let pipe = self.pipe.borrow();
-        let waits = pipe.writing.as_ref().map_or(0, |(bytes, _)| bytes.len());
+        let waits = pipe.writing.as_ref().map_or(0, Writing::bytes);
         let unsent = with_streams(&self.page, &pipe, |streams, id, _| streams.unsent_bytes(id));
         (waits + unsent.flatten().unwrap_or(0)) as f64
     }
@@ -318,7 +316,7 @@ pub(super) fn on_gone(pipe: &SharedPipe, reason: &str) {
     let (controller, sink_controller, pending, opening) = {
         let mut pipe = pipe.borrow_mut();
         pipe.is_gone = true;
-        let writing = pipe.writing.take().map(|(_, pending)| pending);
+        let writing = pipe.writing.take().map(|writing| writing.pending);
         let pending = [pipe.pull.take(), writing, pipe.closing.take()];
         let gone = Opening::Gone(error.clone());
         (
