@@ -86,6 +86,14 @@ pub enum PeerMisbehaved {
         /// The mark.
         mark: u64,
     },
+    /// An event of the game that its type does not read.
+    #[error("the event {event} cannot be read: {why}")]
+    EventUnreadable {
+        /// Its name in the schema.
+        event: &'static str,
+        /// What the type says.
+        why: String,
+    },
     /// More messages or bytes in a second than a player may send.
     #[error("more {0} than allowed")]
     RateExceeded(Rate),
@@ -320,6 +328,7 @@ impl From<&PeerError> for CloseCode {
         match error {
             PeerError::Decode(_) => Self::Malformed,
             PeerError::Misbehaved(misbehaved) => match misbehaved {
+                P::EventUnreadable { .. } => Self::Malformed,
                 P::VersionDiffers { .. } => Self::Version,
                 P::SchemaDiffers(_) => Self::Schema,
                 P::MessageTooBig { .. } => Self::TooBig,

@@ -7,8 +7,9 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::DecodeError,
-    limits::{DEPTH_MAX, EVENTS_MAX},
+    coding::clip,
+    error::{DecodeError, PeerError, PeerMisbehaved},
+    limits::{DEPTH_MAX, EVENTS_MAX, REASON_BYTES_MAX},
 };
 
 /// A type that travels as an event between a room and its players.
@@ -65,15 +66,21 @@ pub fn split(bytes: &[u8]) -> Result<(usize, &[u8]), DecodeError> {
 ///
 /// # Errors
 ///
-/// The bytes are no `E`, or go on after it.
-pub fn decode<E: GameEvent>(mut bytes: &[u8]) -> Result<E, DecodeError> {
+/// The bytes are no `E`, or go on after it. The error names the event: a game in JavaScript sent it, most likely.
+pub fn decode<E: GameEvent>(mut bytes: &[u8]) -> Result<E, PeerError> {
     let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
     deserializer.set_max_depth(DEPTH_MAX);
-    let event = E::deserialize(&mut deserializer).map_err(|_| DecodeError::Invalid("an event"))?;
+    let event = E::deserialize(&mut deserializer).map_err(|error| {
+        let why = clip(&error.to_string(), REASON_BYTES_MAX).to_owned();
+        PeerMisbehaved::EventUnreadable {
+            event: E::NAME,
+            why,
+        }
+    })?;
     if bytes.is_empty() {
         Ok(event)
     } else {
-        Err(DecodeError::Trailing("an event"))
+        Err(DecodeError::Trailing("an event").into())
     }
 }
 
@@ -130,7 +137,7 @@ mod tests {
         bytes.push(0);
         assert_eq!(
             decode::<Chat>(&bytes[1..]),
-            Err(DecodeError::Trailing("an event"))
+            Err(DecodeError::Trailing("an event").into())
         );
         assert!(split(&[]).is_err());
     }
@@ -139,9 +146,21 @@ mod tests {
     fn an_event_nested_deeper_than_the_limit_is_refused() {
         // 0x91: an array of one. A recursive type would otherwise follow it down the stack.
         let bytes = vec![0x91; 100_000];
+        assert!(decode::<Nest>(&bytes).is_err());
+    }
+
+    #[test]
+    fn an_event_that_is_not_read_is_named_with_what_its_type_says() {
+        // {"text": 5} and {}.
+        let number = decode::<Chat>(b"\x81\xa4text\x05").unwrap_err().to_string();
         assert_eq!(
-            decode::<Nest>(&bytes),
-            Err(DecodeError::Invalid("an event"))
+            number,
+            "the event chat cannot be read: invalid type: integer `5`, expected a string"
+        );
+        let nothing = decode::<Chat>(b"\x80").unwrap_err().to_string();
+        assert_eq!(
+            nothing,
+            "the event chat cannot be read: missing field `text`"
         );
     }
 }

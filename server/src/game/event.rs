@@ -8,7 +8,7 @@ use bevy_ecs::{
     world::World,
 };
 use tickwire_protocol::{
-    error::DecodeError,
+    error::{DecodeError, PeerError},
     event::{self, GameEvent},
     id::PlayerId,
 };
@@ -35,7 +35,7 @@ impl EventDoors {
         player: PlayerId,
         entity: Entity,
         bytes: &[u8],
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), PeerError> {
         let entity = world.get_entity(entity).is_ok().then_some(entity);
         let (index, rest) = event::split(bytes)?;
         let door = self
@@ -60,7 +60,7 @@ trait EventDoor: Send + Sync {
         player: PlayerId,
         entity: Option<Entity>,
         bytes: &[u8],
-    ) -> Result<(), DecodeError>;
+    ) -> Result<(), PeerError>;
     fn clear(&self, world: &mut World);
 }
 
@@ -73,7 +73,7 @@ impl<E: GameEvent> EventDoor for Door<E> {
         player: PlayerId,
         entity: Option<Entity>,
         bytes: &[u8],
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), PeerError> {
         let event = event::decode(bytes)?;
         world.write_message(FromPlayer::<E> {
             player,
