@@ -238,3 +238,38 @@ fn a_stream_that_a_page_gives_up_ends_at_both_ends_and_says_why() -> Result<()> 
     ensure!(told["long"][2] == "ä".repeat(60), "{told}");
     Ok(())
 }
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn what_is_to_be_a_text_is_asked_for_by_name_and_nothing_breaks() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    let told = run(
+        &browser,
+        "const failure = (promise) => promise.then(() => 'done', (error) => error.message);
+         const refused = [
+             attempt(() => wire.on(5, () => 1)),
+             attempt(() => wire.on('joined')),
+             attempt(() => wire.field('Position')),
+             attempt(() => wire.sendEvent(5, {})),
+             attempt(() => wire.setAssetPriority(5, 1)),
+             attempt(() => wire.cancelAsset()),
+             await failure(wire.fetch(new URL('http://x/a.bin'))),
+             await failure(wire.ask(undefined, 1)),
+         ];
+         return { refused, after: await wire.ask('input', null) };",
+    )?;
+    let refused = [
+        "an event's name is a text",
+        "a listener is a function",
+        "a field's path is a text",
+        "an event's name is a text",
+        "an asset's name is a text",
+        "an asset's name is a text",
+        "an asset's name is a text",
+        "a topic is a text",
+    ];
+    ensure!(told["refused"] == json!(refused), "{told}");
+    ensure!(told["after"].is_string(), "{told}");
+    Ok(())
+}

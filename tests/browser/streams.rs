@@ -74,6 +74,30 @@ fn five_hundred_streams_of_a_page_arrive_whole_both_ways() -> Result<()> {
     Ok(())
 }
 
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_page_answers_what_the_server_asks_it() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    // As docs/client.md has it.
+    browser.begin(
+        "wire.on('stream', async (stream) => {
+             if (stream.metadata !== 'double') return stream.reset('no such question');
+             const { value: question } = await stream.readable.getReader().read();
+             const writer = stream.writable.getWriter();
+             await writer.write(2 * question);
+             await writer.close();
+         });
+         const numbers = Array.from({ length: 600 }, (_, i) => i);
+         const told = [];
+         for (const number of numbers) told.push(await wire.ask('double', number));
+         return told.every((answer, i) => answer === 2 * i)",
+    )?;
+    let told = browser.end(PATIENCE)?;
+    ensure!(told == true, "{told}");
+    Ok(())
+}
+
 /// A reader takes 1 MiB/s for three seconds, then what is left. What the ends hold counts while it is slow.
 fn slow_reader(down: u64, up: u64) -> Result<()> {
     let driver = Driver::start()?;

@@ -3,10 +3,14 @@
 use std::{
     io,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use tickwire_server::prelude::*;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How long a page may think.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An input with fields of every sort.
 #[derive(Replicate, Clone, Copy, Debug, Default, PartialEq)]
@@ -63,7 +67,8 @@ impl Page {
         *self.input.lock().unwrap_or_else(PoisonError::into_inner) = inputs.collect();
     }
 
-    /// Answers `input` with what the players hold, and `end` with how the next stream ended that was to `listen`.
+    /// Answers `input` with what the players hold, `end` with how the next stream ended that was to `listen`, and
+    /// `double` with what the page itself answers when it is asked.
     pub(crate) async fn answer(&self, incoming: Incoming, topic: &str) -> io::Result<()> {
         match topic {
             "input" => {
@@ -74,6 +79,12 @@ impl Page {
             "end" => {
                 let ((), reply) = incoming.question().await?;
                 reply.send(&self.ends.1.lock().await.recv().await)
+            }
+            "double" => {
+                let peer = incoming.peer().clone();
+                let (number, reply) = incoming.question::<u32>().await?;
+                let answer: u32 = peer.ask("double", &number, PATIENCE).await?;
+                reply.send(&answer)
             }
             "listen" => {
                 let mut stream = incoming.accept();

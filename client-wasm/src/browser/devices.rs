@@ -12,6 +12,8 @@ use web_sys::{
     Event, EventTarget, Gamepad, HtmlCanvasElement, HtmlElement, KeyboardEvent, PointerEvent,
 };
 
+use super::window;
+
 /// Pointers followed at one time; a tablet reports ten fingers.
 const POINTERS_MAX: usize = 16;
 
@@ -68,7 +70,7 @@ pub struct Devices {
 impl Devices {
     /// Listens to the window's keys and the canvas' pointers until dropped.
     pub(super) fn new(canvas: &HtmlCanvasElement) -> Result<Self, JsValue> {
-        let window = web_sys::window().ok_or("no window")?;
+        let window = window()?;
         let document = window.document().ok_or("no document")?;
         let state = Rc::new(RefCell::new(State::default()));
         // Without it a browser scrolls and zooms with the finger that steers.

@@ -12,6 +12,7 @@ use web_sys::Url;
 use super::{
     cache, error,
     socket::{Socket, SocketEvent},
+    window,
 };
 use crate::{
     assets::AssetEvent,
@@ -191,10 +192,7 @@ pub(super) fn now() -> Micros {
 /// # Errors
 /// An `Error` for what no WebSocket can go to: it would be tried for ever.
 pub(super) fn socket_url(url: &str) -> Result<String, JsValue> {
-    let page = web_sys::window()
-        .ok_or_else(|| error("there is no window"))?
-        .location()
-        .href()?;
+    let page = window()?.location().href()?;
     let refused = |why: &str| error(format!("{url} is no address of a game: {why}"));
     let address = Url::new_with_base(url, &page).map_err(|_| refused("it cannot be understood"))?;
     match address.protocol().as_str() {

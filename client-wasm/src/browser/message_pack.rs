@@ -246,6 +246,7 @@ fn decode_map(bytes: &mut &[u8], length: usize, depth: usize) -> Result<JsValue,
             ("value", &value),
             ("enumerable", &JsValue::TRUE),
             ("writable", &JsValue::TRUE),
+            ("configurable", &JsValue::TRUE),
         ] {
             drop(Reflect::set(&field, &name.into(), part));
         }

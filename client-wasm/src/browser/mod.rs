@@ -19,7 +19,7 @@ use std::{cell::RefCell, rc::Rc};
 use js_sys::Reflect;
 use tickwire_protocol::time::Micros;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::HtmlCanvasElement;
+use web_sys::{HtmlCanvasElement, Window};
 
 pub use canvas::Canvas;
 pub use devices::{Devices, Pad, Pointer, PointerKind};
@@ -228,6 +228,11 @@ fn error(sentence: impl core::fmt::Display) -> JsValue {
     js_sys::Error::new(&sentence.to_string()).into()
 }
 
+/// What everything here hangs on. A worker has none.
+fn window() -> Result<Window, JsValue> {
+    web_sys::window().ok_or_else(|| error("there is no window"))
+}
+
 fn is_hidden() -> bool {
     web_sys::window()
         .and_then(|window| window.document())
@@ -236,7 +241,7 @@ fn is_hidden() -> bool {
 
 /// Calls `act` when the page goes for good, and not when the browser keeps it to come back to.
 fn when_gone(mut act: impl FnMut() + 'static) -> Result<Listener, JsValue> {
-    let window = web_sys::window().ok_or("no window")?;
+    let window = window()?;
     Listener::new(&window, "pagehide", move |event| {
         let is_kept = Reflect::get(&event, &"persisted".into());
         if !is_kept.is_ok_and(|it| it.is_truthy()) {
@@ -255,9 +260,7 @@ fn every_animation_frame(mut act: impl FnMut() + 'static) -> Result<(), JsValue>
             .ok_or("no callback")?
             .as_ref()
             .unchecked_ref();
-        web_sys::window()
-            .ok_or("no window")?
-            .request_animation_frame(callback)
+        window()?.request_animation_frame(callback)
     }
     let callback = Callback::default();
     let again = Rc::clone(&callback);
@@ -271,7 +274,7 @@ fn every_animation_frame(mut act: impl FnMut() + 'static) -> Result<(), JsValue>
 /// Calls `act` every so often, as long as the page lives or until [`stop`]; rarer in a page that is not shown.
 fn every_millis(millis: i32, act: impl FnMut() + 'static) -> Result<i32, JsValue> {
     let callback = Closure::<dyn FnMut()>::new(act).into_js_value();
-    let window = web_sys::window().ok_or("no window")?;
+    let window = window()?;
     window.set_interval_with_callback_and_timeout_and_arguments_0(callback.unchecked_ref(), millis)
 }
 

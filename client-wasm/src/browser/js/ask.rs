@@ -10,8 +10,10 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::ReadableStreamDefaultReader;
 
 use super::{
-    Tickwire, error, message_pack, object::object, pending::Pending, stream::TickwireStream,
+    Tickwire, error, message_pack, object::object, options::as_text, pending::Pending,
+    stream::TickwireStream,
 };
+use crate::browser::window;
 
 /// How long an answer may take unless the page says otherwise.
 const PATIENCE_MILLIS: f64 = 10_000.0;
@@ -22,7 +24,12 @@ impl Tickwire {
     /// Rejected while there is no connection, for a question that has no form on the wire, when the server declines,
     /// or when it has not answered within `millis` (10,000 by default); then it is told to stop working on it.
     #[wasm_bindgen(unchecked_return_type = "Promise<any>")]
-    pub fn ask(&self, topic: &str, question: &JsValue, millis: Option<f64>) -> Promise {
+    pub fn ask(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] topic: &JsValue,
+        question: &JsValue,
+        millis: Option<f64>,
+    ) -> Promise {
         match self.put(topic, question) {
             Ok(stream) => future_to_promise(answer(stream, millis.unwrap_or(PATIENCE_MILLIS))),
             Err(error) => Promise::reject(&error),
@@ -32,7 +39,8 @@ impl Tickwire {
 
 impl Tickwire {
     /// Opens a stream with a question on it.
-    fn put(&self, topic: &str, question: &JsValue) -> Result<TickwireStream, JsValue> {
+    fn put(&self, topic: &JsValue, question: &JsValue) -> Result<TickwireStream, JsValue> {
+        let topic = as_text("a topic", topic)?;
         let mut bytes = vec![];
         message_pack::encode(question, &mut bytes)?;
         if bytes.len() > RECORD_BYTES_MAX {
@@ -56,7 +64,7 @@ impl Tickwire {
 /// The first value that comes on a stream, if it comes in time.
 async fn answer(stream: TickwireStream, patience_millis: f64) -> Result<JsValue, JsValue> {
     let reader: ReadableStreamDefaultReader = stream.readable().get_reader().unchecked_into();
-    let window = web_sys::window().ok_or_else(|| error("there is no window"))?;
+    let window = window()?;
     let (late, pending) = Pending::new();
     let is_late = error("no answer came in time");
     let reason = is_late.clone();

@@ -11,15 +11,15 @@ use std::{
 
 use bytes::Bytes;
 use js_sys::{Promise, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{
     EventTarget, Headers, QueuingStrategy, ReadableStream, ReadableStreamDefaultController,
     Response, ResponseInit,
 };
 
 use super::{
-    Page,
-    object::{callback, field as option, object},
+    Page, Tickwire, now,
+    object::{self, callback, field as option, object},
     options,
     pending::Pending,
     pump,
@@ -29,6 +29,81 @@ use crate::{
     browser::{devices::Listener, error},
     client::Client,
 };
+
+const NAME: &str = "an asset's name";
+
+#[wasm_bindgen]
+impl Tickwire {
+    /// How far the assets are.
+    #[wasm_bindgen(getter, unchecked_return_type = "TickwireProgress")]
+    #[must_use]
+    pub fn progress(&self) -> JsValue {
+        object::progress(&self.0.borrow().driver.client.asset_progress())
+    }
+
+    /// Every asset that is known and where it stands, in the manifest's order; empty before `manifest`.
+    #[wasm_bindgen(getter, unchecked_return_type = "TickwireAsset[]")]
+    #[must_use]
+    pub fn assets(&self) -> JsValue {
+        list(self.0.borrow().driver.client.assets())
+    }
+
+    /// An asset, as `window.fetch` would give it: the body comes as the bytes do, from the cache or over
+    /// the connection, goes on after a reconnect, and errors at its end if the content is not what the
+    /// manifest promised. If the name comes to stand for another content meanwhile, a body that has given out
+    /// no byte yet gives out the new one, and any other errors. Waits for the manifest. Cancelling the body or
+    /// the signal cancels the download.
+    ///
+    /// # Errors
+    /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there is no manifest or none is
+    /// fetched (`assets: false`), by the signal, and when the connection has ended for good.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
+    pub fn fetch(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] name: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "TickwireFetchOptions")] options: JsValue,
+    ) -> Promise {
+        match options::as_text(NAME, name) {
+            Ok(name) => fetch(&self.0, name, options),
+            Err(error) => Promise::reject(&error),
+        }
+    }
+
+    /// Moves an asset forward or back: lower comes first. A download under way makes room for a more
+    /// urgent one and goes on later where it stopped.
+    ///
+    /// # Errors
+    /// An `Error` for a name that the manifest does not have, and unless the priority is a whole number from 0 to 255.
+    #[wasm_bindgen(js_name = setAssetPriority)]
+    pub fn set_asset_priority(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] name: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "number")] priority: &JsValue,
+    ) -> Result<(), JsValue> {
+        let name = options::as_text(NAME, name)?;
+        let priority = options::priority(priority)?;
+        let moved = (self.0.borrow_mut().driver.client).prioritise_asset(&name, priority);
+        moved.map_err(error)?;
+        pump(&self.0, now());
+        Ok(())
+    }
+
+    /// Fetches an asset no more; it fails as cancelled unless it is here.
+    ///
+    /// # Errors
+    /// An `Error` for a name that the manifest does not have.
+    #[wasm_bindgen(js_name = cancelAsset)]
+    pub fn cancel_asset(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] name: &JsValue,
+    ) -> Result<(), JsValue> {
+        let name = options::as_text(NAME, name)?;
+        let cancelled = self.0.borrow_mut().driver.client.cancel_asset(&name);
+        cancelled.map_err(error)?;
+        pump(&self.0, now());
+        Ok(())
+    }
+}
 
 /// A call of `fetch` that waits for the manifest.
 pub(super) struct Wish {
@@ -301,7 +376,7 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
     body.borrow_mut().headers = Some(response.headers());
     // The request goes out now and not with the next frame.
     let page = Rc::clone(page);
-    wasm_bindgen_futures::spawn_local(async move { pump(&page, super::now()) });
+    wasm_bindgen_futures::spawn_local(async move { pump(&page, now()) });
     Ok(response.into())
 }
 
@@ -351,7 +426,7 @@ fn give_up(page: &Weak<RefCell<Page>>, body: &SharedBody) {
             drop(page.driver.client.cancel_asset(name));
         }
     }
-    pump(&page, super::now());
+    pump(&page, now());
 }
 
 fn fail(body: &SharedBody, error: &JsValue) {

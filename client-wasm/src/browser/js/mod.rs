@@ -23,12 +23,12 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use js_sys::{Function, Promise};
+use js_sys::Function;
 use tickwire_protocol::{
     id::{NetworkId, StreamId},
     time::Micros,
 };
-use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
     devices::Listener,
@@ -107,8 +107,15 @@ impl Tickwire {
     }
 
     /// Calls `listener` whenever that happens, and gives what ends it. Its types are with `TickwireEvents`.
+    ///
+    /// # Errors
+    /// An `Error` for a listener that is no function.
     #[wasm_bindgen(skip_typescript)]
-    pub fn on(&self, name: String, listener: Function) -> JsValue {
+    pub fn on(&self, name: &JsValue, listener: JsValue) -> Result<JsValue, JsValue> {
+        let name = options::as_text("an event's name", name)?;
+        let listener: Function = listener
+            .dyn_into()
+            .map_err(|_| error("a listener is a function"))?;
         let mut page = self.0.borrow_mut();
         let number = page.listeners_added;
         page.listeners_added += 1;
@@ -122,7 +129,7 @@ impl Tickwire {
                 listeners.retain(|&(other, _)| other != number);
             }
         });
-        remove.into_js_value()
+        Ok(remove.into_js_value())
     }
 
     /// Moves the game on to now and fills all fields. Call it at the start of every animation frame, if
@@ -142,7 +149,16 @@ impl Tickwire {
 
     /// A field of all entities that have a component. Ask once and keep it; `frame()` fills it. One that the game
     /// does not have stays empty, and the console says so once the game is known.
-    pub fn field(&self, component: String, path: String) -> Field {
+    ///
+    /// # Errors
+    /// An `Error` for a name that is no text.
+    pub fn field(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] component: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "string")] path: &JsValue,
+    ) -> Result<Field, JsValue> {
+        let component = options::as_text("a component's name", component)?;
+        let path = options::as_text("a field's path", path)?;
         let mut page = self.0.borrow_mut();
         page.fields.retain(|field| field.strong_count() > 0);
         let mut state = FieldState::new(component, path);
@@ -151,7 +167,7 @@ impl Tickwire {
         }
         let state = Rc::new(RefCell::new(state));
         page.fields.push(Rc::downgrade(&state));
-        Field::new(state)
+        Ok(Field::new(state))
     }
 
     /// What the server's game consists of: components, fields, input, events. `undefined` before the
@@ -251,7 +267,12 @@ impl Tickwire {
     /// # Errors
     /// An `Error` while there is no connection, or when the game has no such event.
     #[wasm_bindgen(js_name = sendEvent)]
-    pub fn send_event(&self, name: &str, value: &JsValue) -> Result<(), JsValue> {
+    pub fn send_event(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] name: &JsValue,
+        value: &JsValue,
+    ) -> Result<(), JsValue> {
+        let name = options::as_text("an event's name", name)?;
         let mut payload = vec![];
         message_pack::encode(value, &mut payload)?;
         let sent = self
@@ -259,7 +280,7 @@ impl Tickwire {
             .borrow_mut()
             .driver
             .client
-            .send_event_payload(name, &payload);
+            .send_event_payload(&name, &payload);
         sent.map_err(error)
     }
 
@@ -294,68 +315,6 @@ impl Tickwire {
     #[must_use]
     pub fn stats(&self) -> JsValue {
         object::stats(&self.0.borrow().driver.client.stats(now()))
-    }
-
-    /// How far the assets are.
-    #[wasm_bindgen(getter, unchecked_return_type = "TickwireProgress")]
-    #[must_use]
-    pub fn progress(&self) -> JsValue {
-        object::progress(&self.0.borrow().driver.client.asset_progress())
-    }
-
-    /// Every asset that is known and where it stands, in the manifest's order; empty before `manifest`.
-    #[wasm_bindgen(getter, unchecked_return_type = "TickwireAsset[]")]
-    #[must_use]
-    pub fn assets(&self) -> JsValue {
-        asset::list(self.0.borrow().driver.client.assets())
-    }
-
-    /// An asset, as `window.fetch` would give it: the body comes as the bytes do, from the cache or over
-    /// the connection, goes on after a reconnect, and errors at its end if the content is not what the
-    /// manifest promised. If the name comes to stand for another content meanwhile, a body that has given out
-    /// no byte yet gives out the new one, and any other errors. Waits for the manifest. Cancelling the body or
-    /// the signal cancels the download.
-    ///
-    /// # Errors
-    /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there is no manifest or none is
-    /// fetched (`assets: false`), by the signal, and when the connection has ended for good.
-    #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
-    pub fn fetch(
-        &self,
-        name: String,
-        #[wasm_bindgen(unchecked_optional_param_type = "TickwireFetchOptions")] options: JsValue,
-    ) -> Promise {
-        asset::fetch(&self.0, name, options)
-    }
-
-    /// Moves an asset forward or back: lower comes first. A download under way makes room for a more
-    /// urgent one and goes on later where it stopped.
-    ///
-    /// # Errors
-    /// An `Error` for a name that the manifest does not have, and unless the priority is a whole number from 0 to 255.
-    #[wasm_bindgen(js_name = setAssetPriority)]
-    pub fn set_asset_priority(
-        &self,
-        name: &str,
-        #[wasm_bindgen(unchecked_param_type = "number")] priority: &JsValue,
-    ) -> Result<(), JsValue> {
-        let priority = options::priority(priority)?;
-        let moved = (self.0.borrow_mut().driver.client).prioritise_asset(name, priority);
-        moved.map_err(error)?;
-        pump(&self.0, now());
-        Ok(())
-    }
-
-    /// Fetches an asset no more; it fails as cancelled unless it is here.
-    ///
-    /// # Errors
-    /// An `Error` for a name that the manifest does not have.
-    #[wasm_bindgen(js_name = cancelAsset)]
-    pub fn cancel_asset(&self, name: &str) -> Result<(), JsValue> {
-        let cancelled = self.0.borrow_mut().driver.client.cancel_asset(name);
-        cancelled.map_err(error)?;
-        pump(&self.0, now());
-        Ok(())
     }
 
     /// Bytes that were handed to the browser and that it has not sent yet: 32 KiB at most, and on a fast

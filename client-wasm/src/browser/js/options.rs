@@ -28,7 +28,7 @@ pub(super) fn config(options: &JsValue) -> Result<(Config, String), JsValue> {
         None => "/play".to_owned(),
         Some(url) => match url.dyn_ref::<Url>() {
             Some(url) => url.href(),
-            None => as_text("url", &url)?,
+            None => as_text("the option url", &url)?,
         },
     };
     let mut join = vec![];
@@ -103,13 +103,18 @@ fn as_byte(value: &JsValue) -> Option<u8> {
 /// An option that is a text, unless it is missing.
 fn text(options: &JsValue, name: &str) -> Result<Option<String>, JsValue> {
     field(options, name)
-        .map(|value| as_text(name, &value))
+        .map(|value| as_text(&format!("the option {name}"), &value))
         .transpose()
 }
 
-fn as_text(name: &str, value: &JsValue) -> Result<String, JsValue> {
+/// What a page has to give as a text. (For an argument of that type the generated code takes anything, and breaks
+/// on what has no length.)
+///
+/// # Errors
+/// An `Error` that says what is to be a text.
+pub(super) fn as_text(what: &str, value: &JsValue) -> Result<String, JsValue> {
     let text = value.as_string();
-    text.ok_or_else(|| error(format!("the option {name} is a text")))
+    text.ok_or_else(|| error(format!("{what} is a text")))
 }
 
 fn check_object(options: &JsValue) -> Result<(), JsValue> {

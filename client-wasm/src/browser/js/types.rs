@@ -41,7 +41,7 @@ export interface TickwireEvents {
   /** A manifest cannot be had. What was listed before stays; a `fetch` that waits for the first one is rejected. */
   manifestfailed: { reason: string };
   /** An asset is here, whole and checked. */
-  asset: { name: string; mime: string; bytes: Uint8Array };
+  asset: { name: string; mime: string; bytes: Uint8Array & { buffer: ArrayBuffer } };
   /**
    * An asset that was waited for has another content now, which comes in its place. A body of it that has given
    * out bytes errors; others give out the new ones.
