@@ -13,6 +13,8 @@ mod tls;
 mod content;
 #[path = "../flow/server.rs"]
 mod flow_server;
+#[path = "../flow/page.rs"]
+mod page;
 #[path = "../flow/process.rs"]
 mod process;
 #[path = "../flow/pump.rs"]
