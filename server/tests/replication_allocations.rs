@@ -120,7 +120,6 @@ fn allocations(players: u32, settings: Settings) -> u64 {
             assert!(replication.encode_snapshot(
                 PlayerId(number),
                 &PlayerHeader::default(),
-                usize::MAX,
                 &mut out
             ));
         }

@@ -277,13 +277,11 @@ impl Replication {
     /// player's socket, as a whole and in order. Who cannot be written to is simply left out, for as long as
     /// it takes; its next snapshot brings it up to date.
     ///
-    /// `budget_bytes` is what the connection takes now; the budget of [`Settings`] applies too. A snapshot
-    /// may go beyond either by one group, and by those to which its entities went.
+    /// A snapshot may go beyond the budget of [`Settings`] by one group, and by those to which its entities went.
     pub fn encode_snapshot(
         &mut self,
         player: PlayerId,
         header: &PlayerHeader,
-        budget_bytes: usize,
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(view) = self.players.get_mut(&player) else {
@@ -305,7 +303,7 @@ impl Replication {
         };
         let own_entity = own.map(|own| own.id);
         let credit = credit(view, &self.settings, encoding.sections.frame);
-        let budget = credit.map_or(budget_bytes, |credit| credit.min(budget_bytes));
+        let budget = credit.unwrap_or(usize::MAX);
         let start = out.len();
         let is_partial = encoding.pick(view, budget);
         encoding.write(view, self.tick, own_entity, header, is_partial, out);

@@ -56,9 +56,7 @@ impl Room {
             input_margin_ticks: session.take_input_margin_ticks(),
             verify: core::mem::take(&mut seat.wants_checksum),
         };
-        let snapshot = self
-            .replication
-            .encode_snapshot(seat.player, &header, usize::MAX, out);
+        let snapshot = self.replication.encode_snapshot(seat.player, &header, out);
         if snapshot {
             session.end_snapshot(out.len() - snapshot_at);
             seat.snapshot_tick = self.captured;

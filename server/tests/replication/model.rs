@@ -351,7 +351,7 @@ impl Model {
         }
         if !self
             .replication
-            .encode_snapshot(told, &header, usize::MAX, &mut self.bytes)
+            .encode_snapshot(told, &header, &mut self.bytes)
         {
             return Err("a player is not known".into());
         }

@@ -44,7 +44,7 @@ fn an_opaque_value_that_does_not_fit_leaves_its_component_readable() {
         replication.choose(world);
         replication.encode(&Alone);
         let (header, mut bytes) = (PlayerHeader::default(), Vec::new());
-        assert!(replication.encode_snapshot(PlayerId(0), &header, usize::MAX, &mut bytes));
+        assert!(replication.encode_snapshot(PlayerId(0), &header, &mut bytes));
         assert!(replica.apply(&bytes).is_ok());
         replication.finish();
         let row = replica.row(replication.network_id(entity)?, QUEST)?;

@@ -123,7 +123,7 @@ impl Room {
         };
         assert!(
             self.replication
-                .encode_snapshot(player, &header, usize::MAX, &mut bytes)
+                .encode_snapshot(player, &header, &mut bytes)
         );
         bytes
     }
@@ -216,12 +216,10 @@ fn a_world_at_rest_costs_a_few_bytes_and_no_encoding() {
         room.replication.choose(&room.world);
         room.replication.encode(&Alone);
         let mut bytes = Vec::new();
-        assert!(room.replication.encode_snapshot(
-            player,
-            &PlayerHeader::default(),
-            usize::MAX,
-            &mut bytes
-        ));
+        assert!(
+            room.replication
+                .encode_snapshot(player, &PlayerHeader::default(), &mut bytes)
+        );
         room.replication.finish();
         assert!(replica.apply(&bytes).is_ok());
         assert!(

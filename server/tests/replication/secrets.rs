@@ -209,7 +209,6 @@ fn spy_on_a_room(seed: u64) {
             assert!(replication.encode_snapshot(
                 spy.player,
                 &PlayerHeader::default(),
-                usize::MAX,
                 &mut snapshot
             ));
             spy.read(&snapshot);

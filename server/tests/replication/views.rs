@@ -59,7 +59,7 @@ impl Scene {
         let (header, mut bytes) = (PlayerHeader::default(), Vec::new());
         assert!(
             self.replication
-                .encode_snapshot(PLAYER, &header, usize::MAX, &mut bytes)
+                .encode_snapshot(PLAYER, &header, &mut bytes)
         );
         assert!(self.replica.apply(&bytes).is_ok());
         self.replication.finish();

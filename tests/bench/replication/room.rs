@@ -178,13 +178,13 @@ impl Room {
         let header = PlayerHeader::default();
         self.out.clear();
         self.replication
-            .encode_snapshot(self.players[0], &header, usize::MAX, &mut self.out);
+            .encode_snapshot(self.players[0], &header, &mut self.out);
         let first_encoded = cpu_ns();
         let first = self.out.len();
         for player in &self.players[1..] {
             self.out.truncate(first);
             self.replication
-                .encode_snapshot(*player, &header, usize::MAX, &mut self.out);
+                .encode_snapshot(*player, &header, &mut self.out);
         }
         let encoded = cpu_ns();
         self.replication.finish();

@@ -118,7 +118,6 @@ fn round(threads: &dyn Threads) -> Views {
             replication.encode_snapshot(
                 PlayerId(player as u32),
                 &PlayerHeader::default(),
-                usize::MAX,
                 &mut out,
             );
             bytes += out.len();

@@ -21,7 +21,7 @@ use tickwire_protocol::time::Micros;
 
 use super::{
     Connection, Worker,
-    deliver::BATCH_READ_BYTES,
+    read::BATCH_READ_BYTES,
     rooms::RoomSlot,
     send::{BATCH_WRITE_BYTES, Delivered, make_message},
     tick::Stepped,

@@ -11,12 +11,13 @@
 
 mod bulk;
 mod connection;
-mod deliver;
 mod greet;
 mod lend;
 mod moves;
+mod part;
 mod pipes;
 mod rates;
+mod read;
 mod rooms;
 mod send;
 mod socket;

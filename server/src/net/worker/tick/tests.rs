@@ -30,7 +30,7 @@ use crate::{
         metrics::{Counter, Metrics},
         worker::{
             Command, Connection, Newcomer, Socket,
-            deliver::HELPED_READS,
+            read::HELPED_READS,
             tests::{newcomer, shared},
         },
     },
