@@ -9,7 +9,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     coding::clip,
     error::{DecodeError, PeerError, PeerMisbehaved},
-    limits::{DEPTH_MAX, EVENTS_MAX, REASON_BYTES_MAX},
+    limits::{EVENTS_MAX, REASON_BYTES_MAX},
+    messagepack,
 };
 
 /// A type that travels as an event between a room and its players.
@@ -62,15 +63,13 @@ pub fn split(bytes: &[u8]) -> Result<(usize, &[u8]), DecodeError> {
     Ok((usize::from(index), rest))
 }
 
-/// Reads an event's value: all of `bytes`, nesting at most [`DEPTH_MAX`] deep.
+/// Reads an event's value: all of `bytes`, nesting at most [`DEPTH_MAX`](crate::limits::DEPTH_MAX) deep.
 ///
 /// # Errors
 ///
 /// The bytes are no `E`, or go on after it. The error names the event: a game in JavaScript sent it, most likely.
 pub fn decode<E: GameEvent>(mut bytes: &[u8]) -> Result<E, PeerError> {
-    let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
-    deserializer.set_max_depth(DEPTH_MAX);
-    let event = E::deserialize(&mut deserializer).map_err(|error| {
+    let event = messagepack::read(&mut bytes).map_err(|error| {
         let why = clip(&error.to_string(), REASON_BYTES_MAX).to_owned();
         PeerMisbehaved::EventUnreadable {
             event: E::NAME,

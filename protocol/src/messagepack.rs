@@ -26,16 +26,20 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ApiMisuse> {
 /// # Errors
 /// [`DecodeError`] when the bytes are no `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut cursor = std::io::Cursor::new(bytes);
-    let mut deserializer = rmp_serde::Deserializer::new(&mut cursor);
-    deserializer.set_max_depth(DEPTH_MAX);
-    let value =
-        T::deserialize(&mut deserializer).map_err(|_| DecodeError::Invalid("MessagePack value"))?;
-    if cursor.position() == bytes.len() as u64 {
+    let mut rest = bytes;
+    let value = read(&mut rest).map_err(|_| DecodeError::Invalid("MessagePack value"))?;
+    if rest.is_empty() {
         Ok(value)
     } else {
         Err(DecodeError::Trailing("MessagePack value"))
     }
+}
+
+/// Reads a value from the front of `bytes`, nested no deeper than [`DEPTH_MAX`].
+pub(crate) fn read<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::new(bytes);
+    deserializer.set_max_depth(DEPTH_MAX);
+    T::deserialize(&mut deserializer)
 }
 
 #[cfg(test)]

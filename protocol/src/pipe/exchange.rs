@@ -175,20 +175,18 @@ impl Exchange {
             return true;
         };
         let room = PARTIAL_RECORDS_BYTES_MAX.saturating_sub(self.hub.granted_bytes());
-        if let Some(cost) = pipe.grant(room, true) {
-            let _ = mux.confirm(id, cost, now);
-            return true;
-        }
-        // Nobody could finish a record if all had got a part of one.
-        let favoured = self.favoured.filter(|favoured| *favoured != id);
-        let favoured = favoured.and_then(|favoured| self.pipes.get(&favoured));
-        if favoured.is_some_and(|other| other.has_grant()) {
-            return false;
-        }
-        self.favoured = Some(id);
-        if let Some(cost) = pipe.grant(room, false) {
-            let _ = mux.confirm(id, cost, now);
-        }
+        let granted = pipe.grant(room as u64).or_else(|| {
+            // Nobody could finish a record if all had got a part of one.
+            let other = self.favoured.filter(|favoured| *favoured != id);
+            let other = other.and_then(|other| self.pipes.get(&other));
+            if other.is_some_and(|other| other.has_grant()) {
+                return None;
+            }
+            self.favoured = Some(id);
+            pipe.grant(u64::MAX)
+        });
+        let Some(cost) = granted else { return false };
+        let _ = mux.confirm(id, cost, now);
         true
     }
 

@@ -113,16 +113,22 @@ impl Inbound {
     }
 
     pub(super) fn take(&mut self) -> Option<Chunk> {
-        let chunk = self.chunks.pop_front()?;
-        self.taken_cost += chunk.cost() + core::mem::take(&mut self.begun_bytes);
+        let (chunk, cost) = self.pop()?;
+        self.taken_cost += cost;
         Some(chunk)
+    }
+
+    /// The next chunk, and what it costs.
+    fn pop(&mut self) -> Option<(Chunk, u64)> {
+        let chunk = self.chunks.pop_front()?;
+        let cost = chunk.cost() + core::mem::take(&mut self.begun_bytes);
+        Some((chunk, cost))
     }
 
     /// Takes the next piece of a record.
     pub(super) fn take_piece(&mut self) -> Option<Chunk> {
-        let before = self.taken_cost;
-        let chunk = self.take()?;
-        self.partial_cost += core::mem::replace(&mut self.taken_cost, before) - before;
+        let (chunk, cost) = self.pop()?;
+        self.partial_cost += cost;
         if chunk.ends_record {
             self.finish_record();
         }

@@ -170,12 +170,11 @@ impl Pipe {
         self.lock().inbound.granted_cost() > 0
     }
 
-    /// Lets the peer have credit for the record under way, if that costs no more than `room` or need not.
-    /// Says what it costs; `None` if it costs too much.
-    pub(super) fn grant(&self, room: usize, needs_room: bool) -> Option<u64> {
+    /// Lets the peer have credit for the record under way, if that costs no more than `room`. Says what it costs;
+    /// `None` if it costs too much.
+    pub(super) fn grant(&self, room: u64) -> Option<u64> {
         let mut state = self.lock();
-        let is_fitting = state.inbound.partial_cost() <= room as u64;
-        (is_fitting || !needs_room).then(|| {
+        (state.inbound.partial_cost() <= room).then(|| {
             let before = state.held_bytes();
             let cost = state.inbound.grant();
             self.count(before, state.held_bytes());
