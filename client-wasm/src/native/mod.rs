@@ -181,8 +181,9 @@ impl Connection {
         self.shared.wait(shared::State::next_offer).await
     }
 
-    /// Asks the server's program, and waits for its answer at most as long as `patience`. Up to 512 questions
-    /// and other streams of this end may be under way, and one more fails at once; one that is given up is reset, so that nobody works on it any longer.
+    /// Asks the server's program, and waits for its answer at most as long as `patience`. Up to 512 questions and
+    /// other streams of this end may be under way, and one more fails at once; one that is given up is reset, so
+    /// that nobody works on it any longer.
     ///
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut); [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) for want of a stream;

@@ -55,8 +55,9 @@ impl Tickwire {
     /// the signal cancels the download.
     ///
     /// # Errors
-    /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there is no manifest or none is
-    /// fetched (`assets: false`), by the signal, and when the connection has ended for good.
+    /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there
+    /// is no manifest or none is fetched (`assets: false`), by the signal, and when the connection has ended for
+    /// good.
     #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
     pub fn fetch(
         &self,

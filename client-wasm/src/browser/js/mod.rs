@@ -366,7 +366,7 @@ fn hold(page: &Rc<RefCell<Page>>, input: &JsValue) -> Result<(), JsValue> {
     input::encode(&definition.shape, input, &mut bytes)?;
     // Only now: what reads an object may run code of the page's, and that may call us.
     let held = page.borrow_mut().driver.client.set_input_bytes(&bytes);
-    held.map_err(|error| js_sys::Error::new(&error.to_string()).into())
+    held.map_err(error)
 }
 
 /// Encodes what the page holds for a server that may have another schema than the last one.

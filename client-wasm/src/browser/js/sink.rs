@@ -64,15 +64,10 @@ impl Writing {
         if length as usize != self.rest_bytes {
             return Err(error("what was written was taken away before it was sent"));
         }
-        let bytes = self.rest_bytes.min(COPIED_BYTES);
-        self.rest_bytes -= bytes;
-        if self.rest_bytes == 0 {
-            self.copied = rest.to_vec().into();
-            self.rest = None;
-        } else {
-            self.copied = rest.subarray(0, bytes as u32).to_vec().into();
-            self.rest = Some(rest.subarray(bytes as u32, length));
-        }
+        let bytes = length.min(COPIED_BYTES as u32);
+        self.rest_bytes -= bytes as usize;
+        self.copied = rest.subarray(0, bytes).to_vec().into();
+        self.rest = (bytes < length).then(|| rest.subarray(bytes, length));
         Ok(())
     }
 }

@@ -25,10 +25,9 @@ pub struct Limits {
     /// What each connection is held to.
     pub session: SessionLimits,
     /// How long nothing may be read from a peer, and how long a server that is dialled may take to answer;
-    /// 60 s by default. After half of it the peer is pinged,
-    /// which every WebSocket answers. Reading stops while handlers leave
-    /// [`unread_bytes_max`](SessionLimits::unread_bytes_max) unread, so this is also how long they may take
-    /// nothing from a peer that ignores pause; the reason in the close frame says which it was.
+    /// 60 s by default. After half of it the peer is pinged, which every WebSocket answers. Reading stops while
+    /// handlers leave [`unread_bytes_max`](SessionLimits::unread_bytes_max) unread, so this is also how long they
+    /// may take nothing from a peer that ignores pause; the reason in the close frame says which it was.
     pub idle_max: Duration,
     /// How long a socket may refuse to take anything; 10 s by default. Then the connection is cut.
     pub stall_max: Duration,
