@@ -26,6 +26,14 @@ fn config() -> Config {
     }
 }
 
+/// Of a client that learns from the server what the game is.
+fn not_compiled_in() -> Config {
+    Config {
+        schema: None,
+        ..config()
+    }
+}
+
 /// Up to 25 ms more than 30 ms, different at every moment.
 fn jittery(now: u64) -> u64 {
     30_000 + (now.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % 25_000
@@ -405,13 +413,7 @@ fn another_version_of_the_game_asks_for_a_reload() {
 
 #[test]
 fn a_game_that_was_not_compiled_in_is_read_and_steered_by_name() {
-    let mut play = Play::new(
-        Config {
-            schema: None,
-            ..config()
-        },
-        |_| 20_000,
-    );
+    let mut play = Play::new(not_compiled_in(), |_| 20_000);
     play.run(SECOND, |_, _, _| {});
     let schema = play.client.schema().expect("the server sent it").clone();
     let mut input = vec![];
@@ -475,11 +477,7 @@ mod other {
 
 #[test]
 fn a_type_is_read_and_held_down_only_if_its_fields_are_the_games() {
-    let unknown = Config {
-        schema: None,
-        ..config()
-    };
-    let mut play = Play::new(unknown, |_| 20_000);
+    let mut play = Play::new(not_compiled_in(), |_| 20_000);
     play.run(SECOND, |_, _, _| {});
     let view = play.client.newest().expect("snapshots came");
     assert!(view.get::<Position>(OTHER).is_some());

@@ -1,7 +1,7 @@
 //! What a client does at its bounds: the game that is left, and what may follow; events that nobody takes,
 //! frames that nobody draws, and a server that comes back as another.
 
-use tickwire_client::{ClientEvent, Config, Connection, limits::EVENTS_WAITING_MAX};
+use tickwire_client::{ClientEvent, Connection, limits::EVENTS_WAITING_MAX};
 use tickwire_protocol::{
     mux::StreamEvent,
     replicate::Replicate,
@@ -12,7 +12,7 @@ use tickwire_protocol::{
 };
 
 use crate::{
-    SECOND, config,
+    SECOND, config, not_compiled_in,
     room::{Chat, OTHER, OWN, Pipe, Play, Position, Steer},
 };
 
@@ -131,11 +131,7 @@ struct Turn {
 
 #[test]
 fn an_input_is_not_sent_to_a_server_that_came_back_with_another() {
-    let without = Config {
-        schema: None,
-        ..config()
-    };
-    let mut play = Play::new(without, |_| 20_000);
+    let mut play = Play::new(not_compiled_in(), |_| 20_000);
     play.client
         .set_input(&Steer {
             right: 1.0,
