@@ -1,10 +1,10 @@
 //! The JavaScript API in a browser: what a page may count on. Each test runs in a page that does
 //! nothing by itself, against the gallery's server.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     driver::{Browser, Driver, Screen, scratch},
@@ -12,15 +12,11 @@ use crate::{
     slow_line::SlowLine,
 };
 
-/// Long enough for a machine with two cores that compiles something else meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Opens a page with `wire` in it: a connection to the gallery's server.
 fn connected(driver: &Driver, server: &Server) -> Result<Browser> {
     let browser = driver.browser(&Screen::Desktop)?;
     browser.open(&server.page("/gallery/upload"))?;
-    run(
-        &browser,
+    browser.run(
         "const { default: init, Tickwire } = await import('/client/tickwire_client.js');
          await init();
          window.Tickwire = Tickwire;
@@ -30,12 +26,6 @@ fn connected(driver: &Driver, server: &Server) -> Result<Browser> {
     Ok(browser)
 }
 
-/// Runs the body of an async function in the page, and gives what it returns.
-fn run(browser: &Browser, body: &str) -> Result<Value> {
-    browser.begin(body)?;
-    browser.end(PATIENCE)
-}
-
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
 fn what_nobody_reads_waits_at_its_source_both_ways() -> Result<()> {
@@ -43,8 +33,7 @@ fn what_nobody_reads_waits_at_its_source_both_ways() -> Result<()> {
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
     // The music's handler sends its file and reads nothing; the page writes without end and reads nothing.
-    let held = run(
-        &browser,
+    let held = browser.run(
         "window.stream = wire.openStream({ page: 'music' });
          await stream.opened;
          const writer = stream.writable.getWriter();
@@ -79,8 +68,7 @@ fn what_nobody_reads_waits_at_its_source_both_ways() -> Result<()> {
         "{held}"
     );
     // And it goes on as soon as somebody reads.
-    let bytes = run(
-        &browser,
+    let bytes = browser.run(
         "let bytes = 0;
          for await (const chunk of stream.readable) {
              bytes += chunk.length;
@@ -99,9 +87,7 @@ fn streams_iterate_pipe_end_and_are_refused_with_a_reason() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
-        "const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251);
+    let told = browser.run("const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251);
          const stream = wire.openStream({ page: 'upload', name: 'a' });
          const whole = new Response(stream.readable).text();
          await new Blob([bytes]).stream().pipeTo(stream.writable);
@@ -186,10 +172,8 @@ fn an_upload_does_not_stand_in_front_of_what_is_written_beside_it() -> Result<()
     let line = SlowLine::upward(server.port()?, BYTES_PER_SECOND)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
-        &format!(
-            "const url = 'ws://127.0.0.1:{}/gallery/play';
+    let told = browser.run(&format!(
+        "const url = 'ws://127.0.0.1:{}/gallery/play';
              const wire = new Tickwire({{ url, assets: 'asked' }});
              await new Promise((resolve) => wire.on('joined', resolve));
              const hello = wire.openStream({{ page: 'hello', from: 'a' }});
@@ -215,9 +199,8 @@ fn an_upload_does_not_stand_in_front_of_what_is_written_beside_it() -> Result<()
              answered.sort((a, b) => a - b);
              const median = answered[answered.length >> 1];
              return {{ mostInSocket, median, count: answered.length, seconds, last }};",
-            line.port
-        ),
-    )?;
+        line.port
+    ))?;
     let number = |name: &str| told[name].as_f64().unwrap_or(f64::NAN);
     ensure!(told["last"]["received"] == json!(6_000_000), "{told}");
     // The line was used, and still the queue in front of it was short: a fifth of a second at the start.
@@ -238,9 +221,7 @@ fn assets_are_asked_for_cancelled_moved_and_listed() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
-        "const unknown = await wire.fetch('nothing.png').catch((error) => error.message);
+    let told = browser.run("const unknown = await wire.fetch('nothing.png').catch((error) => error.message);
          const urgent = await wire.fetch('coast.jpg', { priority: 300 }).catch((error) => error.message);
          const [first, second] = [await wire.fetch('coast.jpg'), await wire.fetch('coast.jpg')];
          const head = [first.headers.get('content-type'), first.headers.get('content-length')];
@@ -300,25 +281,20 @@ fn a_replaced_asset_errors_bodies_that_gave_out_bytes_and_others_give_out_the_ne
     let line = SlowLine::downward(server.port()?, 500_000)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    run(
-        &browser,
-        &format!(
-            "const url = 'ws://127.0.0.1:{}/play';
+    browser.run(&format!(
+        "const url = 'ws://127.0.0.1:{}/play';
              window.game = new Tickwire({{ url, assets: 'asked' }});
              setInterval(() => game.frame(), 20);
              window.replaced = new Promise((resolve) => game.on('assetreplaced', resolve));
              window.waits = await game.fetch('world.bin');
              window.reader = (await game.fetch('world.bin')).body.getReader();
              await reader.read();",
-            line.port
-        ),
-    )?;
+        line.port
+    ))?;
     // In one step, so that nobody reads half of it.
     fs::write(folder.join("new"), "new text")?;
     fs::rename(folder.join("new"), assets.join("world.bin"))?;
-    let told = run(
-        &browser,
-        "const { name } = await replaced;
+    let told = browser.run("const { name } = await replaced;
          let error = null;
          while (!error) await reader.read().catch(({ message }) => { error = message });
          const text = await waits.text();
@@ -328,13 +304,9 @@ fn a_replaced_asset_errors_bodies_that_gave_out_bytes_and_others_give_out_the_ne
     ensure!(told["error"] == "its content was replaced", "{told}");
     ensure!(told["text"] == "new text" && told["bytes"] == "8", "{told}");
     ensure!(told["progress"]["bytesTotal"] == 8.0, "{told}");
-    run(
-        &browser,
-        "window.removed = new Promise((resolve) => game.on('assetremoved', resolve))",
-    )?;
+    browser.run("window.removed = new Promise((resolve) => game.on('assetremoved', resolve))")?;
     fs::remove_file(assets.join("world.bin"))?;
-    let told = run(
-        &browser,
+    let told = browser.run(
         "const { name } = await removed;
          const { message } = await game.fetch('world.bin').catch((error) => error);
          return { name, message, assets: game.assets };",
@@ -352,9 +324,7 @@ fn a_stream_of_the_last_connection_reaches_none_of_the_next() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
-        "const old = wire.openStream({ page: 'upload', name: 'old' });
+    let told = browser.run("const old = wire.openStream({ page: 'upload', name: 'old' });
          await old.opened;
          const writer = old.writable.getWriter();
          await writer.write('before');
@@ -389,9 +359,7 @@ fn what_cannot_be_sent_is_refused_and_breaks_nothing() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
-        "const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.message } };
+    let told = browser.run("const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.message } };
          const exotic = [new Map(), new Set(), new Date(), new Float32Array(2), /x/, () => 1];
          const refused = exotic.map((it) => attempt(() => wire.openStream({ page: 'hello', from: it })));
          const inputs = [undefined, null, 5, {}].map((it) => attempt(() => wire.setInput(it)));
@@ -424,9 +392,7 @@ fn nobody_waits_for_what_will_not_come() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
-        "const without = new Tickwire({ url: '/gallery/play', assets: false });
+    let told = browser.run("const without = new Tickwire({ url: '/gallery/play', assets: false });
          const off = await without.fetch('coast.jpg').catch(({ message }) => message);
          without.leave();
          const stop = new AbortController();
@@ -473,8 +439,7 @@ fn an_input_set_early_is_sent_and_a_field_that_is_not_there_is_named() -> Result
     let server = Server::start(0)?;
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
-    let told = run(
-        &browser,
+    let told = browser.run(
         "const said = [];
          const error = console.error;
          console.error = (text) => said.push(text);
@@ -506,10 +471,7 @@ fn everything_that_the_types_declare_is_there() -> Result<()> {
     let driver = Driver::start()?;
     let browser = connected(&driver, &server)?;
     let types = fs::read_to_string(dist()?.join("client/tickwire_client.d.ts"))?;
-    run(
-        &browser,
-        "window.stream = wire.openStream({ page: 'hello', from: 'types' })",
-    )?;
+    browser.run("window.stream = wire.openStream({ page: 'hello', from: 'types' })")?;
     for (class, object) in [("Tickwire", "wire"), ("TickwireStream", "stream")] {
         let members = members(&types, &format!("export class {class} {{"))?;
         ensure!(members.len() >= 6, "{class}: {members:?}");
@@ -533,7 +495,7 @@ fn everything_that_the_types_declare_is_there() -> Result<()> {
     ] {
         let mut declared = members(&types, &format!("export interface {interface} {{"))?;
         declared.sort();
-        let there = run(&browser, &format!("return Object.keys({object}).sort()"))?;
+        let there = browser.run(&format!("return Object.keys({object}).sort()"))?;
         ensure!(
             there == json!(declared),
             "{interface}: {there} and {declared:?}"

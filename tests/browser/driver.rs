@@ -21,6 +21,10 @@ use serde_json::{Value, json};
 /// A command that takes longer has failed. Starting a browser on a busy machine takes the longest.
 const COMMAND_SECONDS: u64 = 60;
 
+/// How long a test waits for what a page does: long enough for a machine with two cores that compiles something else
+/// meanwhile.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -198,6 +202,15 @@ impl Browser {
         let mut outcome = self.wait_until("outcome", limit)?;
         ensure!(outcome["error"].is_null(), "{}", outcome["error"]);
         Ok(outcome["value"].take())
+    }
+
+    /// Runs the body of an async function in the page, and gives what it returned.
+    ///
+    /// # Errors
+    /// When it failed, or has not ended within [`PATIENCE`].
+    pub(crate) fn run(&self, body: &str) -> Result<Value> {
+        self.begin(body)?;
+        self.end(PATIENCE)
     }
 
     /// Presses a key and holds it. Special keys have their code points in WebDriver's table.

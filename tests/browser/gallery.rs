@@ -1,18 +1,13 @@
 //! The gallery's pages that talk: greeting, upload, shared pictures, pictures over the socket, and the way
 //! to the game. Each is asked whether the thing really happened.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    driver::{Browser, Driver, Screen},
+    driver::{Browser, Driver, PATIENCE, Screen},
     server::Server,
 };
-
-/// Long enough for a machine with two cores that compiles something else meanwhile.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens a page of the gallery and waits for what says that it works.
 pub(crate) fn open(

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    driver::{Driver, Screen},
-    gallery::{PATIENCE, fits_a_phone, open},
+    driver::{Driver, PATIENCE, Screen},
+    gallery::{fits_a_phone, open},
     server::Server,
 };
 

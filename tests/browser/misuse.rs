@@ -1,7 +1,5 @@
 //! What a page does wrong by mistake: it is told, at once and by name, and nobody waits because of it.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
@@ -10,15 +8,13 @@ use crate::{
     streams::start,
 };
 
-/// Long enough for a machine with two cores that compiles something else meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What the error says that something throws, rejects with, or does not.
-const ATTEMPT: &str = "const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.message } };";
+/// What the error says that something throws, or that a promise rejects with; or that there was none.
+const TOLD: &str = "\
+    const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.message } };
+    const failure = (promise) => promise.then(() => 'done', (error) => error.message);";
 
 fn run(browser: &Browser, body: &str) -> Result<Value> {
-    browser.begin(&format!("{ATTEMPT} {body}"))?;
-    browser.end(PATIENCE)
+    browser.run(&format!("{TOLD} {body}"))
 }
 
 #[test]
@@ -167,8 +163,7 @@ fn a_stream_that_a_page_gives_up_ends_at_both_ends_and_says_why() -> Result<()> 
     let (_server, browser) = start(&driver)?;
     let told = run(
         &browser,
-        "const failure = (promise) => promise.then(() => 'done', (error) => error.message);
-         const ended = async (act, options) => {
+        "const ended = async (act, options) => {
              const stream = wire.openStream('listen', options);
              await stream.opened;
              const said = await failure(act(stream));
@@ -246,8 +241,7 @@ fn what_is_to_be_a_text_is_asked_for_by_name_and_nothing_breaks() -> Result<()> 
     let (_server, browser) = start(&driver)?;
     let told = run(
         &browser,
-        "const failure = (promise) => promise.then(() => 'done', (error) => error.message);
-         const refused = [
+        "const refused = [
              attempt(() => wire.on(5, () => 1)),
              attempt(() => wire.on('joined')),
              attempt(() => wire.field('Position')),

@@ -3,18 +3,13 @@
 //! What a player sees is read twice: from `window.tickwire.state()`, which tells what the game believes
 //! it shows, and from the canvas, which tells what it really shows.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    driver::{Browser, Driver, Screen},
+    driver::{Browser, Driver, PATIENCE, Screen},
     server::Server,
 };
-
-/// Long enough for a machine with two cores that compiles something else meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How far a ship has to move to have moved: more than the 22 units of its radius.
 const MOVED_UNITS: f64 = 80.0;

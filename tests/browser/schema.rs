@@ -1,17 +1,12 @@
 //! The prebuilt client in a page without a line of the game's Rust: what it draws, and what it fetches.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::{
-    driver::{Browser, Driver, Screen},
+    driver::{Browser, Driver, PATIENCE, Screen},
     server::Server,
 };
-
-/// Long enough for a machine with two cores that compiles something else meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const ARROW_UP: char = '\u{E013}';
 

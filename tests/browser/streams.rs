@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    driver::{Browser, Driver, Screen},
+    driver::{Browser, Driver, PATIENCE, Screen},
     process::{End, Held},
     server::dist,
 };
@@ -25,9 +25,6 @@ const SLOW: Duration = Duration::from_secs(3);
 
 /// What a page needs to do its end of a flow.
 const PAGE: &str = include_str!("../flow/page.js");
-
-/// Long enough for a machine with two cores that compiles something else meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of flows, and a page that is connected to it.
 pub(crate) fn start(driver: &Driver) -> Result<(End, Browser)> {
@@ -57,7 +54,7 @@ pub(crate) fn start(driver: &Driver) -> Result<(End, Browser)> {
 fn five_hundred_streams_of_a_page_arrive_whole_both_ways() -> Result<()> {
     let driver = Driver::start()?;
     let (_server, browser) = start(&driver)?;
-    browser.begin(
+    let whole = browser.run(
         "let seed = 5;
          const random = (bound) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % bound;
          const size = () => random(2 ** random(17) + 1);
@@ -66,7 +63,6 @@ fn five_hundred_streams_of_a_page_arrive_whole_both_ways() -> Result<()> {
          const ends = await Promise.all(flows);
          return ends.filter(({ cameWhole, wentWhole }) => cameWhole && wentWhole).length",
     )?;
-    let whole = browser.end(PATIENCE)?;
     ensure!(
         whole == 500,
         "{whole} of 500 streams arrived as they were sent"
@@ -80,7 +76,7 @@ fn a_page_answers_what_the_server_asks_it() -> Result<()> {
     let driver = Driver::start()?;
     let (_server, browser) = start(&driver)?;
     // As docs/client.md has it.
-    browser.begin(
+    let told = browser.run(
         "wire.on('stream', async (stream) => {
              if (stream.metadata !== 'double') return stream.reset('no such question');
              const { value: question } = await stream.readable.getReader().read();
@@ -93,7 +89,6 @@ fn a_page_answers_what_the_server_asks_it() -> Result<()> {
          for (const number of numbers) told.push(await wire.ask('double', number));
          return told.every((answer, i) => answer === 2 * i)",
     )?;
-    let told = browser.end(PATIENCE)?;
     ensure!(told == true, "{told}");
     Ok(())
 }
@@ -104,8 +99,7 @@ fn slow_reader(down: u64, up: u64) -> Result<()> {
     let (server, browser) = start(&driver)?;
     let (total, paced) = (16 * MIB, SLOW.as_secs() * MIB);
     // What a page allocates once, it has then.
-    browser.begin("return flow(wire, { down: 300000, up: 300000, seed: 3 })")?;
-    browser.end(PATIENCE)?;
+    browser.run("return flow(wire, { down: 300000, up: 300000, seed: 3 })")?;
     browser.collected_heap_bytes()?;
     let mut server = Held::of(server.id())?;
     let mut renderer = Held::of(browser.renderer()?)?;
