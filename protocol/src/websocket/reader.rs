@@ -41,22 +41,23 @@ pub struct PeerClose {
 ///     └────────────────────────────┘            close frame ──▶ Closed
 /// ```
 #[derive(Debug)]
+#[repr(C)]
 pub struct Reader {
-    role: Role,
-    message_bytes_max: usize,
     state: State,
+    role: Role,
     /// The message under way when it is fragmented, and whether it is text.
     fragmented: Option<Kind>,
+    /// Whether `message` was handed out by the last call and is free to be used again.
+    is_message_spent: bool,
+    message_bytes_max: usize,
     /// How many of its fragments were small.
     small_fragments: usize,
     /// Payload so far, of a message that did not lie in one read.
     message: Vec<u8>,
     /// Bytes at the start of `message` known to be whole characters.
     utf8_bytes: usize,
-    /// Whether `message` was handed out by the last call and is free to be used again.
-    is_message_spent: bool,
-    control: [u8; CONTROL_BYTES_MAX],
     control_bytes: usize,
+    control: [u8; CONTROL_BYTES_MAX],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,49 +136,50 @@ impl Reader {
     ) -> Result<Option<Item<'s>>, PeerMisbehaved> {
         self.forget_spent_message();
         loop {
-            match self.state {
+            let (header, done) = match self.state {
                 State::Closed => {
                     core::mem::take(input);
                     return Ok(None);
                 }
+                // The end of nearly every read, and nothing changes.
+                State::Header { .. } if input.is_empty() => return Ok(None),
                 State::Header { bytes, filled } => {
                     let Some(header) = self.read_header(bytes, filled, input)? else {
                         return Ok(None);
                     };
                     self.check_against_message(&header)?;
-                    self.state = State::Payload { header, done: 0 };
+                    (header, 0)
                 }
-                State::Payload { header, done } => {
-                    let available = input.len().min(header.length - done);
-                    let piece = take(input, available);
-                    if let Some(key) = header.key {
-                        mask::apply(key, done, piece);
-                    }
-                    let done = done + available;
-                    if done < header.length {
-                        self.keep_piece(&header, piece)?;
-                        self.state = State::Payload { header, done };
-                        return Ok(None);
-                    }
-                    self.state = START;
-                    if header.opcode.is_control() {
-                        if header.opcode == Opcode::Close {
-                            self.state = State::Closed;
-                        }
-                        return control_item(header.opcode, self.whole_control(piece)).map(Some);
-                    }
-                    let is_whole_in_input = self.fragmented.is_none() && available == header.length;
-                    if header.is_final && is_whole_in_input {
-                        return whole_item(header.opcode, piece).map(Some);
-                    }
-                    self.keep_piece(&header, piece)?;
-                    if header.is_final {
-                        return self.finish_message(&header).map(Some);
-                    }
-                    if let Some(kind) = Kind::of(header.opcode) {
-                        self.fragmented = Some(kind);
-                    }
+                State::Payload { header, done } => (header, done),
+            };
+            let available = input.len().min(header.length - done);
+            let piece = take(input, available);
+            if let Some(key) = header.key {
+                mask::apply(key, done, piece);
+            }
+            let done = done + available;
+            if done < header.length {
+                self.keep_piece(&header, piece)?;
+                self.state = State::Payload { header, done };
+                return Ok(None);
+            }
+            self.state = START;
+            if header.opcode.is_control() {
+                if header.opcode == Opcode::Close {
+                    self.state = State::Closed;
                 }
+                return control_item(header.opcode, self.whole_control(piece)).map(Some);
+            }
+            let is_whole_in_input = self.fragmented.is_none() && available == header.length;
+            if header.is_final && is_whole_in_input {
+                return whole_item(header.opcode, piece).map(Some);
+            }
+            self.keep_piece(&header, piece)?;
+            if header.is_final {
+                return self.finish_message(&header).map(Some);
+            }
+            if let Some(kind) = Kind::of(header.opcode) {
+                self.fragmented = Some(kind);
             }
         }
     }
