@@ -7,6 +7,8 @@
 //! Under an ordered and reliable socket an input can be late, never lost. So a late one still counts
 //! as the newest word of its player, unless a newer one was taken already.
 
+use smallvec::SmallVec;
+
 use crate::{
     clock::ClockSync,
     coding::Reader,
@@ -22,6 +24,10 @@ const TICK_BYTES: usize = 2;
 
 /// Bytes in front of an entry that waits: the tick and the length.
 const ENTRY_HEADER_BYTES: usize = 4 + 2;
+
+/// Bytes of entries that lie in the inbox itself: a few small inputs, the usual rhythm. A step then comes by
+/// one line of memory less for each player.
+const ENTRIES_INLINE_BYTES: usize = 40;
 
 /// What is kept allocated when nothing waits; a player in the usual rhythm never needs more.
 const KEPT_BYTES: usize = 1024;
@@ -53,7 +59,7 @@ impl InputsDropped {
 #[derive(Debug, Default)]
 pub struct InputInbox {
     /// Entries in the order of their ticks: tick, length, bytes. One allocation for all.
-    entries: Vec<u8>,
+    entries: SmallVec<[u8; ENTRIES_INLINE_BYTES]>,
     taken: Option<Tick>,
     margin_ticks_min: Option<i8>,
     dropped: InputsDropped,
@@ -64,7 +70,7 @@ impl InputInbox {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            entries: Vec::new(),
+            entries: SmallVec::new_const(),
             taken: None,
             margin_ticks_min: None,
             dropped: InputsDropped::NONE,
@@ -118,7 +124,7 @@ impl InputInbox {
         out.extend_from_slice(&self.entries[ENTRY_HEADER_BYTES..end]);
         self.entries.drain(..end);
         if self.entries.is_empty() && self.entries.capacity() > KEPT_BYTES {
-            self.entries = Vec::new();
+            self.entries = SmallVec::new();
         }
         self.taken = Some(tick);
         Some(tick)
@@ -138,8 +144,12 @@ impl InputInbox {
 
     /// Bytes of heap in use.
     #[must_use]
-    pub const fn heap_bytes(&self) -> usize {
-        self.entries.capacity()
+    pub fn heap_bytes(&self) -> usize {
+        if self.entries.spilled() {
+            self.entries.capacity()
+        } else {
+            0
+        }
     }
 
     /// Where an entry for `tick` belongs, unless one waits there.
