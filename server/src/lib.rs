@@ -78,6 +78,7 @@
 //! The modules stand in reading order.
 
 pub mod limits;
+mod prefetch;
 pub mod threads;
 
 pub mod game;

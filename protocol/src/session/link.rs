@@ -25,8 +25,8 @@ use crate::{
 const KEPT_BYTES: usize = 256;
 
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Link {
-    side: Side,
     control: Vec<u8>,
     events: Vec<u8>,
     /// Made with the first opened stream: most players of most games have none open.
@@ -36,6 +36,7 @@ pub(crate) struct Link {
     /// The peer's newest mark, which waits for its answer: those before it need none.
     marked: Option<u64>,
     pub(crate) traffic: Traffic,
+    side: Side,
 }
 
 impl Link {

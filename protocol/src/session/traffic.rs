@@ -21,13 +21,14 @@ pub struct StreamTraffic {
 
 /// What a session has carried by stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Traffic {
-    /// Handshake, clock, farewell, and the frames that open, credit and close streams.
-    pub control: StreamTraffic,
     /// Inputs.
     pub input: StreamTraffic,
     /// Snapshots.
     pub snapshot: StreamTraffic,
+    /// Handshake, clock, farewell, and the frames that open, credit and close streams.
+    pub control: StreamTraffic,
     /// Events.
     pub event: StreamTraffic,
     /// Data of all opened streams.

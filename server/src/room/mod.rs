@@ -181,6 +181,11 @@ impl Room {
         Ok(())
     }
 
+    /// The seats, for those who know whose turn comes next and ask for its memory.
+    pub(crate) const fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
     /// A player's connection broke. Its seat waits for it, as long as the game says.
     pub fn handle_disconnect(&mut self, seat: SeatIndex, now: Micros) {
         self.on_connection_lost(seat, now);

@@ -16,6 +16,8 @@ use tickwire_protocol::{
     time::{Micros, Tick},
 };
 
+use crate::prefetch::{SEATS_AHEAD, SESSIONS_AHEAD, prefetch};
+
 /// The place of a seat in its room. Free places are used again; a [`PlayerId`] never is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SeatIndex(pub(super) u32);
@@ -70,7 +72,7 @@ impl Seat {
 
 /// The seats of a room, by place.
 #[derive(Debug, Default)]
-pub(super) struct Seats {
+pub(crate) struct Seats {
     places: Vec<Option<Seat>>,
     free: Vec<u32>,
 }
@@ -79,6 +81,11 @@ impl Seats {
     /// Seats taken, those of players who are away included.
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
+    }
+
+    /// Every place, taken or not.
+    pub(super) fn places(&self) -> impl Iterator<Item = SeatIndex> + use<> {
+        (0..self.places.len() as u32).map(SeatIndex)
     }
 
     pub(super) fn insert(&mut self, seat: Seat) -> SeatIndex {
@@ -94,6 +101,28 @@ impl Seats {
         let seat = self.places.get_mut(index.place())?.take()?;
         self.free.push(index.0);
         Some(seat)
+    }
+
+    /// Asks for the memory of the seat at a place.
+    pub(crate) fn prefetch(&self, place: usize) {
+        if let Some(seat) = self.places.get(place) {
+            prefetch(seat, size_of::<Seat>());
+        }
+    }
+
+    /// Asks for the memory of its session. The seat's own should have come.
+    pub(crate) fn prefetch_session(&self, place: usize) {
+        if let Some(Some(seat)) = self.places.get(place)
+            && let Connection::Connected(session) = &seat.connection
+        {
+            prefetch(&**session, ServerSession::HOT_BYTES);
+        }
+    }
+
+    /// Asks for the memory of those who come after a seat, where all are served in order.
+    pub(crate) fn prefetch_after(&self, index: SeatIndex) {
+        self.prefetch(index.place() + SEATS_AHEAD);
+        self.prefetch_session(index.place() + SESSIONS_AHEAD);
     }
 
     /// Takes a seat out for a moment; its place stays taken.

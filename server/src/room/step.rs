@@ -54,7 +54,11 @@ impl Room {
     fn apply_inputs(&mut self, timing: TickTiming, now: Micros) {
         self.world.resource_mut::<TickClock>().tick = timing.tick;
         let mut broken: Vec<(SeatIndex, PeerError)> = Vec::new();
-        for (index, seat) in self.seats.iter_mut() {
+        for index in self.seats.places() {
+            self.seats.prefetch_after(index);
+            let Some(seat) = self.seats.get_mut(index) else {
+                continue;
+            };
             seat.events_left = (seat.events_left + EVENTS_PER_TICK_MAX).min(EVENTS_BURST_MAX);
             let Some(door) = &self.input else { continue };
             let mut newest = None;

@@ -14,6 +14,7 @@ use std::{
         mpsc::{Receiver, TrySendError, sync_channel},
     },
     thread::{self, Scope, ScopedJoinHandle},
+    vec,
 };
 
 use slab::Slab;
@@ -28,6 +29,7 @@ use super::{
 };
 use crate::{
     limits::{HELPED_BATCHES_WAITING_MAX, HELPED_TICK_PERCENT, HELPERS_MAX},
+    prefetch::CONNECTIONS_AHEAD,
     threads::{Threads, share},
 };
 
@@ -163,7 +165,7 @@ fn by_key(connections: &mut Slab<Connection>) -> Vec<Option<&mut Connection>> {
 
 /// Makes the messages of the next members, as many as are written in one go.
 fn next_batch<'a>(
-    members: &mut impl Iterator<Item = (usize, &'a mut Connection)>,
+    members: &mut vec::IntoIter<(usize, &'a mut Connection)>,
     slot: &mut RoomSlot,
     busy: &mut Vec<usize>,
     started: Micros,
@@ -176,6 +178,9 @@ fn next_batch<'a>(
     while batch.bytes.len() < BATCH_WRITE_BYTES
         && let Some((key, connection)) = members.next()
     {
+        if let Some((_, next)) = members.as_slice().get(CONNECTIONS_AHEAD) {
+            next.prefetch();
+        }
         let out = &mut batch.bytes;
         if let Some(range) = make_message(key, connection, slot, busy, out, started, counts) {
             batch.writes.push((key, connection, range));
@@ -186,7 +191,11 @@ fn next_batch<'a>(
 
 impl Batch<'_> {
     fn write(self, started: Micros, counts: &mut Delivered) {
-        for (key, connection, message) in self.writes {
+        let mut writes = self.writes.into_iter();
+        while let Some((key, connection, message)) = writes.next() {
+            if let Some((_, next, _)) = writes.as_slice().first() {
+                next.prefetch();
+            }
             let written = connection.write(&self.bytes[message], started);
             counts.count_write(key, &written);
         }

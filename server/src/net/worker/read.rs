@@ -8,7 +8,10 @@ use tickwire_protocol::{
 };
 
 use super::{Connection, Phase, READS_AT_A_TIME, Worker, guarded, lend::Read};
-use crate::room::{Room, SeatIndex};
+use crate::{
+    prefetch::{CONNECTIONS_AHEAD, SEATS_AHEAD, SESSIONS_AHEAD},
+    room::{Room, SeatIndex},
+};
 
 /// Sockets that are read before what came is looked at.
 const READS_IN_A_BATCH: usize = 64;
@@ -86,7 +89,9 @@ impl Worker {
                 self.read_alone(keys, &mut buffer, &mut reads);
             }
             let places = buffer.chunks_exact_mut(BATCH_READ_BYTES);
-            for ((&key, read), place) in keys.iter().zip(reads.drain(..)).zip(places) {
+            for (at, (read, place)) in reads.drain(..).zip(places).enumerate() {
+                let key = keys[at];
+                self.prefetch(&keys[at..]);
                 // Who sends more than players do is read on alone.
                 if self.take_read(key, read, place, now) {
                     self.read(key, now);
@@ -95,6 +100,26 @@ impl Worker {
         }
         self.batch_buffer = buffer;
         self.batch_reads = reads;
+    }
+
+    /// Asks for the memory of those whose turn comes after the first of `keys`: each leads to the next.
+    fn prefetch(&self, keys: &[usize]) {
+        let connection = |ahead: usize| self.connections.get(*keys.get(ahead)?);
+        let seat = |ahead| match connection(ahead)?.phase {
+            Phase::Seated { room, seat } => {
+                Some((self.rooms.get(room)?.room.seats(), seat.place()))
+            }
+            _ => None,
+        };
+        if let Some(connection) = connection(CONNECTIONS_AHEAD) {
+            connection.prefetch();
+        }
+        if let Some((seats, place)) = seat(SEATS_AHEAD) {
+            seats.prefetch(place);
+        }
+        if let Some((seats, place)) = seat(SESSIONS_AHEAD) {
+            seats.prefetch_session(place);
+        }
     }
 
     /// A connection that ended meanwhile has nothing to read; its place stays empty.

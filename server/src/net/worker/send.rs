@@ -12,6 +12,7 @@ use slab::Slab;
 use tickwire_protocol::{time::Micros, websocket::Opcode};
 
 use super::{Connection, Phase, Worker, rooms::RoomSlot, tick::Stepped};
+use crate::prefetch::CONNECTIONS_AHEAD;
 
 /// Bytes of messages made before they are written: they stay in the core's second cache.
 pub(super) const BATCH_WRITE_BYTES: usize = 32 * 1024;
@@ -68,6 +69,10 @@ impl Worker {
             };
             let before = (counts.messages, counts.snapshots);
             for place in 0..slot.places() {
+                let ahead = slot.member(place + CONNECTIONS_AHEAD);
+                if let Some(connection) = ahead.and_then(|key| connections.get(key)) {
+                    connection.prefetch();
+                }
                 if let Some(key) = slot.member(place) {
                     let connection = &mut connections[key];
                     let message = make_message(key, connection, slot, busy, out, now, counts);
@@ -112,7 +117,11 @@ fn write_batch(
     now: Micros,
     counts: &mut Delivered,
 ) {
-    for (key, message) in batch.drain(..) {
+    let mut writes = batch.drain(..);
+    while let Some((key, message)) = writes.next() {
+        if let Some((next, _)) = writes.as_slice().first() {
+            connections[*next].prefetch();
+        }
         let written = connections[key].write(&out[message], now);
         counts.count_write(key, &written);
     }
@@ -143,6 +152,7 @@ pub(super) fn make_message(
             return None;
         }
     }
+    slot.room.seats().prefetch_after(seat);
     let start = out.len();
     let begun = connection.writer.begin(out);
     let transmitted = slot.room.poll_transmit(seat, started, out);
