@@ -144,7 +144,7 @@ impl Game {
     /// Makes `I` what a player sends for each tick. It arrives as [`CurrentInput<I>`] on the player's
     /// entity, and is `I::default()` until the first one comes.
     ///
-    /// A game without it reads no inputs: what a client sends all the same is given up, and counted nowhere.
+    /// A game without it reads no inputs: what a client sends all the same is given up as its tick comes.
     #[must_use]
     pub fn input<I: Replicate + Default>(mut self) -> Self {
         let result = self.registry.input::<I>().err();

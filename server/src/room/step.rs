@@ -60,13 +60,14 @@ impl Room {
                 continue;
             };
             seat.events_left = (seat.events_left + EVENTS_PER_TICK_MAX).min(EVENTS_BURST_MAX);
-            let Some(door) = &self.input else { continue };
             let mut newest = None;
             if let Some(session) = seat.session() {
                 while let Some(tick) = session.poll_input(timing.tick, &mut self.input_bytes) {
                     newest = Some(tick);
                 }
             }
+            // Inputs that the game does not read are taken all the same: nothing else bounds how many wait.
+            let Some(door) = &self.input else { continue };
             // Who presses nothing new keeps what it holds down; that it is not fresh is said once.
             if newest.is_none() && !seat.has_fresh_input {
                 continue;

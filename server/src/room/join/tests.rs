@@ -1,10 +1,12 @@
-//! Rooms that open, and players whose entity dies, who get another, and who are sent away.
+//! Rooms that open, and players whose entity dies, who get another, who are sent away, and who send inputs to a game
+//! that reads none.
 
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use tickwire_protocol::{
     event::{self, GameEvent},
     id::NetworkId,
+    limits::INPUT_BYTES_MAX,
     replicate::Replicate,
     session::{ClientEvent, ClientSession, ServerEvent},
     snapshot::Replica,
@@ -82,7 +84,11 @@ struct Table {
 
 impl Table {
     fn new() -> Self {
-        let mut room = Room::new(game(), "den", 1, Micros(0)).unwrap();
+        Self::of(game())
+    }
+
+    fn of(game: Game) -> Self {
+        let mut room = Room::new(game, "den", 1, Micros(0)).unwrap();
         let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
         let mut hello = Vec::new();
         client.poll_transmit(60_000, Micros(0), &mut hello);
@@ -264,4 +270,26 @@ fn who_is_sent_away_reads_why_and_its_seat_is_free() {
     let left = [(PlayerId(0), Some(ship), LeaveReason::SentAway)];
     assert_eq!(table.diary().left, left);
     assert!(table.room.world.get_entity(ship).is_err());
+}
+
+#[test]
+fn inputs_to_a_game_that_reads_none_do_not_pile_up() {
+    let mut table = Table::of(Game::new("watched"));
+    let mut after = |ticks| {
+        for _ in 0..ticks {
+            let next = table.room.time(table.now).next_tick;
+            table
+                .client
+                .push_input(next, &[7; INPUT_BYTES_MAX])
+                .unwrap();
+            let mut message = Vec::new();
+            table.client.poll_transmit(60_000, table.now, &mut message);
+            let taken = table.room.handle_message(table.seat, &message, table.now);
+            assert_eq!(taken, Ok(()));
+            table.tick();
+        }
+        let seat = table.room.seats.get_mut(table.seat).unwrap();
+        seat.session().unwrap().memory_bytes()
+    };
+    assert_eq!(after(10), after(200));
 }
