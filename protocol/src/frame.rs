@@ -13,7 +13,7 @@ use crate::{
 /// Set in a frame's first byte when the payload runs to the end of the message and no length follows.
 pub const FLAG_TO_END: u8 = 0x80;
 
-/// Set in a data frame's first byte when its record goes on in the stream's next data frame.
+/// Set in the first byte of an opened stream's data frame when its record goes on in the stream's next one.
 pub const FLAG_MORE: u8 = 0x40;
 
 /// What a frame does.
@@ -57,7 +57,7 @@ impl FrameKind {
 pub struct Frame<'a> {
     /// What it does.
     pub kind: FrameKind,
-    /// Whether the record goes on in the next data frame of the stream. Data frames only.
+    /// Whether the record goes on in the next data frame of the stream. Data frames of opened streams only.
     pub more: bool,
     /// The stream it belongs to.
     pub stream: StreamId,
@@ -77,10 +77,10 @@ impl<'a> Frame<'a> {
             return Err(DecodeError::Invalid("frame kind"));
         };
         let more = first & FLAG_MORE != 0;
-        if more && kind != FrameKind::Data {
+        let stream = StreamId(reader.varint_u32("stream id")?);
+        if more && (kind != FrameKind::Data || stream < StreamId::FIRST_OPENED) {
             return Err(DecodeError::Invalid("frame flag"));
         }
-        let stream = StreamId(reader.varint_u32("stream id")?);
         let payload = if first & FLAG_TO_END != 0 {
             reader.rest()
         } else {
@@ -178,8 +178,8 @@ mod tests {
         #[test]
         fn a_frame_comes_back(kind in 0usize..8, more: bool, stream: u32, payload: Vec<u8>) {
             let kind = FrameKind::ALL[kind];
-            let more = more && kind == FrameKind::Data;
             let stream = StreamId(stream);
+            let more = more && kind == FrameKind::Data && stream >= StreamId::FIRST_OPENED;
             let mut out = Vec::new();
             put_header(&mut out, kind, more, stream, payload.len());
             prop_assert_eq!(out.len(), header_len(stream, payload.len()));
@@ -237,6 +237,20 @@ mod tests {
             assert!(
                 Frame::decode(&mut Reader::new(&bytes)).is_err(),
                 "{first:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_records_of_opened_streams_go_on() {
+        for stream in 0..=StreamId::FIRST_OPENED.0 {
+            let mut bytes = Vec::new();
+            put_header(&mut bytes, FrameKind::Data, true, StreamId(stream), 0);
+            let frame = Frame::decode(&mut Reader::new(&bytes));
+            assert_eq!(
+                frame.is_ok(),
+                stream >= StreamId::FIRST_OPENED.0,
+                "{stream}"
             );
         }
     }
