@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     error::DecodeError,
     limits::{ASSET_DEPENDS_MAX, ASSET_NAME_BYTES_MAX, ASSETS_MAX, MANIFEST_BYTES_MAX},
+    messagepack,
 };
 
 /// The BLAKE3 hash of an asset's content.
@@ -144,7 +145,7 @@ impl AssetRequest {
     /// # Errors
     /// [`DecodeError::Invalid`] when the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        rmp_serde::from_slice(bytes).map_err(|_| DecodeError::Invalid("an asset request"))
+        messagepack::from_slice(bytes).map_err(|_| DecodeError::Invalid("an asset request"))
     }
 }
 
@@ -166,7 +167,7 @@ impl Manifest {
             return Err(DecodeError::OutOfRange("the size of the manifest"));
         }
         let manifest: Self =
-            rmp_serde::from_slice(bytes).map_err(|_| DecodeError::Invalid("the manifest"))?;
+            messagepack::from_slice(bytes).map_err(|_| DecodeError::Invalid("the manifest"))?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -281,6 +282,7 @@ pub fn is_safe_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::DEPTH_MAX;
 
     fn asset(name: &str, priority: u8, depends: &[u32]) -> Asset {
         Asset {
@@ -348,6 +350,19 @@ mod tests {
             Manifest::decode(&claim),
             Err(DecodeError::Invalid("the manifest"))
         );
+    }
+
+    #[test]
+    fn what_an_unknown_field_holds_is_skipped_unless_it_is_nested_too_deep() {
+        let one_field = |name: &[u8]| [&[0x81, 0xa0 | name.len() as u8], name].concat();
+        for (depth, is_taken) in [(1, true), (DEPTH_MAX, false)] {
+            let nested = [&vec![0x91; depth][..], &[0xc0]].concat();
+            let manifest = [&[0x82, 0xa6], &b"assets"[..], &[0x90, 0xa1, b'x'], &nested].concat();
+            assert_eq!(Manifest::decode(&manifest).is_ok(), is_taken, "{depth}");
+            let hash = [&[0x82, 0xa5], &b"known"[..], &[0xc4, 32], &[7; 32]].concat();
+            let request = [one_field(b"newer_manifest"), hash, vec![0xa1, b'x'], nested].concat();
+            assert_eq!(AssetRequest::decode(&request).is_ok(), is_taken, "{depth}");
+        }
     }
 
     #[test]
