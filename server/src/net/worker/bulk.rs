@@ -40,10 +40,7 @@ impl Worker {
             };
             match connection.clear_the_way(now) {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.metrics.would_block.add(1);
-                    break;
-                }
+                Ok(false) => break,
                 Err(_) => {
                     self.on_broken(key, now);
                     return false;
@@ -58,9 +55,16 @@ impl Worker {
             let Some(connection) = self.connections.get_mut(key) else {
                 return false;
             };
-            if connection.write(&self.out, now).is_err() {
-                self.on_broken(key, now);
-                return false;
+            match connection.write(&self.out, now) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.metrics.would_block.add(1);
+                    break;
+                }
+                Err(_) => {
+                    self.on_broken(key, now);
+                    return false;
+                }
             }
         }
         self.rooms

@@ -268,6 +268,24 @@ fn outcome(workers: usize) -> (Vec<Vec<u8>>, [u64; 4], usize) {
 }
 
 #[test]
+fn a_socket_that_is_full_counts_once_and_not_each_time_it_is_looked_at() {
+    let mut run = Run::new(1);
+    let (key, connection) = run.worker.connections.iter_mut().next().unwrap();
+    let Phase::Seated { room, seat } = connection.phase else {
+        panic!("it is seated");
+    };
+    assert!(!connection.write(&vec![7; 4 << 20], Micros(0)).unwrap());
+    for _ in 0..3 {
+        run.worker.transmit_bulk(key, room, seat, Micros(0));
+    }
+    assert_eq!(
+        run.metrics.worker(0).would_block.read(),
+        0,
+        "no more was tried"
+    );
+}
+
+#[test]
 fn a_room_that_is_lent_threads_writes_the_bytes_that_it_writes_alone() {
     let (alone, counted_alone, none) = outcome(1);
     let (helped, counted, lent) = outcome(HELPERS_MAX + 1);
