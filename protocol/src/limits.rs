@@ -47,8 +47,8 @@ pub const REASON_BYTES_MAX: usize = 120;
 /// Streams one end may have opened at a time. The next `OPEN` is refused, the connection stays.
 pub const STREAMS_OPEN_MAX: usize = 512;
 
-/// Entities in one replicated group (a room without a grid, or one cell of it). The registry refuses
-/// the next one; a decoder takes more for a broken message.
+/// Entities in one replicated group (a block of a room without a grid, or one cell of it). A server leaves the next
+/// one out and counts it; a decoder takes more for a broken message.
 pub const ENTITIES_PER_GROUP_MAX: usize = 100_000;
 
 /// Entities that one player may see at a time. A decoder takes more for a broken message.
@@ -61,10 +61,13 @@ pub const GROUPS_PER_PLAYER_MAX: usize = 4096;
 /// Bytes of an encoded codebook.
 pub const CODEBOOK_BYTES_MAX: usize = 256 * 1024;
 
-/// Integers in one group's state, all tables and columns together: 48 MB at most with their motion.
+/// Integers and blobs in one group's state, all tables and columns together, and 32 for each column of a table that
+/// appears: 48 MB at most with their motion. A server leaves out, and counts, the entity that would pass it; a decoder
+/// takes more for a broken message.
 pub const VALUES_PER_GROUP_MAX: usize = 1 << 22;
 
-/// Sets of components in use in one group.
+/// Sets of components in use in one group. A server leaves out, and counts, the entity that would bring one more; a
+/// decoder takes more that appear at once for a broken message.
 pub const TABLES_PER_GROUP_MAX: usize = 1024;
 
 /// Replicated components in one schema: a row's components are one `u128` mask.

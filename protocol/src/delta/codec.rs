@@ -130,6 +130,13 @@ impl Budget {
 
 /// What a table's own memory weighs, in values per column.
 const TABLE_WEIGHT: usize = 32;
+
+/// What a table takes of [`VALUES_PER_GROUP_MAX`] where it appears; where it was before, it takes less.
+#[must_use]
+pub const fn table_values(rows: usize, columns: usize, blobs: usize) -> usize {
+    columns * TABLE_WEIGHT + rows * (columns + blobs)
+}
+
 /// Of so many sections one is counted for learning.
 const COUNTED_ONE_IN: u32 = 8;
 
@@ -154,8 +161,8 @@ impl Encoder {
     /// Appends `state` as the difference from `baseline`, or whole without one (a keyframe).
     ///
     /// The section ends by itself: a decoder knows where. No allocation once the scratch memory has grown.
-    /// The state must be within [`ENTITIES_PER_GROUP_MAX`], [`TABLES_PER_GROUP_MAX`] and
-    /// [`VALUES_PER_GROUP_MAX`], or no decoder takes it.
+    /// The state must be within [`ENTITIES_PER_GROUP_MAX`] and, as [`table_values`] counts, [`VALUES_PER_GROUP_MAX`],
+    /// and at most [`TABLES_PER_GROUP_MAX`] tables may appear, or no decoder takes it.
     pub fn encode(
         &mut self,
         schema: &Schema,
@@ -388,7 +395,7 @@ impl Decoder {
                 .sum();
             budget.values = budget
                 .values
-                .checked_sub(columns * TABLE_WEIGHT)
+                .checked_sub(table_values(0, columns, 0))
                 .ok_or(DecodeError::OutOfRange("tables that appear"))?;
             self.masks.push(mask);
         }

@@ -13,7 +13,7 @@ mod motions;
 mod rows;
 mod state;
 
-pub use codec::{Baseline, Decoder, Encoder};
+pub use codec::{Baseline, Decoder, Encoder, table_values};
 pub use motion::Motion;
 pub use state::{BlobColumn, Column, GroupState, Table};
 

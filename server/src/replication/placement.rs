@@ -5,14 +5,15 @@
 
 use super::{
     entities::{Entities, PARTS},
-    group::{GroupKey, Member, Space},
+    group::{Group, GroupKey, Member, Space},
     groups::Groups,
     markers::{AlwaysRelevant, Owner, Priority, Team, VisibleTo},
 };
 use bevy_ecs::prelude::EntityRef;
 use tickwire_protocol::{
+    delta::table_values,
     id::PlayerId,
-    limits::ENTITIES_PER_GROUP_MAX,
+    limits::{ENTITIES_PER_GROUP_MAX, TABLES_PER_GROUP_MAX, VALUES_PER_GROUP_MAX},
     schema::{Audience, Schema},
     snapshot::GroupId,
 };
@@ -82,6 +83,10 @@ impl Traits {
 pub(super) struct Placement {
     /// For each audience, the components of the schema that have it.
     masks: [u128; PARTS],
+    /// The columns and blobs of each component.
+    widths: Vec<(usize, usize)>,
+    /// Entities in a group of which none can be too wide for it, whatever components they have.
+    entities_unweighed: usize,
     entities_per_block: u32,
     /// Groups whose highest priority is gone.
     lightened: Vec<GroupId>,
@@ -95,8 +100,16 @@ impl Placement {
         for (place, component) in schema.components().iter().enumerate() {
             masks[component.rules.audience as usize] |= 1 << place;
         }
+        let shapes = schema.components().iter().map(|component| &component.shape);
+        let widths: Vec<_> = shapes
+            .map(|shape| (shape.columns.len(), shape.blobs.len()))
+            .collect();
+        let (columns, blobs) = sum(widths.iter().copied());
+        let entity_values = table_values(1, columns, blobs).max(1);
         Self {
             masks,
+            widths,
+            entities_unweighed: TABLES_PER_GROUP_MAX.min(VALUES_PER_GROUP_MAX / entity_values),
             entities_per_block: entities_per_block.max(1),
             lightened: Vec::new(),
             refused: 0,
@@ -189,6 +202,33 @@ impl Placement {
         }
     }
 
+    /// Whether clients take a group with one more entity of those components.
+    fn has_place(&self, group: &Group, mask: u128) -> bool {
+        let filled = group.members.iter().filter(|t| !t.members.is_empty());
+        let (mut tables, mut values, mut rows) = (0, 0, 1);
+        for table in filled {
+            if table.mask == mask {
+                rows += table.members.len();
+            } else {
+                tables += 1;
+                values += self.values(table.members.len(), table.mask);
+            }
+        }
+        group.len < ENTITIES_PER_GROUP_MAX
+            && tables < TABLES_PER_GROUP_MAX
+            && values + self.values(rows, mask) <= VALUES_PER_GROUP_MAX
+    }
+
+    /// What so many rows of those components count as.
+    fn values(&self, rows: usize, mut mask: u128) -> usize {
+        let (columns, blobs) = sum(core::iter::from_fn(|| {
+            let width = self.widths.get(mask.trailing_zeros() as usize)?;
+            mask &= mask - 1;
+            Some(*width)
+        }));
+        table_values(rows, columns, blobs)
+    }
+
     fn move_part(
         &mut self,
         audience: Audience,
@@ -228,7 +268,7 @@ impl Placement {
         let Some(group) = groups.group_mut(group_id) else {
             return;
         };
-        if group.len >= ENTITIES_PER_GROUP_MAX {
+        if group.len >= self.entities_unweighed && !self.has_place(group, mask) {
             self.refused += 1;
             return;
         }
@@ -248,12 +288,19 @@ impl Placement {
     }
 }
 
+/// Columns and blobs of several components.
+fn sum(widths: impl Iterator<Item = (usize, usize)>) -> (usize, usize) {
+    widths.fold((0, 0), |sum, width| (sum.0 + width.0, sum.1 + width.1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::replication::Replicated;
     use bevy_ecs::prelude::World;
-    use tickwire_protocol::schema::{ComponentSchema, Rules, Shape};
+    use tickwire_protocol::schema::{
+        ColumnKind, ColumnSchema, ComponentSchema, Predict, Rules, Shape,
+    };
 
     const OWNER: PlayerId = PlayerId(7);
     const TEAM: u8 = 3;
@@ -293,6 +340,54 @@ mod tests {
         let placement = one_component_each();
         let wanted = |audience| placement.wanted(audience, 0, &entities);
         AUDIENCES.into_iter().filter_map(wanted).collect()
+    }
+
+    /// How many of `entities` find a place in one group. The entity with number n has the components `mask_of(n)` of
+    /// as many as that takes, with so many columns each.
+    fn taken(entities: u32, columns: usize, mask_of: fn(u32) -> u128) -> usize {
+        let mut schema = Schema::new();
+        for number in 0..16 {
+            let column = |place| ColumnSchema {
+                path: format!("{place}"),
+                kind: ColumnKind::Bool,
+                bits: 1,
+                predict: Predict::Hold,
+            };
+            let component = schema.add_component(ComponentSchema {
+                name: format!("Component{number}"),
+                rules: Rules::default(),
+                shape: Shape {
+                    columns: (0..columns).map(column).collect(),
+                    ..Shape::default()
+                },
+            });
+            assert!(component.is_ok());
+        }
+        let (mut known, mut world) = (Entities::default(), World::new());
+        world.spawn_batch((0..entities).map(|_| Replicated));
+        known.sweep(&world, &[], 1);
+        let (mut placement, mut groups) = (Placement::new(&schema, u32::MAX), Groups::default());
+        for slot in 0..entities {
+            known.slot_mut(slot).mask = mask_of(slot);
+            placement.place(slot, &mut known, &mut groups, 1);
+        }
+        let id = groups.find(GroupKey::Everyone(SPACE)).unwrap();
+        let taken = groups.group(id).unwrap().len;
+        assert_eq!(placement.refused, u64::from(entities) - taken as u64);
+        taken
+    }
+
+    #[test]
+    fn a_group_takes_no_more_entities_than_clients_do() {
+        let wide = |_| 0xffff;
+        let columns = 16 * 64;
+        let full = (VALUES_PER_GROUP_MAX - table_values(0, columns, 0)) / columns;
+        assert_eq!(taken(5000, 64, wide), full);
+        assert_eq!(
+            taken(1100, 1, |number| (number + 1).into()),
+            TABLES_PER_GROUP_MAX
+        );
+        assert_eq!(taken(5000, 1, |number| (number % 1000 + 1).into()), 5000);
     }
 
     #[test]
