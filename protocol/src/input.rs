@@ -5,7 +5,8 @@
 //! bits of the tick: both ends agree on the rest, because nothing is ever as late as 2^15 ticks.
 //!
 //! Under an ordered and reliable socket an input can be late, never lost. So a late one still counts
-//! as the newest word of its player, unless a newer one was taken already.
+//! as the newest word of its player, unless a newer one was taken already or it is more than
+//! [`INPUT_TICKS_AHEAD_MAX`] late.
 
 use smallvec::SmallVec;
 
@@ -36,7 +37,7 @@ const KEPT_BYTES: usize = 1024;
 /// makes all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InputsDropped {
-    /// For a tick that was taken or overtaken.
+    /// For a tick that was taken or overtaken, or more than [`INPUT_TICKS_AHEAD_MAX`] before the room's next.
     pub late: u64,
     /// For a tick beyond [`INPUT_TICKS_AHEAD_MAX`].
     pub early: u64,

@@ -104,7 +104,8 @@ pub const INPUT_TICKS_AHEAD_MAX: u32 = 32;
 /// Time from the upgrade to a complete handshake. Later the connection is closed with `Timeout`.
 pub const HANDSHAKE_MICROS_MAX: Micros = Micros::from_millis(10_000);
 
-/// Time without any byte from a peer before it counts as gone: clients ping far more often.
+/// Time without a whole binary message from a peer before it counts as gone: clients ping far more often. Bytes of one
+/// that is not whole yet do not count.
 pub const SILENCE_MICROS_MAX: Micros = Micros::from_millis(30_000);
 
 /// Kinds of events in one schema: an event's index is one byte.

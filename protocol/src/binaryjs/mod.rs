@@ -17,7 +17,8 @@
 //! connection lives on. Where it crashed or leaked we do not: a frame that is late for a closed stream
 //! is an ordinary race and is ignored, a stream that both ends have ended is freed, data that nobody
 //! reads yet is kept, and pause is sent once, when that data passes
-//! [`Limits::pause_bytes`](limits::Limits::pause_bytes), and again only to a peer that resumes by itself.
+//! [`Limits::pause_bytes`](limits::Limits::pause_bytes), or less while a connection's streams leave much unread, and
+//! again only to a peer that resumes by itself.
 
 mod frame;
 mod key;

@@ -5,7 +5,7 @@
 
 use crate::{id::StreamId, stream::Offer};
 
-/// The code of a refusal that the other end's mux gave by itself. A game's own codes start above
+/// The code of a refusal that the other end's mux gave by itself. A game's own codes start at
 /// [`REFUSE_CODE_GAME_MIN`].
 pub const REFUSE_CODE_TOO_MANY: u32 = 1;
 

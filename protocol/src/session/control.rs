@@ -103,7 +103,7 @@ pub struct Welcome {
     pub server_time: Micros,
     /// The largest message the server takes.
     pub message_bytes_max: u32,
-    /// After how long without a byte the server gives the client up.
+    /// After how long without a whole binary message the server gives the client up.
     pub silence_micros_max: Micros,
     /// The schema in bytes, when the client's hash was another one.
     pub schema: Option<Bytes>,
