@@ -237,8 +237,8 @@ pub struct Limits {
     /// Messages of less than 1 KiB per second and player; 150 by default, twelve times that in a burst. More
     /// closes with `RateLimited`. Larger messages count by their bytes alone.
     pub messages_per_second_max: u32,
-    /// Bytes per second and player besides the data of streams, which credit holds back; 4 MiB by
-    /// default, twice that in a burst. More closes with `RateLimited`.
+    /// Bytes per second and player besides the data of streams in messages of 1 KiB or more, which credit holds back;
+    /// 4 MiB by default, twice that in a burst. More closes with `RateLimited`.
     pub bytes_per_second_max: u32,
     /// How long a socket may refuse to take anything; 10 s by default. Longer closes with `TooSlow`; an HTTP
     /// connection is cut, where the system can (Linux).
@@ -283,7 +283,7 @@ pub enum Limit {
     Bytes,
     /// [`EVENTS_PER_TICK_MAX`] and [`EVENTS_BURST_MAX`].
     Events,
-    /// Frames that open and close streams between two ticks:
+    /// What one message does to streams, of which opening and resetting one are two:
     /// [`STREAM_EVENTS_MAX`](tickwire_protocol::limits::STREAM_EVENTS_MAX).
     StreamFrames,
     /// [`CLIENT_MESSAGE_BYTES_MAX`](tickwire_protocol::limits::CLIENT_MESSAGE_BYTES_MAX).

@@ -77,7 +77,7 @@ impl TickClock {
     }
 }
 
-/// Events on their way to players. They leave with this tick's snapshot, after it in order of sending.
+/// Events on their way to players. They leave with this tick's snapshot, before it, in order of sending.
 #[derive(Resource, Default)]
 pub struct Outbox {
     names: Vec<&'static str>,
@@ -105,7 +105,7 @@ impl Outbox {
     ///
     /// # Panics
     ///
-    /// The event was not added to the game.
+    /// The event was not added to the game, or its own `Serialize` fails.
     pub fn send<E: GameEvent>(&mut self, to: PlayerId, event: &E) {
         self.push(Recipient::One(to), event);
     }
@@ -114,7 +114,7 @@ impl Outbox {
     ///
     /// # Panics
     ///
-    /// The event was not added to the game.
+    /// The event was not added to the game, or its own `Serialize` fails.
     pub fn broadcast<E: GameEvent>(&mut self, event: &E) {
         self.push(Recipient::Everyone, event);
     }
@@ -123,7 +123,7 @@ impl Outbox {
     ///
     /// # Panics
     ///
-    /// The event was not added to the game.
+    /// The event was not added to the game, or its own `Serialize` fails.
     pub fn broadcast_except<E: GameEvent>(&mut self, except: PlayerId, event: &E) {
         self.push(Recipient::EveryoneBut(except), event);
     }

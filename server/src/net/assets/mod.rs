@@ -156,7 +156,7 @@ pub struct Library {
 
 impl Library {
     /// Reads and hashes every file below `directory`, about 1 GB/s, and packs those of up to 4 MiB that
-    /// shrink by an eighth or more, about 50 MB/s.
+    /// shrink by an eighth or more, about 50 MB/s, as long as all that is kept fits into 256 MiB.
     ///
     /// A file `assets.json` at its top may say more of each: see [`AssetError::Description`]. Links are followed;
     /// what is no file, such as a pipe or a link to nothing, is left out.

@@ -2,7 +2,8 @@
 //!
 //! The choice to question: large messages count by their bytes alone. An upload is a few hundred
 //! messages a second and harmless; a few hundred tiny ones are a player who wastes the tick. And of large
-//! ones, what streams carry does not count: credit holds it back already. Nor do answers to marks of ours.
+//! ones, what streams carry does not count: credit holds it back already. Small ones count whole, but for answers to
+//! marks of ours, which do not count as messages.
 
 use tickwire_protocol::{
     error::{PeerMisbehaved, Rate},
