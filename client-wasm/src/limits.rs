@@ -33,8 +33,8 @@ pub const DOWNLOADS_MAX: usize = 4;
 pub const ASSET_PUSHES_MAX: usize = 16;
 
 /// Small messages that a client sends at once, and in every second after that; beyond it they wait for others to
-/// go along with. Less than a server allows by its defaults (300 at once, 150 a second), because a link can
-/// make two seconds' messages arrive in one.
+/// go along with. Less than a server allows by its defaults (1,800 at once, 150 a second), so that there is room for
+/// messages that a link has held back and makes arrive at once.
 pub const SMALL_MESSAGES_BURST: u64 = 150;
 /// See [`SMALL_MESSAGES_BURST`].
 pub const SMALL_MESSAGES_PER_SECOND: u64 = 125;

@@ -135,8 +135,8 @@ impl TickwireStream {
         (waits + unsent.flatten().unwrap_or(0)) as f64
     }
 
-    /// Gives it up at once, both ways, or declines one that the server offers. The server's program gets the reason,
-    /// a text or an error's message, cut to 120 bytes.
+    /// Gives it up at once, both ways, whoever opened it. The server's program gets the reason, a text or an error's
+    /// message, cut to 120 bytes.
     pub fn reset(&self, #[wasm_bindgen(unchecked_optional_param_type = "any")] reason: JsValue) {
         reset(&self.page, &self.pipe, &reason_of(&reason, "reset"));
     }

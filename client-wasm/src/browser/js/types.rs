@@ -53,7 +53,7 @@ export interface TickwireEvents {
   assetfailed: { name: string; reason: string };
   /** All assets that were asked for are here, failed, or were removed. */
   assets: undefined;
-  /** The server opened a stream. `reset` it to decline. */
+  /** The server opened a stream, which is accepted where a listener is there. `reset` it to give it up. */
   stream: TickwireStream;
   /** The server's checksum of what this player may see came. */
   verified: { tick: number; isEqual: boolean };
