@@ -348,6 +348,10 @@ fn who_is_sent_away_stays_away_and_can_read_why() {
     };
     assert_eq!(message, "The game sent you away. That was your last ship.");
     assert_eq!(play.room.hellos.len(), 1);
+    // Its person may try again: as somebody new.
+    play.client.retry(Micros(play.now));
+    play.run(SECOND, |_, _, _| {});
+    assert_eq!(play.room.hellos[1].resume, None);
 }
 
 #[test]

@@ -19,6 +19,15 @@ pub const PLAYERS_PER_ROOM_MAX: usize = 10_000;
 /// How long a seat and its entity wait for a player whose connection broke.
 pub const RECONNECT_GRACE: Micros = Micros::from_millis(10_000);
 
+/// How long a room at least keeps the reason of a player whom its game has sent away, for a client that did not
+/// read it and comes back; as long as seats wait, if that is longer. A client notices within
+/// [`SILENCE_MICROS_MAX`](tickwire_protocol::limits::SILENCE_MICROS_MAX) that its line is dead, and then tries at
+/// least every ten seconds.
+pub const SENT_AWAY_KEPT: Micros = Micros::from_millis(60_000);
+
+/// Players who were sent away whose reasons a room keeps. Beyond it the oldest is forgotten.
+pub const SENT_AWAY_KEPT_MAX: usize = 256;
+
 /// Bytes of snapshots per player and second. What does not fit waits, the most important goes first.
 pub const SNAPSHOT_BYTES_PER_SECOND_MAX: u32 = 1_000_000;
 

@@ -393,6 +393,10 @@ impl Client {
         self.last_close = Some((code, reason.into()));
         self.assets.on_disconnected();
         self.was_told |= reconnect::is_goodbye(code);
+        if code == CloseCode::Refused.number() {
+            // It has no seat any more: to whoever brings its token the server only says why, again.
+            self.resume = None;
+        }
         let message = match self.connection {
             Connection::Connecting => reconnect::unreachable(self.was_told),
             Connection::Playing if code == CloseCode::Refused.number() => {

@@ -67,8 +67,12 @@ impl Players {
     /// [`LeaveReason::SentAway`](super::LeaveReason::SentAway).
     ///
     /// Events sent to it in the same tick go before. Then it reads the reason, of which 120 bytes are kept, and is
-    /// closed with code 4009: a client does not come back by itself. If its person does, it is a newcomer, whom
+    /// closed with code 4009: a client does not come back by itself. One whose connection was broken, or breaks
+    /// before it has read that, does, and is told then: for a minute, or for [`Game::reconnect_grace`] if that is
+    /// longer, the room knows its token. If its person comes back, it is a newcomer, whom
     /// [`Game::on_knock`](super::Game::on_knock) may refuse.
+    ///
+    /// [`Game::reconnect_grace`]: super::Game::reconnect_grace
     ///
     /// Nothing happens when nobody has the seat any more.
     pub fn send_away(&mut self, player: PlayerId, reason: impl Into<String>) {

@@ -17,6 +17,7 @@ use tickwire_protocol::{
 #[derive(Debug)]
 pub(crate) struct Directory {
     rooms: DashMap<Arc<str>, RoomEntry>,
+    /// By token, those of players who were sent away included as long as their room keeps the reason.
     seats: DashMap<ResumeToken, Arc<str>>,
     loads: Vec<AtomicU64>,
     rooms_max: usize,

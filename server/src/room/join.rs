@@ -2,9 +2,10 @@
 
 use bevy_ecs::entity::Entity;
 use tickwire_protocol::{
+    coding::clip,
     error::{CloseCode, PeerError},
     id::{PlayerId, SessionId},
-    limits::{CLIENT_MESSAGE_BYTES_MAX, SILENCE_MICROS_MAX},
+    limits::{CLIENT_MESSAGE_BYTES_MAX, REASON_BYTES_MAX, SILENCE_MICROS_MAX},
     session::{Hello, ResumeToken, ServerSession, Welcome},
     stream::Class,
     time::Micros,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     game::{Joining, LeaveReason, Leaving, Player, Refusal},
-    limits::{EVENTS_BURST_MAX, Limit, PLAYER_NAME_CHARS_MAX},
+    limits::{EVENTS_BURST_MAX, Limit, PLAYER_NAME_CHARS_MAX, SENT_AWAY_KEPT},
     replication::Owner,
 };
 
@@ -58,7 +59,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// The room is full, or the game refused.
+    /// The room is full, or the game refused, or has sent the player away before.
     pub fn handle_join(
         &mut self,
         session: Box<ServerSession>,
@@ -66,13 +67,15 @@ impl Room {
         fresh_token: ResumeToken,
         now: Micros,
     ) -> Result<SeatIndex, TurnedAway> {
-        match hello.resume.and_then(|token| self.seat_with(token)) {
-            Some(index) => {
-                self.resume(index, session, hello, now);
-                Ok(index)
-            }
-            None => self.seat_newcomer(session, hello, fresh_token, now),
+        if let Some(index) = hello.resume.and_then(|token| self.seat_with(token)) {
+            self.resume(index, session, hello, now);
+            return Ok(index);
         }
+        if let Some(reason) = hello.resume.and_then(|token| self.sent_away.reason(token)) {
+            let refused = LastWord::new(CloseCode::Refused, reason);
+            return Err(turn_away(session, refused));
+        }
+        self.seat_newcomer(session, hello, fresh_token, now)
     }
 
     /// Ends a player's connection for what it did. The seat is kept for a while if the error's code says
@@ -88,6 +91,22 @@ impl Room {
             self.on_connection_lost(index, now);
         } else {
             self.vacate(index, LeaveReason::SentAway, Some(last_word), now);
+        }
+    }
+
+    /// Ends a player's connection, if it has one, and frees its seat. A client that comes back without having read
+    /// the reason reads it then.
+    pub(super) fn send_away(&mut self, player: PlayerId, reason: String, now: Micros) {
+        let Some(&index) = self.seat_of.get(&player) else {
+            return;
+        };
+        let last_word = LastWord::new(CloseCode::Refused, &reason);
+        let vacated = self.free_seat(index, LeaveReason::SentAway, Some(last_word), now);
+        if let Some(token) = vacated {
+            let until = now + self.settings.grace.max(SENT_AWAY_KEPT);
+            let reason = clip(&reason, REASON_BYTES_MAX).to_owned();
+            let oldest = self.sent_away.keep(token, reason, until);
+            self.forget(oldest);
         }
     }
 
@@ -299,9 +318,12 @@ impl Room {
         for index in overdue {
             self.vacate(index, LeaveReason::Lost, None, now);
         }
+        while let Some(token) = self.sent_away.forget_overdue(now) {
+            self.forget(Some(token));
+        }
     }
 
-    /// Frees a seat, with a last word to whoever sits there.
+    /// Frees a seat, with a last word to whoever sits there. Its token is worth nothing any more.
     pub(super) fn vacate(
         &mut self,
         index: SeatIndex,
@@ -309,12 +331,27 @@ impl Room {
         last_word: Option<LastWord<'_>>,
         now: Micros,
     ) {
+        let token = self.free_seat(index, reason, last_word, now);
+        self.forget(token);
+    }
+
+    fn forget(&mut self, token: Option<ResumeToken>) {
+        let forgotten = token.map(|token| RoomEvent::Forgotten { token });
+        self.events.extend(forgotten);
+    }
+
+    /// Frees a seat, with a last word to whoever sits there, and gives its token.
+    fn free_seat(
+        &mut self,
+        index: SeatIndex,
+        reason: LeaveReason,
+        last_word: Option<LastWord<'_>>,
+        now: Micros,
+    ) -> Option<ResumeToken> {
         if let Some(last_word) = last_word {
             self.say_farewell(index, last_word, now);
         }
-        let Some(seat) = self.seats.remove(index) else {
-            return;
-        };
+        let seat = self.seats.remove(index)?;
         self.seat_of.remove(&seat.player);
         self.replication.remove_player(seat.player);
         if let Some(leave) = &mut self.hooks.leave {
@@ -329,8 +366,8 @@ impl Room {
         }
         // The game may have despawned it already.
         let _ = self.world.try_despawn(seat.entity);
-        self.events
-            .push_back(RoomEvent::Vacated { token: seat.token });
+        self.events.push_back(RoomEvent::Vacated);
+        Some(seat.token)
     }
 
     /// Hands the last bytes of a connection to the shell. The seat has no session afterwards.

@@ -13,6 +13,7 @@
 
 mod join;
 mod seat;
+mod sent_away;
 mod step;
 mod timer;
 mod transmit;
@@ -32,6 +33,7 @@ use tickwire_protocol::{
 use self::{
     join::LastWord,
     seat::{Seat, Seats},
+    sent_away::SentAway,
     timer::TickTimer,
 };
 pub use self::{join::TurnedAway, seat::SeatIndex, timer::TickTiming, transmit::Transmitted};
@@ -51,9 +53,12 @@ pub enum RoomEvent {
         /// The player's.
         token: ResumeToken,
     },
-    /// A seat is free again, and its token worth nothing.
-    Vacated {
-        /// The seat's.
+    /// A seat is free again.
+    Vacated,
+    /// A token is worth nothing any more. Until then whoever brings it is to be led to this room, though its seat
+    /// may be free.
+    Forgotten {
+        /// The player's.
         token: ResumeToken,
     },
     /// A connection is over. Send the farewell, then a close frame.
@@ -99,6 +104,7 @@ pub struct Room {
     captured: Option<Tick>,
     seats: Seats,
     seat_of: HashMap<PlayerId, SeatIndex>,
+    sent_away: SentAway,
     players_ever: u32,
     events: VecDeque<RoomEvent>,
     /// The input being applied: one buffer for all players.
@@ -148,6 +154,7 @@ impl Room {
             captured: None,
             seats: Seats::default(),
             seat_of: HashMap::new(),
+            sent_away: SentAway::default(),
             players_ever: 0,
             events: VecDeque::new(),
             input_bytes: Vec::new(),
@@ -264,6 +271,12 @@ impl Room {
     #[must_use]
     pub const fn replication(&self) -> &Replication {
         &self.replication
+    }
+
+    /// The tokens of players who were sent away and are told so if they come back: they lead to this room though
+    /// nobody has their seats. When the room is dropped they are worth nothing.
+    pub fn tokens_sent_away(&self) -> impl Iterator<Item = ResumeToken> {
+        self.sent_away.tokens()
     }
 
     /// The player who has a seat.

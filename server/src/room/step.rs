@@ -1,17 +1,16 @@
 //! The tick: inputs in, the world one step on, what changed captured.
 
 use tickwire_protocol::{
-    error::{CloseCode, PeerError, SendError},
+    error::{PeerError, SendError},
     time::Micros,
 };
 
 use super::{
     Room, TickTiming,
-    join::LastWord,
     seat::{Seat, SeatIndex},
 };
 use crate::{
-    game::{LeaveReason, Order, Outbox, Players, Recipient, TickClock},
+    game::{Order, Outbox, Players, Recipient, TickClock},
     limits::{EVENTS_BURST_MAX, EVENTS_PER_TICK_MAX},
     threads::Threads,
 };
@@ -135,12 +134,7 @@ impl Room {
         for order in self.world.resource_mut::<Players>().take() {
             match order {
                 Order::GiveEntity(player, entity) => self.give_entity(player, entity),
-                Order::SendAway(player, reason) => {
-                    if let Some(&index) = self.seat_of.get(&player) {
-                        let last_word = LastWord::new(CloseCode::Refused, &reason);
-                        self.vacate(index, LeaveReason::SentAway, Some(last_word), now);
-                    }
-                }
+                Order::SendAway(player, reason) => self.send_away(player, reason, now),
             }
         }
     }

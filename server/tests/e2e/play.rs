@@ -190,6 +190,15 @@ fn whom_the_game_sends_away_reads_why_and_is_closed_with_4009() {
         bob.replica.as_ref().unwrap().len() == 1
     });
     server.until_metric("tickwire_players", 1.0);
+    // As if it had not read that: its token leads it to the room that knows why, whatever room it names.
+    let hello = Hello {
+        resume: Some(ann.welcome.as_ref().unwrap().resume),
+        room: "elsewhere".into(),
+        ..Hello::default()
+    };
+    let mut again = Player::connect(server.address, hello);
+    assert_eq!(again.until_closed(), Some(4009));
+    assert_eq!(again.said, ["as you wish"]);
 }
 
 #[test]

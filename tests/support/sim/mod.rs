@@ -285,8 +285,10 @@ impl Simulation {
                         .expect("somebody sits where one is dismissed");
                     self.say_last(index, farewell, code, reason);
                 }
-                RoomEvent::Seated { .. } | RoomEvent::Vacated { .. } | RoomEvent::Stream { .. } => {
-                }
+                RoomEvent::Seated { .. }
+                | RoomEvent::Vacated
+                | RoomEvent::Forgotten { .. }
+                | RoomEvent::Stream { .. } => {}
             }
         }
     }

@@ -158,10 +158,8 @@ impl Worker {
                     self.shared.directory.insert_seat(token, name);
                     self.count_players(key, now);
                 }
-                RoomEvent::Vacated { token } => {
-                    self.shared.directory.remove_seat(token);
-                    self.count_players(key, now);
-                }
+                RoomEvent::Vacated => self.count_players(key, now),
+                RoomEvent::Forgotten { token } => self.shared.directory.remove_seat(token),
                 RoomEvent::Dismissed {
                     seat,
                     code,
@@ -224,6 +222,9 @@ impl Worker {
             self.metrics.players.add(-slot.counted_players);
             self.metrics.rooms.add(-1);
             self.shared.directory.remove_room(&slot.name, self.index);
+            for token in slot.room.tokens_sent_away() {
+                self.shared.directory.remove_seat(token);
+            }
             self.room_by_name.remove(&slot.name);
             slot.span.in_scope(|| tracing::info!("dropped"));
         }

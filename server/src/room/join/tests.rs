@@ -73,6 +73,18 @@ fn game() -> Game {
         })
 }
 
+/// The server's end of a client that has said hello, and what it said.
+fn greeted(client: &mut ClientSession) -> (Box<ServerSession>, Box<Hello>) {
+    let mut hello = Vec::new();
+    client.poll_transmit(60_000, Micros(0), &mut hello);
+    let mut session = Box::new(ServerSession::new(Micros(0)));
+    session.handle_message(&hello, RoomTime::default()).unwrap();
+    let Some(ServerEvent::Hello(hello)) = session.poll_event() else {
+        panic!("no hello");
+    };
+    (session, hello)
+}
+
 /// A room with one player in it, both ends.
 struct Table {
     room: Room,
@@ -90,13 +102,7 @@ impl Table {
     fn of(game: Game) -> Self {
         let mut room = Room::new(game, "den", 1, Micros(0)).unwrap();
         let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
-        let mut hello = Vec::new();
-        client.poll_transmit(60_000, Micros(0), &mut hello);
-        let mut session = Box::new(ServerSession::new(Micros(0)));
-        session.handle_message(&hello, RoomTime::default()).unwrap();
-        let Some(ServerEvent::Hello(hello)) = session.poll_event() else {
-            panic!("no hello");
-        };
+        let (session, hello) = greeted(&mut client);
         let seat = room.handle_join(session, &hello, ResumeToken([1; 16]), Micros(0));
         let mut table = Self {
             replica: Replica::new(room.replication().schema().clone()),
@@ -120,6 +126,29 @@ impl Table {
         {
             self.replica.apply(snapshot).unwrap();
         }
+    }
+
+    /// The player's client comes on another connection, with the token of the seat. Gives the refusal, if it is one.
+    fn come_back(&mut self) -> Option<(CloseCode, String)> {
+        let hello = Hello {
+            resume: Some(ResumeToken([1; 16])),
+            ..Hello::default()
+        };
+        let (session, hello) = greeted(&mut ClientSession::new(hello, 1, Micros(0)));
+        let joined = self
+            .room
+            .handle_join(session, &hello, ResumeToken([2; 16]), self.now);
+        joined.err().map(|away| (away.code, away.reason))
+    }
+
+    /// The tokens that are worth nothing any more, as the shell learns of them.
+    fn forgotten(&mut self) -> Vec<ResumeToken> {
+        let events = core::iter::from_fn(|| self.room.poll_event());
+        let forgotten = events.filter_map(|event| match event {
+            RoomEvent::Forgotten { token } => Some(token),
+            _ => None,
+        });
+        forgotten.collect()
     }
 
     fn wave(&mut self) {
@@ -292,4 +321,30 @@ fn inputs_to_a_game_that_reads_none_do_not_pile_up() {
         seat.session().unwrap().memory_bytes()
     };
     assert_eq!(after(10), after(200));
+}
+
+#[test]
+fn who_comes_back_without_having_read_that_it_was_sent_away_reads_it_then() {
+    for is_cut_before in [true, false] {
+        let mut table = Table::new();
+        if is_cut_before {
+            table.room.handle_disconnect(table.seat, table.now);
+        }
+        table.players().send_away(PlayerId(0), "no cheating");
+        table.tick();
+        assert_eq!(table.room.players(), 0);
+        let refused = Some((CloseCode::Refused, "no cheating".to_owned()));
+        // As often as it takes: this answer, too, may get lost.
+        assert_eq!(table.come_back(), refused);
+        assert_eq!(table.come_back(), refused);
+        assert_eq!(table.room.players(), 0);
+        // The shell leads the token here until the room forgets it.
+        let tokens: Vec<_> = table.room.tokens_sent_away().collect();
+        assert_eq!(tokens, [ResumeToken([1; 16])]);
+        assert_eq!(table.forgotten(), []);
+        table.now = table.now + SENT_AWAY_KEPT;
+        table.room.handle_timeout(table.now);
+        assert_eq!(table.forgotten(), tokens);
+        assert_eq!(table.come_back(), None, "long ago");
+    }
 }
