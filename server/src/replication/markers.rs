@@ -38,7 +38,8 @@ pub struct Priority(pub f32);
 /// a player without one sees what is always relevant and nothing else.
 ///
 /// It may be changed every tick. One that touches more than [`VIEW_CELLS_MAX`](crate::limits::VIEW_CELLS_MAX) cells
-/// of the grid is cut around its centre: see [`Grid::new`](super::Grid::new).
+/// of the grid is cut around its centre: see [`Grid::new`](super::Grid::new). A size that is NaN counts as zero, which
+/// shows the cell of the centre.
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct View {
     pub(super) shape: ViewShape,

@@ -104,11 +104,22 @@ impl CellRange {
 }
 
 impl Region {
+    /// A view around a place. Of a size that is NaN, which is neither within a reach nor beyond it nor equal to
+    /// itself, nothing here would hold: it counts as zero.
     pub(super) const fn new(view: &View, centre: [f32; 2]) -> Self {
-        Self {
-            centre,
-            shape: view.shape,
-        }
+        let shape = match view.shape {
+            ViewShape::Rectangle {
+                half_width,
+                half_height,
+            } => ViewShape::Rectangle {
+                half_width: or_zero(half_width),
+                half_height: or_zero(half_height),
+            },
+            ViewShape::Circle { radius } => ViewShape::Circle {
+                radius: or_zero(radius),
+            },
+        };
+        Self { centre, shape }
     }
 
     /// Half its width and height.
@@ -211,6 +222,10 @@ impl Region {
             ((apart - half).max(0.0), apart + half)
         })
     }
+}
+
+const fn or_zero(units: f32) -> f32 {
+    if units.is_nan() { 0.0 } else { units }
 }
 
 /// Whether a view that reaches so far, in cells, may touch more than [`VIEW_CELLS_MAX`].

@@ -209,3 +209,24 @@ fn a_view_around_a_point_that_is_none_stays_where_it_was() {
         assert!(id.is_some_and(|id| scene.replica.contains(id)));
     }
 }
+
+#[test]
+fn a_view_whose_size_is_none_shows_its_own_cell_and_sends_it_once() {
+    for view in [
+        View::circle(f32::NAN),
+        View::rectangle(f32::NAN, f32::NAN),
+        View::rectangle(8.0, f32::NAN),
+    ] {
+        let mut scene = Scene::new(grid(), view.at(0.5, 0.5));
+        let near = Position { x: 0.5, y: 0.5 };
+        scene.world.spawn((Replicated, near));
+        scene.step();
+        assert_eq!(scene.replica.len(), 1);
+        let sections = scene.replication.stats().sections_written;
+        for _ in 0..3 {
+            scene.step();
+            assert_eq!(scene.replica.len(), 1);
+            assert_eq!(scene.replication.stats().sections_written, sections);
+        }
+    }
+}
