@@ -269,6 +269,9 @@ impl Placement {
             return;
         };
         if group.len >= self.entities_unweighed && !self.has_place(group, mask) {
+            if self.refused == 0 {
+                warn_of_full_group();
+            }
             self.refused += 1;
             return;
         }
@@ -291,6 +294,14 @@ impl Placement {
 /// Columns and blobs of several components.
 fn sum(widths: impl Iterator<Item = (usize, usize)>) -> (usize, usize) {
     widths.fold((0, 0), |sum, width| (sum.0 + width.0, sum.1 + width.1))
+}
+
+/// Says once that an entity is seen by nobody of a group; the counter goes on.
+#[cold]
+fn warn_of_full_group() {
+    tracing::warn!(
+        "entities beyond those that a group holds are left out: make the grid's cells smaller"
+    );
 }
 
 #[cfg(test)]

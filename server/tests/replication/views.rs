@@ -4,7 +4,8 @@ use crate::world::*;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use tickwire_protocol::{
-    id::PlayerId, replicate::SameIds, schema::ComponentId, snapshot::Replica, time::Tick,
+    id::PlayerId, limits::ENTITIES_PER_GROUP_MAX, replicate::SameIds, schema::ComponentId,
+    snapshot::Replica, time::Tick,
 };
 use tickwire_server::{
     limits::{VIEW_CELLS_KEPT_MAX, VIEW_CELLS_MAX},
@@ -229,4 +230,18 @@ fn a_view_whose_size_is_none_shows_its_own_cell_and_sends_it_once() {
             assert_eq!(scene.replication.stats().sections_written, sections);
         }
     }
+}
+
+#[test]
+fn entities_beyond_those_a_cell_holds_are_left_out_and_counted() {
+    let mut scene = Scene::new(grid(), View::circle(1.0).at(0.5, 0.5));
+    let crowd = (0..ENTITIES_PER_GROUP_MAX).map(|_| (Replicated, Position { x: 0.5, y: 0.5 }));
+    scene.world.spawn_batch(crowd);
+    scene.step();
+    assert_eq!(scene.replication.stats().entities_refused, 0);
+    let next = (Replicated, Position { x: 0.5, y: 0.5 });
+    scene.world.spawn(next);
+    scene.step();
+    assert!(scene.replication.stats().entities_refused > 0);
+    assert_eq!(scene.replica.len(), ENTITIES_PER_GROUP_MAX);
 }
