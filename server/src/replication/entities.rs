@@ -221,6 +221,9 @@ impl Entities {
 
 /// Network ids, for systems: how an event names an entity to clients, and which entity a client's event names.
 ///
+/// The hooks of a [`Game`](crate::game::Game) that are about a player read it as well. A [`Filter`](super::Filter) finds
+/// none in it.
+///
 /// ```
 /// use tickwire_server::prelude::*;
 /// # use serde::{Deserialize, Serialize};
@@ -241,13 +244,15 @@ impl Entities {
 pub struct NetworkIds(Entities);
 
 impl NetworkIds {
-    /// The id of an entity; `None` when it is not replicated, and in the tick in which it came to be.
+    /// The id of an entity; `None` when it is not replicated, and until a tick with it has been captured. That is the
+    /// one in which it came to be, or in a room that catches up the first that is shown again: at most
+    /// [`CATCH_UP_TICKS_MAX`](crate::limits::CATCH_UP_TICKS_MAX) later.
     #[must_use]
     pub fn id(&self, entity: Entity) -> Option<NetworkId> {
         self.0.id_of(entity)
     }
 
-    /// The entity with that id, as of the last tick: it may be gone since.
+    /// The entity with that id, as of the last tick that was captured: it may be gone since.
     #[must_use]
     pub fn entity(&self, id: NetworkId) -> Option<Entity> {
         self.0.entity_of(id)

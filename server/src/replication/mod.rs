@@ -335,10 +335,15 @@ impl Replication {
     }
 
     /// Runs what reads [`NetworkIds`] out of the world; nothing else here may be called meanwhile.
-    pub(crate) fn lend_ids(&mut self, world: &mut World, run: impl FnOnce(&mut World)) {
+    pub(crate) fn lend_ids<R>(
+        &mut self,
+        world: &mut World,
+        run: impl FnOnce(&mut World) -> R,
+    ) -> R {
         world.resource_mut::<NetworkIds>().swap(&mut self.entities);
-        run(world);
+        let result = run(world);
         world.resource_mut::<NetworkIds>().swap(&mut self.entities);
+        result
     }
 
     /// The groups a player sees and their states at this tick: what its replica holds after a snapshot that

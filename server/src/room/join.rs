@@ -157,8 +157,10 @@ impl Room {
             name: &name,
             payload: &hello.join,
         };
+        let (world, replication) = (&mut self.world, &mut self.replication);
         if let Some(knock) = &mut self.hooks.knock
-            && let Err(Refusal(reason)) = knock(&mut self.world, &joining)
+            && let Err(Refusal(reason)) =
+                replication.lend_ids(world, |world| knock(world, &joining))
         {
             let refused = LastWord::new(CloseCode::Refused, &reason);
             return Err(turn_away(session, refused));
@@ -166,8 +168,8 @@ impl Room {
 
         self.players_ever += 1;
         let entity = match &mut self.hooks.join {
-            Some(join) => join(&mut self.world, &joining),
-            None => self.world.spawn_empty().id(),
+            Some(join) => replication.lend_ids(world, |world| join(world, &joining)),
+            None => world.spawn_empty().id(),
         };
         let marker = Player {
             id: player,
@@ -362,7 +364,8 @@ impl Room {
                 name: &seat.name,
                 reason,
             };
-            leave(&mut self.world, &leaving);
+            self.replication
+                .lend_ids(&mut self.world, |world| leave(world, &leaving));
         }
         // The game may have despawned it already.
         let _ = self.world.try_despawn(seat.entity);

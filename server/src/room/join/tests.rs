@@ -41,6 +41,7 @@ struct Diary {
     left: Vec<(PlayerId, Option<Entity>, LeaveReason)>,
     waved: Vec<Option<Entity>>,
     ids: Vec<Option<NetworkId>>,
+    ids_in_hooks: Vec<Option<NetworkId>>,
 }
 
 fn note(
@@ -55,6 +56,14 @@ fn note(
     diary.waved.extend(waves.read().map(|wave| wave.entity));
 }
 
+/// What a hook reads of the ships' ids.
+fn note_in_hook(world: &mut World) {
+    let mut hulls = world.query_filtered::<Entity, With<Hull>>();
+    let ids = world.resource::<NetworkIds>();
+    let ids: Vec<_> = hulls.iter(world).map(|hull| ids.id(hull)).collect();
+    world.resource_mut::<Diary>().ids_in_hooks.extend(ids);
+}
+
 fn game() -> Game {
     Game::new("ships")
         .replicate::<Hull>()
@@ -66,8 +75,16 @@ fn game() -> Game {
             let name = world.resource::<RoomName>().clone();
             world.resource_mut::<Diary>().began_in = Some(name);
         })
-        .on_join(|world, _| world.spawn((Replicated, Hull(100))).id())
+        .on_knock(|world, _| {
+            note_in_hook(world);
+            Ok(())
+        })
+        .on_join(|world, _| {
+            note_in_hook(world);
+            world.spawn((Replicated, Hull(100))).id()
+        })
         .on_leave(|world, leaving| {
+            note_in_hook(world);
             let left = (leaving.player, leaving.entity, leaving.reason);
             world.resource_mut::<Diary>().left.push(left);
         })
@@ -128,16 +145,26 @@ impl Table {
         }
     }
 
-    /// The player's client comes on another connection, with the token of the seat. Gives the refusal, if it is one.
-    fn come_back(&mut self) -> Option<(CloseCode, String)> {
+    /// A client comes on another connection, with that token.
+    fn join(
+        &mut self,
+        resume: Option<ResumeToken>,
+    ) -> Result<(SeatIndex, ClientSession), TurnedAway> {
         let hello = Hello {
-            resume: Some(ResumeToken([1; 16])),
+            resume,
             ..Hello::default()
         };
-        let (session, hello) = greeted(&mut ClientSession::new(hello, 1, Micros(0)));
-        let joined = self
+        let mut client = ClientSession::new(hello, 1, Micros(0));
+        let (session, hello) = greeted(&mut client);
+        let seat = self
             .room
-            .handle_join(session, &hello, ResumeToken([2; 16]), self.now);
+            .handle_join(session, &hello, ResumeToken([2; 16]), self.now)?;
+        Ok((seat, client))
+    }
+
+    /// The player's client comes back. Gives the refusal, if it is one.
+    fn come_back(&mut self) -> Option<(CloseCode, String)> {
+        let joined = self.join(Some(ResumeToken([1; 16])));
         joined.err().map(|away| (away.code, away.reason))
     }
 
@@ -198,6 +225,19 @@ fn systems_name_entities_as_clients_know_them() {
     let own = table.replica.applied().header.own_entity;
     assert!(own.is_some());
     assert_eq!(table.diary().ids, [own]);
+}
+
+#[test]
+fn hooks_name_entities_as_systems_do() {
+    let mut table = Table::new();
+    table.tick();
+    let own = table.replica.applied().header.own_entity;
+    assert_eq!(table.diary().ids_in_hooks, [], "it was the first");
+    assert!(table.join(None).is_ok());
+    table.room.settings.grace = Micros(0);
+    table.room.handle_disconnect(table.seat, table.now);
+    // A knock, a join, and a leave after a second ship has come.
+    assert_eq!(table.diary().ids_in_hooks, [own, own, own, None]);
 }
 
 #[test]
