@@ -1,5 +1,5 @@
-//! Rooms that open, and players whose entity dies, who get another, who are sent away, and who send inputs to a game
-//! that reads none.
+//! Rooms that open, and players whose entity dies, who get another, who are told what others are not, who are sent
+//! away, and who send inputs to a game that reads none.
 
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use tickwire_protocol::{
 
 use super::*;
 use crate::{
-    game::{CurrentInput, FromPlayer, Game, Players, RoomName},
+    game::{CurrentInput, FromPlayer, Game, Outbox, Players, RoomName},
     replication::{NetworkIds, Replicated},
     threads::Alone,
 };
@@ -300,6 +300,27 @@ fn a_seat_that_is_kept_for_ever_is_kept() {
     table.room.handle_disconnect(table.seat, table.now);
     table.room.handle_timeout(table.now + Micros(1 << 60));
     assert_eq!(table.room.players(), 1);
+}
+
+#[test]
+fn an_event_for_all_but_one_goes_to_all_but_one() {
+    let mut table = Table::new();
+    let (second, mut bob) = table.join(None).unwrap();
+    for except in [0, 1] {
+        let mut outbox = table.room.world.resource_mut::<Outbox>();
+        outbox.broadcast_except(PlayerId(except), &Wave);
+        table.tick();
+        let mut message = Vec::new();
+        table.room.poll_transmit(second, table.now, &mut message);
+        bob.handle_message(&message, table.now).unwrap();
+        let heard = [&mut table.client, &mut bob].map(|client| {
+            let events = core::iter::from_fn(|| client.poll_event());
+            events
+                .filter(|event| matches!(event, ClientEvent::Event(_)))
+                .count()
+        });
+        assert_eq!(heard, if except == 0 { [0, 1] } else { [1, 0] });
+    }
 }
 
 #[test]
