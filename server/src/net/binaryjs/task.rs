@@ -51,6 +51,7 @@ pub(super) struct Task<S> {
     out_written: usize,
     /// The payload of the newest ping that is not answered yet.
     pong: Option<Vec<u8>>,
+    /// When time-outs are looked for; once closing has begun, when it is over.
     clock: Interval,
     last_read: Instant,
     last_written: Instant,
@@ -64,7 +65,6 @@ pub(super) struct Task<S> {
 /// After our close frame: the rest is written, then what still comes is thrown away until the peer
 /// closes, because closing with unread bytes would reset the connection and lose that frame.
 struct Closing {
-    until: Instant,
     bytes_left: usize,
     is_shut_down: bool,
 }
@@ -292,8 +292,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         if self.closing.is_none() {
             self.writer.close(code, reason, &mut self.out);
             self.finish();
+            let wait = CLOSE_WAIT.into();
+            self.clock = tokio::time::interval_at(Instant::now() + wait, wait);
             self.closing = Some(Closing {
-                until: Instant::now() + CLOSE_WAIT.into(),
                 bytes_left: CLOSING_BYTES_MAX,
                 is_shut_down: false,
             });
@@ -304,15 +305,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         if self.clock.poll_tick(context).is_pending() {
             return Step::Nothing;
         }
+        if self.closing.is_some() {
+            return Step::Over;
+        }
         self.faults = 0;
         let now = Instant::now();
-        if let Some(closing) = &self.closing {
-            return if now > closing.until {
-                Step::Over
-            } else {
-                Step::Progress
-            };
-        }
         if now - self.last_written > self.limits.stall_max {
             tracing::debug!("a BinaryJS peer takes nothing: cut");
             return Step::Over;
@@ -433,6 +430,20 @@ mod tests {
         peer.read_to_end(&mut heard).await.unwrap();
         assert_eq!(heard, [0x88, 2, 0x03, 0xe8]);
         served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_never_closes_is_cut_soon_whatever_its_time_outs_are() {
+        let hour = Duration::from_secs(3600);
+        let limits = Limits {
+            idle_max: hour,
+            stall_max: hour,
+            ..Limits::default()
+        };
+        let task = task(Slow, limits);
+        task.connection.close(1000);
+        let cut = tokio::time::timeout(hour / 60, task.run(Bytes::new()));
+        assert!(cut.await.is_ok());
     }
 
     #[tokio::test]
