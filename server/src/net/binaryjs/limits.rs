@@ -9,7 +9,7 @@ pub const GATHERED_BYTES: usize = 128 * 1024;
 
 /// Things a peer may do wrong between two looks at the clock (a quarter of the shorter time-out below).
 /// One more, and its connection is closed with 1008; until then each is only reported. Streams beyond
-/// the limit do not count: they are refused, and cost their peer an answer each.
+/// the limit do not count: they are refused, cost their peer an answer each, and are reported once in that time.
 pub const FAULTS_MAX: u32 = 1000;
 
 /// Bytes that a peer may still send while its connection closes, for two seconds, before it is cut. They

@@ -136,8 +136,8 @@ impl Builder {
     }
 
     /// Is told what BinaryJS emits as an `error` of its client: messages that are none, streams that
-    /// nobody knows; and that streams were refused, beyond the limit. The connection goes on. By default
-    /// it is logged.
+    /// nobody knows; and that streams were refused, beyond the limit: once in a while, however many. The
+    /// connection goes on. By default it is logged.
     #[must_use]
     pub fn on_fault(mut self, on_fault: impl Fn(&Client, &str) + Send + Sync + 'static) -> Self {
         self.on_fault = Arc::new(on_fault);

@@ -57,6 +57,8 @@ pub(super) struct Task<S> {
     last_written: Instant,
     is_pinged: bool,
     faults: u32,
+    /// Whether a refusal was reported since the last look at the clock.
+    is_refusal_told: bool,
     closing: Option<Closing>,
     /// The place among the endpoint's clients, given back when the connection is over.
     pub(super) listed: Option<Listed>,
@@ -110,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             last_written: now,
             is_pinged: false,
             faults: 0,
+            is_refusal_told: false,
             closing: None,
             listed: None,
         }
@@ -275,8 +278,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             connection.arrival.notify_one();
         }
         self.faults += u32::try_from(taken.faults.len()).unwrap_or(u32::MAX);
-        for fault in taken.faults.iter().chain(&taken.refused) {
+        for fault in &taken.faults {
             (self.on_fault)(fault);
+        }
+        // Nothing ends a peer for its refused streams: it must not call the program as often as it likes.
+        if let Some(refused) = taken.refused
+            && !core::mem::replace(&mut self.is_refusal_told, true)
+        {
+            (self.on_fault)(&refused);
         }
         match close {
             Some((code, reason)) => self.begin_closing(code, &reason),
@@ -309,6 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             return Step::Over;
         }
         self.faults = 0;
+        self.is_refusal_told = false;
         let now = Instant::now();
         if now - self.last_written > self.limits.stall_max {
             tracing::debug!("a BinaryJS peer takes nothing: cut");
@@ -347,7 +357,11 @@ impl<S> Drop for Task<S> {
 
 #[cfg(test)]
 mod tests {
-    use core::{task::Waker, time::Duration};
+    use core::{
+        sync::atomic::{AtomicU32, Ordering::Relaxed},
+        task::Waker,
+        time::Duration,
+    };
 
     use tickwire_protocol::{
         binaryjs::{self, limits::CHUNK_BYTES},
@@ -416,6 +430,15 @@ mod tests {
         task.take(&mut frames);
     }
 
+    /// Waits for the clock.
+    async fn tick<S: AsyncRead + AsyncWrite + Unpin>(task: &mut Task<S>) {
+        core::future::poll_fn(|context| match task.look_at_the_clock(context) {
+            Step::Nothing => Poll::Pending,
+            Step::Progress | Step::Over => Poll::Ready(()),
+        })
+        .await;
+    }
+
     #[tokio::test]
     async fn what_a_peer_still_sends_when_we_close_does_not_break_its_connection() {
         let (socket, mut peer) = tokio::io::duplex(GATHERED_BYTES);
@@ -447,10 +470,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn streams_beyond_the_limit_never_end_the_connection() {
+    async fn streams_beyond_the_limit_never_end_the_connection_and_are_reported_once() {
         let mut limits = Limits::default();
         limits.session.streams_max = 1;
         let mut task = task(Slow, limits);
+        let reports = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&reports);
+        task.on_fault = Box::new(move |_| {
+            counter.fetch_add(1, Relaxed);
+        });
         for number in 0..2 * u64::from(FAULTS_MAX) {
             let id = &Value::from(2 * number);
             let mut tag = Vec::new();
@@ -460,6 +488,11 @@ mod tests {
         }
         assert!(task.closing.is_none());
         assert_eq!(task.connection.lock().session.streams_open(), 1);
+        assert_eq!(reports.load(Relaxed), 1);
+        // The clock's first tick comes at once.
+        tick(&mut task).await;
+        take(&mut task, &[&[0x93, 1, 0xc0, 0x7e]]);
+        assert_eq!(reports.load(Relaxed), 2);
     }
 
     #[tokio::test]
@@ -478,14 +511,8 @@ mod tests {
         ] {
             let mut task = task(Slow, limits.clone());
             take(&mut task, messages);
-            core::future::poll_fn(|context| {
-                task.gather(context);
-                match task.look_at_the_clock(context) {
-                    Step::Nothing => Poll::Pending,
-                    Step::Progress | Step::Over => Poll::Ready(()),
-                }
-            })
-            .await;
+            task.gather(&Context::from_waker(Waker::noop()));
+            tick(&mut task).await;
             let (code, said) = task.out.split_at(4);
             assert_eq!(code[2..], CloseCode::Timeout.number().to_be_bytes());
             assert_eq!(said, reason.as_bytes());
