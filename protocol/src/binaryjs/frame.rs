@@ -2,9 +2,11 @@
 
 use crate::{
     binarypack::{
-        Dialect, Value, memory_bytes, read_value, read_values, write_binary, write_value,
+        Dialect, Value,
+        limits::{DEPTH_MAX, VALUES_MAX},
+        memory_bytes, read_value, read_values, values_held, write_binary, write_value,
     },
-    error::DecodeError,
+    error::{ApiMisuse, DecodeError},
 };
 
 /// What a frame does to its stream.
@@ -148,6 +150,25 @@ pub(super) fn encode(kind: Kind, payload: &Value, stream: &Value, dialect: Diale
     write_value(payload, dialect, &mut out);
     write_value(stream, dialect, &mut out);
     out
+}
+
+/// A frame with a value of the caller's, if it can be read: of a fault at the other end only that one hears.
+pub(super) fn try_encode(
+    kind: Kind,
+    payload: &Value,
+    stream: &Value,
+    dialect: Dialect,
+) -> Result<Vec<u8>, ApiMisuse> {
+    let Some(values) = values_held(payload, DEPTH_MAX) else {
+        let reason = format!("it nests deeper than {DEPTH_MAX} levels");
+        return Err(ApiMisuse::Unencodable(reason));
+    };
+    // Whoever reads the frame counts its id, too.
+    if values + values_held(stream, DEPTH_MAX).unwrap_or(1) > VALUES_MAX {
+        let reason = format!("it holds {values} values, {VALUES_MAX} are read in a message");
+        return Err(ApiMisuse::Unencodable(reason));
+    }
+    Ok(encode(kind, payload, stream, dialect))
 }
 
 /// A data frame whose payload is binary.

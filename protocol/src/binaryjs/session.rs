@@ -8,7 +8,7 @@ use super::{
     limits::{ANSWERS_MAX, Limits, STREAM_ID_BYTES_MAX},
 };
 use crate::{
-    binarypack::{Dialect, Value, is_within_depth, limits::DEPTH_MAX, memory_bytes},
+    binarypack::{Dialect, Value, memory_bytes},
     error::ApiMisuse,
 };
 
@@ -250,13 +250,17 @@ impl Session {
     }
 
     /// Opens a stream. Nothing waits for an answer: it may be written at once.
-    pub fn open(&mut self, metadata: &Value) -> StreamKey {
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse::Unencodable`] when the metadata nests deeper or holds more than what is read.
+    pub fn open(&mut self, metadata: &Value) -> Result<StreamKey, ApiMisuse> {
         let (id, key) = self.free_id();
+        let message = frame::try_encode(Kind::New, metadata, &id, self.dialect)?;
         self.note_open(&id);
-        let message = frame::encode(Kind::New, metadata, &id, self.dialect);
         self.push(message, false);
         self.streams.insert(key.clone(), Stream::new(id, false));
-        key
+        Ok(key)
     }
 
     /// The next id of ours that is not in use: a peer may have opened a stream under any.
@@ -277,14 +281,11 @@ impl Session {
     /// # Errors
     ///
     /// [`ApiMisuse::StreamNotOpen`] when the stream is gone or was ended by us,
-    /// [`ApiMisuse::Unencodable`] when the value nests deeper than what is read.
+    /// [`ApiMisuse::Unencodable`] when the value nests deeper or holds more than what is read. How long a message may
+    /// be the other end alone knows: large binary is better written in pieces.
     pub fn write(&mut self, key: &StreamKey, value: &Value) -> Result<bool, ApiMisuse> {
-        if !is_within_depth(value, DEPTH_MAX) {
-            let reason = format!("it nests deeper than {DEPTH_MAX} levels");
-            return Err(ApiMisuse::Unencodable(reason));
-        }
         let id = &self.open_to_us(key)?.id;
-        let message = frame::encode(Kind::Data, value, id, self.dialect);
+        let message = frame::try_encode(Kind::Data, value, id, self.dialect)?;
         self.push(message, false);
         Ok(self.is_writable(key))
     }
@@ -293,7 +294,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write).
+    /// [`ApiMisuse::StreamNotOpen`] when the stream is gone or was ended by us.
     pub fn write_bytes(&mut self, key: &StreamKey, bytes: &[u8]) -> Result<bool, ApiMisuse> {
         let id = &self.open_to_us(key)?.id;
         let message = frame::encode_binary(bytes, id);

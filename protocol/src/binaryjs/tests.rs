@@ -4,7 +4,10 @@ use super::{
     Event, Frame, Kind, Role, Session, StreamKey,
     limits::{ANSWERS_MAX, CHUNK_BYTES, Limits, STREAM_ID_BYTES_MAX},
 };
-use crate::binarypack::{Dialect, Value, limits::DEPTH_MAX};
+use crate::binarypack::{
+    Dialect, Value,
+    limits::{DEPTH_MAX, VALUES_MAX},
+};
 
 const STREAMS_MAX: usize = 1024;
 
@@ -57,7 +60,7 @@ fn served() -> (Session, StreamKey) {
 #[test]
 fn calls_write_the_bytes_that_binaryjs_writes() {
     let mut server = Session::new(Role::Acceptor, Dialect::Node, Limits::default());
-    let stream = server.open(&Value::Nil);
+    let stream = server.open(&Value::Nil).unwrap();
     server.write(&stream, &"x".into()).unwrap();
     server.pause(&stream);
     server.resume(&stream);
@@ -80,7 +83,7 @@ fn calls_write_the_bytes_that_binaryjs_writes() {
 #[test]
 fn a_stream_carries_values_both_ways_and_is_freed_when_both_have_ended() {
     let mut pair = Pair::new();
-    let ours = pair.client.open(&"meta".into());
+    let ours = pair.client.open(&"meta".into()).unwrap();
     pair.client.write(&ours, &1.into()).unwrap();
     pair.client.end(&ours);
     pair.deliver();
@@ -106,9 +109,9 @@ fn a_stream_carries_values_both_ways_and_is_freed_when_both_have_ended() {
 fn ids_are_even_for_the_dialler_and_odd_for_the_acceptor_and_any_value_is_tolerated() {
     let mut pair = Pair::new();
     let keys = [
-        pair.client.open(&Value::Nil),
-        pair.client.open(&Value::Nil),
-        pair.server.open(&Value::Nil),
+        pair.client.open(&Value::Nil).unwrap(),
+        pair.client.open(&Value::Nil).unwrap(),
+        pair.server.open(&Value::Nil).unwrap(),
     ];
     assert_eq!(keys.each_ref().map(ToString::to_string), ["0", "2", "1"]);
     pair.server
@@ -168,7 +171,7 @@ fn data_that_is_late_for_a_closed_stream_is_no_fault() {
 #[test]
 fn unread_data_pauses_its_sender_once_and_reading_it_resumes_once() {
     let mut pair = Pair::new();
-    let stream = pair.client.open(&Value::Nil);
+    let stream = pair.client.open(&Value::Nil).unwrap();
     let chunk = Value::Binary(vec![0; CHUNK_BYTES]);
     while pair.client.is_writable(&stream) {
         pair.client.write(&stream, &chunk).unwrap();
@@ -193,7 +196,9 @@ fn unread_data_pauses_its_sender_once_and_reading_it_resumes_once() {
 #[test]
 fn streams_that_wait_for_their_readers_leave_room_for_one_that_is_read() {
     let mut pair = Pair::new();
-    let waiting: Vec<StreamKey> = (0..100).map(|_| pair.client.open(&Value::Nil)).collect();
+    let waiting: Vec<StreamKey> = (0..100)
+        .map(|_| pair.client.open(&Value::Nil).unwrap())
+        .collect();
     let chunk = Value::Binary(vec![0; CHUNK_BYTES]);
     let mut is_written = true;
     while is_written {
@@ -207,7 +212,7 @@ fn streams_that_wait_for_their_readers_leave_room_for_one_that_is_read() {
         pair.deliver();
         assert!(pair.server.wants_read());
     }
-    let read = pair.client.open(&Value::Nil);
+    let read = pair.client.open(&Value::Nil).unwrap();
     for _ in 0..100 {
         pair.client.write(&read, &chunk).unwrap();
         pair.deliver();
@@ -252,7 +257,7 @@ fn a_writer_that_ignores_pause_stops_the_reading_of_its_socket() {
 fn streams_beyond_the_limit_are_closed_and_the_rest_go_on() {
     let mut pair = Pair::new();
     let keys: Vec<StreamKey> = (0..=STREAMS_MAX)
-        .map(|_| pair.client.open(&Value::Nil))
+        .map(|_| pair.client.open(&Value::Nil).unwrap())
         .collect();
     pair.deliver();
     assert_eq!(pair.server.streams_open(), STREAMS_MAX);
@@ -305,7 +310,7 @@ fn lists_of_nothing_count_by_the_memory_they_take() {
 #[test]
 fn what_would_not_be_read_for_its_depth_is_not_written() {
     let mut pair = Pair::new();
-    let stream = pair.client.open(&Value::Nil);
+    let stream = pair.client.open(&Value::Nil).unwrap();
     let mut nested = Value::from(1);
     for _ in 0..DEPTH_MAX {
         nested = Value::Array(vec![nested]);
@@ -319,7 +324,26 @@ fn what_would_not_be_read_for_its_depth_is_not_written() {
         Value::Map(vec![("a".into(), nested)]),
     ] {
         assert!(pair.client.write(&stream, &deeper).is_err());
+        assert!(pair.client.open(&deeper).is_err());
     }
+}
+
+#[test]
+fn what_would_not_be_read_for_its_size_is_not_written() {
+    let mut pair = Pair::new();
+    // The list itself and the stream's id count as well.
+    let mut items = vec![Value::Nil; VALUES_MAX - 2];
+    let stream = pair.client.open(&Value::Array(items.clone())).unwrap();
+    pair.deliver();
+    assert!(matches!(
+        events(&mut pair.server)[..],
+        [Event::Opened { .. }]
+    ));
+    items.push(Value::Nil);
+    let list = Value::Array(items);
+    assert!(pair.client.write(&stream, &list).is_err());
+    assert!(pair.client.open(&list).is_err());
+    assert_eq!(pair.client.poll_message(), None);
 }
 
 #[test]
@@ -381,7 +405,7 @@ fn a_stream_that_we_open_replaces_none_that_the_peer_has_opened() {
     server.handle_message(&[0x93, 1, 0xc0, 1]);
     server.handle_message(&[0x93, 1, 0xc0, 0xb1, b'3']);
     let theirs = [opened(&mut server), opened(&mut server)];
-    assert_eq!(server.open(&Value::Nil).to_string(), "5");
+    assert_eq!(server.open(&Value::Nil).unwrap().to_string(), "5");
     for stream in theirs {
         assert!(server.write(&stream, &Value::Nil).is_ok());
     }

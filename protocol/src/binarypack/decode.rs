@@ -85,20 +85,23 @@ pub(crate) fn memory_bytes(value: &Value) -> usize {
     size_of::<Value>() + held
 }
 
-/// Whether a value nests no deeper than so many lists and maps.
-pub(crate) fn is_within_depth(value: &Value, depth: usize) -> bool {
-    match value {
+/// How many values a value is, with all that it holds; `None` if it nests deeper than so many lists and maps.
+pub(crate) fn values_held(value: &Value, depth: usize) -> Option<usize> {
+    let held: usize = match value {
         Value::Array(items) => {
-            depth > 0 && items.iter().all(|item| is_within_depth(item, depth - 1))
+            let depth = depth.checked_sub(1)?;
+            let held = items.iter().map(|item| values_held(item, depth));
+            held.sum::<Option<usize>>()?
         }
         Value::Map(entries) => {
-            depth > 0
-                && entries
-                    .iter()
-                    .all(|(_, value)| is_within_depth(value, depth - 1))
+            let depth = depth.checked_sub(1)?;
+            let parts = entries.iter().flat_map(|(key, value)| [key, value]);
+            let held = parts.map(|part| values_held(part, depth));
+            held.sum::<Option<usize>>()?
         }
-        _ => true,
-    }
+        _ => 0,
+    };
+    Some(held + 1)
 }
 
 /// A value and how many bytes are left after it.

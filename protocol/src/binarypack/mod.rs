@@ -24,7 +24,7 @@ mod tests;
 mod typed;
 
 pub use decode::{from_slice, from_value, read_value};
-pub(crate) use decode::{is_within_depth, memory_bytes, property_name, read_values};
+pub(crate) use decode::{memory_bytes, property_name, read_values, values_held};
 pub(crate) use encode::write_binary;
 pub use encode::{to_value, to_vec, write_value};
 /// Any value that BinaryPack can carry. JavaScript's `undefined` is [`Value::Nil`].

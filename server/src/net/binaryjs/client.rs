@@ -114,7 +114,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `NotConnected` when the connection is closed, `QuotaExceeded` when too many streams are open.
+    /// `NotConnected` when the connection is closed, `QuotaExceeded` when too many streams are open, `Other` for
+    /// metadata that [`write_value`](BinaryStream::write_value) would not write either.
     pub fn create_stream(&self, metadata: impl Into<Value>) -> io::Result<BinaryStream> {
         let (index, key) = self.connection.open(&metadata.into())?;
         let connection = Arc::clone(&self.connection);

@@ -167,7 +167,8 @@ impl Connection {
             let reason = format!("{streams_max} streams are open, no more are allowed");
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, reason));
         }
-        let key = state.session.open(metadata);
+        let opened = state.session.open(metadata);
+        let key = opened.map_err(io::Error::other)?;
         let index = state.slots.insert(Slot::new(key.clone(), Value::Nil, 0));
         state.live.insert(key.clone(), index);
         state.wake_task();

@@ -208,7 +208,8 @@ impl StreamWriter {
     /// # Errors
     ///
     /// `BrokenPipe` after [`end`](Self::end), `ConnectionReset` when the peer has closed the stream,
-    /// `NotConnected` when the connection is closed, `Other` for a value that nests deeper than 64 levels.
+    /// `NotConnected` when the connection is closed, `Other` for a value that nests deeper than 64 levels or
+    /// holds more than half a million values: no end of ours would read it.
     pub async fn write_value(&mut self, value: impl Into<Value>) -> io::Result<()> {
         core::future::poll_fn(|context| self.poll_writable(context)).await?;
         let value = value.into();
