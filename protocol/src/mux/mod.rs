@@ -324,6 +324,12 @@ impl Mux {
     /// Takes the next whole record, put together from its chunks. Do not mix with
     /// [`read`](Self::read).
     ///
+    /// A record may be longer than its stream's window, so the peer has credit again for each chunk while the record
+    /// is put together. What is held of records whose end has not come is beyond the window of the connection, and at
+    /// most [`RECORD_BYTES_MAX`] for each stream that is read so: 512 MiB if a peer opens all it may. Whoever reads
+    /// streams of peers it does not trust answers fewer of them, or uses the streams of [`pipe`](crate::pipe),
+    /// which bound what a connection holds.
+    ///
     /// # Errors
     /// [`ReceiveError::Decode`] when it is larger than [`RECORD_BYTES_MAX`].
     pub fn read_record(
