@@ -69,12 +69,12 @@ impl Players {
     /// Events sent to it in the same tick go before. Then it reads the reason, of which 120 bytes are kept, and is
     /// closed with code 4009: a client does not come back by itself. One whose connection was broken, or breaks
     /// before it has read that, does, and is told then: for a minute, or for [`Game::reconnect_grace`] if that is
-    /// longer, the room knows its token. If its person comes back, it is a newcomer, whom
-    /// [`Game::on_knock`](super::Game::on_knock) may refuse.
-    ///
-    /// [`Game::reconnect_grace`]: super::Game::reconnect_grace
+    /// longer, the room knows its token, unless it is dropped before for want of players. If its person comes back,
+    /// it is a newcomer, whom [`Game::on_knock`](super::Game::on_knock) may refuse.
     ///
     /// Nothing happens when nobody has the seat any more.
+    ///
+    /// [`Game::reconnect_grace`]: super::Game::reconnect_grace
     pub fn send_away(&mut self, player: PlayerId, reason: impl Into<String>) {
         self.orders.push(Order::SendAway(player, reason.into()));
     }
