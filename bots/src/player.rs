@@ -355,8 +355,12 @@ impl Player {
             None => now + clock.until_next_tick(fraction),
         };
 
-        if self.last_input.is_some_and(|last| !tick.is_after(last)) {
-            return;
+        if let Some(last) = self.last_input {
+            if InputLead::is_beyond(last, tick) {
+                self.pressed.retain(|&(pressed, _)| tick.is_after(pressed));
+            } else if !tick.is_after(last) {
+                return;
+            }
         }
         let (Some(bot), Some(schema)) = (&mut person.bot, &person.schema) else {
             return;
@@ -405,7 +409,54 @@ fn peek(snapshot: &[u8], before: Tick) -> Result<SnapshotHeader, PeerError> {
 
 #[cfg(test)]
 mod tests {
+    use tickwire_protocol::{
+        id::{PlayerId, SessionId},
+        session::{ServerSession, Welcome},
+        stream::Class,
+        time::RoomTime,
+    };
+
     use super::*;
+
+    struct Presser;
+
+    impl Bot for Presser {
+        fn press(&mut self, _: &Eyes<'_>, input: &mut Vec<u8>) {
+            input.push(1);
+        }
+    }
+
+    /// The message in which a server lets the player in, before tick 1.
+    fn welcome(player: &mut Player, now: Micros) -> Vec<u8> {
+        let time = RoomTime {
+            now,
+            next_tick: Tick(1),
+            next_tick_due: now,
+        };
+        let mut message = Vec::new();
+        assert!(player.poll_message(now, &mut message));
+        let mut session = ServerSession::new(now);
+        session.handle_message(&message, time).expect("a hello");
+        let mut schema = Vec::new();
+        Schema::new().encode(&mut schema);
+        let welcome = Welcome {
+            session: SessionId(1),
+            player: PlayerId(1),
+            resume: ResumeToken([0; 16]),
+            resumed: false,
+            tick_rate_millihertz: 20_000,
+            next_tick: time.next_tick,
+            next_tick_due: now,
+            server_time: now,
+            message_bytes_max: 65_536,
+            silence_micros_max: Micros::from_millis(30_000),
+            schema: Some(schema.into()),
+        };
+        session.accept(welcome, now).expect("it said hello");
+        message.clear();
+        assert!(session.poll_transmit(Class::Bulk, usize::MAX, time, &mut message));
+        message
+    }
 
     #[test]
     fn ticks_between_two_snapshots_are_missed() {
@@ -430,5 +481,32 @@ mod tests {
         player.served_at = later;
         player.finish(later + Micros(1000), &person, &mut slice);
         assert_eq!((slice.unserved, slice.interval.count()), (2, 1));
+    }
+
+    #[test]
+    fn who_has_pressed_for_ticks_that_the_room_put_off_presses_anew() {
+        let mut person = Person::new(0, Conduct::Light, true);
+        let now = Micros::from_millis(1000);
+        let mut player = Player::new(&person, "", None, 1, now);
+        let mut slice = Slice::default();
+        let message = welcome(&mut player, now);
+        let make_bot = |_: usize, _: &Schema| Ok(Box::new(Presser) as Box<dyn Bot>);
+        player
+            .handle_message(&message, now, &mut person, &make_bot, &mut slice)
+            .expect("a welcome");
+        for (last, inputs) in [(Tick(200), 1), (Tick(3), 1)] {
+            player.last_input = Some(last);
+            player.pressed = [(last, now)].into();
+            player.next_press = now;
+            player
+                .handle_timeout(now, &mut person, &mut slice)
+                .expect("no silence");
+            assert_eq!(slice.inputs, inputs, "{last}");
+        }
+        assert_eq!(
+            player.pressed,
+            [(Tick(3), now)],
+            "it waits for a room that is near"
+        );
     }
 }

@@ -41,7 +41,7 @@ pub struct InputsDropped {
     pub late: u64,
     /// For a tick beyond [`INPUT_TICKS_AHEAD_MAX`].
     pub early: u64,
-    /// For a tick whose input waits already.
+    /// Replaced by a newer one for the same tick, while it waited.
     pub duplicate: u64,
 }
 
@@ -80,9 +80,10 @@ impl InputInbox {
 
     /// Takes the payload of an input frame.
     ///
-    /// One for a tick that was taken or overtaken, or that waits already, is dropped and counted. So is
-    /// one beyond [`INPUT_TICKS_AHEAD_MAX`]: a room that fell behind has slowed its clock, and its players,
-    /// who cannot know it yet, are ahead through no fault of theirs.
+    /// One for a tick that was taken or overtaken is dropped and counted. So is one beyond
+    /// [`INPUT_TICKS_AHEAD_MAX`]: a room that fell behind has slowed its clock, and its players, who cannot
+    /// know it yet, are ahead through no fault of theirs. When they know, they stamp the same ticks anew: of
+    /// two for one tick the newer stays, and the older is dropped and counted.
     ///
     /// # Errors
     /// [`DecodeError`] when it is cut or too long.
@@ -103,10 +104,13 @@ impl InputInbox {
             self.dropped.early += 1;
         } else if overtaken || ahead.unsigned_abs() > max {
             self.dropped.late += 1;
-        } else if let Some(at) = self.place_for(tick) {
-            self.insert(at, tick, input);
         } else {
-            self.dropped.duplicate += 1;
+            let (at, waiting) = self.place_for(tick);
+            if waiting > 0 {
+                self.entries.drain(at..at + waiting);
+                self.dropped.duplicate += 1;
+            }
+            self.insert(at, tick, input);
         }
         Ok(())
     }
@@ -153,17 +157,17 @@ impl InputInbox {
         }
     }
 
-    /// Where an entry for `tick` belongs, unless one waits there.
-    fn place_for(&self, tick: Tick) -> Option<usize> {
+    /// Where an entry for `tick` belongs, and the length of the one that waits there: 0 for none.
+    fn place_for(&self, tick: Tick) -> (usize, usize) {
         let mut at = 0;
         while let Some((waiting, len)) = entry(&self.entries[at..]) {
             match tick.since(waiting) {
-                0 => return None,
+                0 => return (at, len),
                 after if after < 0 => break,
                 _ => at += len,
             }
         }
-        Some(at)
+        (at, 0)
     }
 
     fn insert(&mut self, at: usize, tick: Tick, input: &[u8]) {
@@ -258,6 +262,11 @@ const CALM_REPORTS: u32 = 40;
 /// The least margin at which nothing changes. A whole tick more than needed is given back.
 const MARGIN_TICKS_KEPT: i8 = 1;
 
+/// Ticks by which the newest stamp may lie ahead of the tick that is due. A room that is late slows its clock by
+/// three at a time, a calm lead falls by few, and two are a client's own correction at 20 Hz: these are waited for,
+/// because what was stamped may be applied already.
+const AHEAD_TICKS_KEPT: i32 = 4;
+
 /// How many ticks ahead of its best guess a client stamps its inputs.
 ///
 /// The server says in each snapshot by how much the tightest input made it. One that came late raises
@@ -310,6 +319,14 @@ impl InputLead {
         let way = Micros(clock.rtt().unwrap_or_default().0 / 2);
         let moment = clock.server_tick(now + way);
         (moment.tick + 1 + u32::from(self.ticks), moment.fraction)
+    }
+
+    /// Whether inputs stamped up to `last` reach so far beyond the tick that is `due` that all from there on are to
+    /// be stamped anew: the room stood still and has slowed its clock, while the client went on. Else nothing
+    /// that is pressed would count until the room comes to `last`.
+    #[must_use]
+    pub const fn is_beyond(last: Tick, due: Tick) -> bool {
+        last.since(due) > AHEAD_TICKS_KEPT
     }
 
     fn change(&mut self, by: u8, raise: bool, round_trip_ticks: u32) {
@@ -381,7 +398,23 @@ mod tests {
             .unwrap();
         dropped.duplicate = 1;
         assert_eq!(inbox.dropped(), dropped);
-        assert_eq!(drain(&mut inbox, Tick(14)), [(14, b"first".to_vec())]);
+        assert_eq!(drain(&mut inbox, Tick(14)), [(14, b"again".to_vec())]);
+    }
+
+    #[test]
+    fn a_newer_input_for_a_tick_takes_the_place_of_the_one_that_waits() {
+        let mut inbox = InputInbox::default();
+        let next = Tick(5);
+        let pressed = ["a", "b", "c", "longer", "", "same"];
+        for (ahead, input) in [0, 1, 2, 1, 0, 2].into_iter().zip(pressed) {
+            inbox
+                .receive(&payload(next + ahead, input.as_bytes()), next)
+                .unwrap();
+        }
+        let waiting = ["", "longer", "same"].map(|input| input.as_bytes().to_vec());
+        let taken = (5..).zip(waiting).collect::<Vec<_>>();
+        assert_eq!(drain(&mut inbox, next + 9), taken);
+        assert_eq!(inbox.dropped().duplicate, 3);
     }
 
     #[test]
@@ -455,6 +488,14 @@ mod tests {
         outbox.push(Tick(0x1234), &[9]).unwrap();
         outbox.flush(&mut out);
         assert_eq!(out, [0x00, 0x01, 3, 0x34, 0x12, 9]);
+    }
+
+    #[test]
+    fn stamps_are_beyond_when_the_room_has_slowed_its_clock_by_more_than_it_does_in_passing() {
+        let due = Tick(u32::MAX);
+        assert!(!InputLead::is_beyond(due - 100, due));
+        assert!(!InputLead::is_beyond(due + 4, due));
+        assert!(InputLead::is_beyond(due + 5, due));
     }
 
     #[test]

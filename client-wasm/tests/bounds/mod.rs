@@ -1,7 +1,7 @@
 //! What a client does at its bounds: the game that is left, and what may follow; events that nobody takes,
-//! frames that nobody draws, and a server that comes back as another.
+//! frames that nobody draws, a server that stands still, and one that comes back as another.
 
-use tickwire_client::{ClientEvent, Connection, limits::EVENTS_WAITING_MAX};
+use tickwire_client::{ClientEvent, Connection, Prediction, limits::EVENTS_WAITING_MAX};
 use tickwire_protocol::{
     mux::StreamEvent,
     replicate::Replicate,
@@ -13,7 +13,7 @@ use tickwire_protocol::{
 
 use crate::{
     SECOND, config, not_compiled_in,
-    room::{Chat, OTHER, OWN, Pipe, Play, Position, Steer},
+    room::{Chat, OTHER, OWN, Pipe, Play, Position, Rules, Steer, TICK},
 };
 
 #[test]
@@ -66,6 +66,44 @@ fn who_has_left_may_come_again_at_once() {
     assert!(play.client.is_playing());
     assert_eq!(play.room.hellos.len(), 2);
     assert_eq!(play.room.hellos[1].resume, None, "the seat was given up");
+}
+
+#[test]
+fn what_is_pressed_after_a_server_stood_still_counts_at_once() {
+    let stands_still = 2 * SECOND..12 * SECOND;
+    let still = stands_still.clone();
+    // What is sent to a server that stands still is read when it goes on.
+    let mut play = Play::new(config(), move |now| {
+        let waits = if still.contains(&now) {
+            still.end - now
+        } else {
+            0
+        };
+        waits + 20_000
+    });
+    let mut prediction = Prediction::new(Rules);
+    play.client.set_input(&Steer::default()).expect("it fits");
+    let mut run = |play: &mut Play, micros| {
+        play.run(micros, |client, _, now| {
+            prediction.handle_frame(client, Micros(now));
+        });
+        *prediction.shown().expect("it is in the room")
+    };
+    run(&mut play, stands_still.start);
+    play.room.stand_still(10 * SECOND);
+    run(&mut play, 10 * SECOND + 4 * TICK);
+
+    let right = Steer {
+        right: 1.0,
+        fires: false,
+    };
+    play.client.set_input(&right).expect("it fits");
+    run(&mut play, 4 * TICK);
+    assert_eq!(play.room.steer, right, "what was stamped before is played");
+    play.client.set_input(&Steer::default()).expect("it fits");
+    let shown = run(&mut play, SECOND);
+    assert_eq!(play.room.steer, Steer::default());
+    assert!((shown - play.room.own_x).abs() < 0.07, "{shown}");
 }
 
 #[test]

@@ -158,6 +158,11 @@ impl Room {
         }
     }
 
+    /// Does nothing for so many micros, and slows its clock by them.
+    pub(crate) fn stand_still(&mut self, micros: u64) {
+        self.due += micros;
+    }
+
     pub(crate) fn connect(&mut self, now: u64) {
         self.session = Some(ServerSession::new(Micros(now)));
         self.sent = None;

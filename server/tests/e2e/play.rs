@@ -68,7 +68,7 @@ fn inputs_that_are_dropped_are_counted_by_why() {
     }
     let newest = *ann.ticks.last().unwrap();
     let (ahead, far) = (INPUT_TICKS_AHEAD_MAX - 4, INPUT_TICKS_AHEAD_MAX * 4);
-    // The one ahead waits, and so its second, third and fourth are too many.
+    // The one ahead waits, until its second takes its place, and so on.
     let [gone, waiting, early] = [newest - 20, newest + ahead, newest + far];
     let mut still = Vec::new();
     encode_value(&Push::default(), &mut still);

@@ -195,7 +195,7 @@ impl Metrics {
         family(
             out,
             "tickwire_inputs_dropped_total",
-            "Inputs dropped: for a tick gone by, too far ahead, or with an input already.",
+            "Inputs dropped: for a tick gone by, too far ahead, or replaced by a newer for its tick.",
             &[
                 ("reason=\"late\"".into(), self.sum(|w| &w.inputs_late)),
                 ("reason=\"early\"".into(), self.sum(|w| &w.inputs_early)),
