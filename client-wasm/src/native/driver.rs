@@ -23,6 +23,10 @@ use super::{
 };
 use crate::{client::Connection as Standing, limits::READ_BUFFER_BYTES};
 
+/// How long what is due and cannot be done is left alone: a ping while the line takes nothing, an attempt to connect
+/// while the last line still closes. The line wakes the task when it can be done; tokio's timers count in these.
+const OVERDUE_WAIT: Micros = Micros::from_millis(1);
+
 pub(super) struct Driver {
     shared: Arc<Shared>,
     bell: Bell,
@@ -175,7 +179,8 @@ impl Driver {
             let goodbye = async move { socket.close(code, &reason).await };
             self.line = Line::Closing(Box::pin(goodbye));
         }
-        self.deadline = state.client.poll_timeout(now);
+        let due = state.client.poll_timeout(now);
+        self.deadline = if due > now { due } else { now + OVERDUE_WAIT };
         let is_over = match state.client.connection() {
             Standing::Ended { .. } => matches!(self.line, Line::None),
             Standing::Waiting { .. } => self.dial.is_single && matches!(self.line, Line::None),
@@ -278,5 +283,83 @@ impl Line {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickwire_protocol::{
+        id::{PlayerId, SessionId},
+        schema::Schema,
+        session::{ResumeToken, ServerSession, Welcome},
+        stream::Class,
+        time::{RoomTime, Tick},
+    };
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{client::Config, limits::SOCKET_UNSENT_BYTES_MAX, native::line};
+
+    /// Has the core say hello, and tells it that it is in the room.
+    fn welcome(shared: &Shared) {
+        let now = shared.now();
+        let time = RoomTime {
+            now,
+            next_tick: Tick(1),
+            next_tick_due: now,
+        };
+        let client = &mut shared.lock().client;
+        let mut message = vec![];
+        assert!(client.poll_connect(now));
+        client.handle_open(now);
+        assert!(client.poll_message(usize::MAX, now, &mut message));
+        let mut session = ServerSession::new(now);
+        session.handle_message(&message, time).expect("a hello");
+        let mut schema = vec![];
+        Schema::new().encode(&mut schema);
+        let welcome = Welcome {
+            session: SessionId(1),
+            player: PlayerId(1),
+            resume: ResumeToken([0; 16]),
+            resumed: false,
+            tick_rate_millihertz: 20_000,
+            next_tick: time.next_tick,
+            next_tick_due: now,
+            server_time: now,
+            message_bytes_max: 65_536,
+            silence_micros_max: Micros::from_millis(30_000),
+            schema: Some(schema.into()),
+        };
+        session.accept(welcome, now).expect("it said hello");
+        message.clear();
+        assert!(session.poll_transmit(Class::Bulk, usize::MAX, time, &mut message));
+        client.handle_message(&message, now).expect("a welcome");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_takes_nothing_does_not_keep_the_task_awake() {
+        let shared = Shared::new(Config::default());
+        let address = "ws://localhost/play".parse().expect("an address");
+        let mut driver = Driver::new(shared.clone(), Dial::over(address, tokio::io::empty()));
+        let (near, _far) = tokio::io::duplex(1024);
+        let mut socket = Socket::new(line::Line::Other(Box::pin(near)), 1);
+        socket.push(|out| {
+            out.resize(out.len() + SOCKET_UNSENT_BYTES_MAX, 0);
+            true
+        });
+        driver.line = Line::Open(Box::new(socket));
+        // The first ping is due at once, and there is no room for it.
+        welcome(&shared);
+
+        let (mut steps, begun) = (0, shared.now());
+        let run = async {
+            while driver.step().await {
+                steps += 1;
+            }
+        };
+        let span = core::time::Duration::from_millis(50);
+        assert!(timeout(span, run).await.is_err(), "the connection ended");
+        let millis = shared.now().since(begun).0 / 1000;
+        assert!(steps <= millis + 8, "{steps} in {millis} ms");
     }
 }
