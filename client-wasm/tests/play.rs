@@ -632,18 +632,7 @@ fn who_waits_for_room_in_a_stream_hears_of_it_when_it_is_sent() {
     };
     let streams = play.client.streams().expect("it is open");
     let id = streams.open(options, now).expect("the first");
-    play.run(SECOND, |_, room, now| {
-        let offered = core::mem::take(&mut room.streams);
-        let session = room.session.as_mut().expect("it is open");
-        for event in offered {
-            if let StreamEvent::Opened(offer) = event {
-                let streams = session.streams().expect("it is open");
-                streams
-                    .accept(offer.id, Micros(now))
-                    .expect("it was offered");
-            }
-        }
-    });
+    play.run(SECOND, |_, room, now| room.accept_streams(now));
     let now = Micros(play.now);
     let streams = play.client.streams().expect("it is open");
     while streams.write(id, vec![0; 16_384].into(), now) == Ok(Write::Taken) {}

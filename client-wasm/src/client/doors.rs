@@ -187,7 +187,11 @@ impl Client {
             Connection::Connecting | Connection::Joining | Connection::Playing => {
                 self.disconnected(code, reason, now);
             }
-            Connection::Waiting { .. } | Connection::Ended { .. } => {}
+            // Our goodbye has nowhere to go any more.
+            Connection::Waiting { .. } | Connection::Ended { .. } => {
+                self.session = None;
+                self.gather.clear();
+            }
         }
     }
 

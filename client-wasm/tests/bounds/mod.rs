@@ -3,7 +3,7 @@
 
 use tickwire_client::{ClientEvent, Connection, Prediction, limits::EVENTS_WAITING_MAX};
 use tickwire_protocol::{
-    mux::StreamEvent,
+    mux::{StreamEvent, Write},
     replicate::Replicate,
     schema::Schema,
     session::ServerSession,
@@ -53,6 +53,32 @@ fn what_comes_after_leaving_does_not_swallow_the_goodbye() {
     play.room.handle_message(&goodbye, play.now);
     let is_open = play.room.session.as_ref().map(ServerSession::is_open);
     assert_eq!(is_open, Some(false), "the room was not told");
+}
+
+#[test]
+fn who_leaves_during_an_upload_has_nothing_left_to_wait_for() {
+    let mut play = Play::new(config(), |_| 20_000);
+    play.run(SECOND, |_, _, _| {});
+    let now = Micros(play.now);
+    let streams = play.client.streams().expect("it is open");
+    let options = StreamOptions::new(StreamKind::Bytes);
+    let id = streams.open(options, now).expect("the first");
+    play.run(SECOND, |_, room, now| room.accept_streams(now));
+    let now = Micros(play.now);
+    let streams = play.client.streams().expect("it is open");
+    while streams.write(id, vec![0; 16_384].into(), now) == Ok(Write::Taken) {}
+    let mut message = vec![];
+    while play.client.poll_message(64 * 1024, now, &mut message) {}
+    assert!(play.client.holds_bulk(), "the link takes no more");
+
+    play.client.leave();
+    message.clear();
+    assert!(play.client.poll_message(0, now, &mut message), "a goodbye");
+    assert!(!play.client.holds_bulk());
+    play.client.handle_close(1000, "", now);
+    // No next input is due either.
+    let due = play.client.poll_timeout(now);
+    assert!(due.since(now) > Micros(SECOND), "{due:?}");
 }
 
 #[test]

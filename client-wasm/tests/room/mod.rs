@@ -18,6 +18,7 @@ use tickwire_protocol::{
     entropy::Codebook,
     event::{self, GameEvent},
     id::{NetworkId, PlayerId, SessionId},
+    mux::StreamEvent,
     replicate::{Replicate, SameIds, decode_value},
     schema::{EventDirection, EventSchema, Schema},
     session::{Hello, ResumeToken, ServerEvent, ServerSession, Welcome},
@@ -118,7 +119,7 @@ pub(crate) struct Room {
     pub(crate) applied: Vec<(Tick, Tick)>,
     pub(crate) hellos: Vec<Hello>,
     pub(crate) events: Vec<Bytes>,
-    pub(crate) streams: Vec<tickwire_protocol::mux::StreamEvent>,
+    pub(crate) streams: Vec<StreamEvent>,
     pub(crate) other_is_there: bool,
     wants_checksum: bool,
     input: Option<Tick>,
@@ -280,6 +281,16 @@ impl Room {
         };
         name.quantise(table.writer(named, &SameIds).unwrap().at(row));
         state
+    }
+
+    /// Accepts the streams that the client has offered since the last time.
+    pub(crate) fn accept_streams(&mut self, now: u64) {
+        for event in core::mem::take(&mut self.streams) {
+            if let StreamEvent::Opened(offer) = event {
+                let streams = self.session.as_mut().unwrap().streams().unwrap();
+                streams.accept(offer.id, Micros(now)).unwrap();
+            }
+        }
     }
 
     pub(crate) fn send_event(&mut self, chat: &Chat) {

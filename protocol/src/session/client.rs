@@ -284,7 +284,7 @@ impl ClientSession {
     /// few milliseconds.
     #[must_use]
     pub fn holds_bulk(&self) -> bool {
-        self.link.bulk_due().is_some()
+        self.is_open() && self.link.bulk_due().is_some()
     }
 
     /// Bytes that may wait in front of the socket without standing in an input's way for long: 6 ms of what
