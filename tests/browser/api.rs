@@ -466,6 +466,39 @@ fn an_input_set_early_is_sent_and_a_field_that_is_not_there_is_named() -> Result
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_console_of_the_pages_own_may_look_at_the_game() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    // A server whose first message is none.
+    let told = browser.run(
+        "const { error } = console;
+         const { WebSocket } = window;
+         let socket;
+         window.WebSocket = class extends EventTarget {
+             readyState = 1;
+             bufferedAmount = 0;
+             constructor() { super(); socket = this; }
+             send() {}
+             close() {}
+         };
+         const game = new Tickwire({ url: '/play', assets: false });
+         window.WebSocket = WebSocket;
+         const told = new Promise((resolve) => {
+             console.error = (text) => resolve([text.split(':')[0], game.status]);
+         });
+         socket.dispatchEvent(new Event('open'));
+         socket.dispatchEvent(new MessageEvent('message', { data: new ArrayBuffer(1) }));
+         const said = await told;
+         console.error = error;
+         return said;",
+    )?;
+    ensure!(told == json!(["tickwire", "ended"]), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn everything_that_the_types_declare_is_there() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;

@@ -10,7 +10,7 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::Url;
 
 use super::{
-    cache, error,
+    cache, complain, error,
     socket::{Socket, SocketEvent},
     window,
 };
@@ -57,7 +57,7 @@ impl Driver {
             Arrival::Socket(SocketEvent::Opened) => self.client.handle_open(now),
             Arrival::Socket(SocketEvent::Message(message)) => {
                 if let Err(error) = self.client.handle_message(message, now) {
-                    web_sys::console::error_1(&format!("tickwire: {error}").into());
+                    complain(format!("tickwire: {error}").into());
                 }
             }
             Arrival::Socket(SocketEvent::Closed { code, reason }) => {
@@ -103,7 +103,7 @@ impl Driver {
                 // The old one is closed by now; its listeners go with it.
                 Ok(socket) => self.socket = Some(socket),
                 Err(error) => {
-                    web_sys::console::error_1(&error);
+                    complain(error);
                     self.client.handle_close(1006, "", now);
                 }
             }

@@ -228,6 +228,14 @@ fn error(sentence: impl core::fmt::Display) -> JsValue {
     js_sys::Error::new(&sentence.to_string()).into()
 }
 
+/// Says in the console what is wrong. Later, when nothing of the page is borrowed: its console may be a function of
+/// its own, which calls us.
+fn complain(error: JsValue) {
+    wasm_bindgen_futures::spawn_local(async move {
+        web_sys::console::error_1(&error);
+    });
+}
+
 /// What everything here hangs on. A worker has none.
 fn window() -> Result<Window, JsValue> {
     web_sys::window().ok_or_else(|| error("there is no window"))

@@ -6,8 +6,10 @@ use js_sys::{Float64Array, Uint32Array};
 use tickwire_protocol::schema::{ComponentSchema, Schema};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
-use super::message_pack;
-use crate::world::View;
+use crate::{
+    browser::{complain, message_pack},
+    world::View,
+};
 
 /// What a handle and the page share.
 pub(super) struct FieldState {
@@ -53,10 +55,7 @@ impl FieldState {
             }
             Some(_) => return,
         };
-        // Later, when nothing of the page is borrowed: its console may be a function of its own, which calls us.
-        wasm_bindgen_futures::spawn_local(async move {
-            web_sys::console::error_1(&format!("tickwire: {missing}").into());
-        });
+        complain(format!("tickwire: {missing}").into());
     }
 
     pub(super) fn fill(&mut self, view: &View<'_>) {

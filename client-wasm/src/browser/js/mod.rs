@@ -380,9 +380,11 @@ fn hold_again(page: &Rc<RefCell<Page>>) {
 }
 
 fn advance(page: &Rc<RefCell<Page>>, now: Micros) {
-    if let Ok(mut page) = page.try_borrow_mut()
-        && let Err(error) = page.driver.client.handle_frame(now)
-    {
+    let passed = page
+        .try_borrow_mut()
+        .map(|mut page| page.driver.client.handle_frame(now));
+    // The page is not borrowed here, because its console may be a function of its own, which calls us.
+    if let Ok(Err(error)) = passed {
         web_sys::console::warn_1(&format!("tickwire: {error}").into());
     }
     pump(page, now);
