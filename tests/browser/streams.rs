@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 
 use crate::{
     driver::{Browser, Driver, PATIENCE, Screen},
@@ -90,6 +91,55 @@ fn a_page_answers_what_the_server_asks_it() -> Result<()> {
          return told.every((answer, i) => answer === 2 * i)",
     )?;
     ensure!(told == true, "{told}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_one_way_stream_of_the_servers_is_over_once_it_is_read() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    let told = browser.run(
+        "window.halves = [];
+         let used;
+         wire.on('stream', (stream) => {
+             halves.push(new WeakRef(stream.writable));
+             used(stream);
+         });
+         const clip = async (use) => {
+             const came = new Promise((resolve) => { used = resolve });
+             const told = wire.ask('clip', null);
+             const said = await use(await came);
+             await told;
+             used = null;
+             return said;
+         };
+         const text = ({ readable }) => new Response(readable).text();
+         const failure = (promise) => promise.then(() => 'done', ({ message }) => message);
+         return [
+             await clip(text),
+             await clip(async (stream) => [await failure(stream.writable.close()), await text(stream)]),
+             await clip(async (stream) => [await text(stream), await failure(stream.writable.close())]),
+             await clip(async (stream) => {
+                 const said = await failure(stream.writable.getWriter().write('x'));
+                 return [said, await text(stream)];
+             }),
+         ];",
+    )?;
+    let (clip, refused) = (
+        "a short clip",
+        "the stream is one-way: the server reads nothing",
+    );
+    ensure!(
+        told == json!([clip, ["done", clip], [clip, "done"], [refused, clip]]),
+        "{told}"
+    );
+    // And nothing is left of it. What one collection frees may hold what the next one does.
+    let begun = Instant::now();
+    while browser.execute("return halves.some((it) => it.deref())")? == true {
+        ensure!(begun.elapsed() < PATIENCE, "streams that are over are kept");
+        browser.collected_heap_bytes()?;
+    }
     Ok(())
 }
 

@@ -67,8 +67,9 @@ impl Page {
         *self.input.lock().unwrap_or_else(PoisonError::into_inner) = inputs.collect();
     }
 
-    /// Answers `input` with what the players hold, `end` with how the next stream ended that was to `listen`, and
-    /// `double` with what the page itself answers when it is asked.
+    /// Answers `input` with what the players hold, `end` with how the next stream ended that was to `listen`,
+    /// `double` with what the page itself answers when it is asked, and `clip` once the page has read to its end what
+    /// comes on a stream that is one-way.
     pub(crate) async fn answer(&self, incoming: Incoming, topic: &str) -> io::Result<()> {
         match topic {
             "input" => {
@@ -85,6 +86,16 @@ impl Page {
                 let (number, reply) = incoming.question::<u32>().await?;
                 let answer: u32 = peer.ask("double", &number, PATIENCE).await?;
                 reply.send(&answer)
+            }
+            "clip" => {
+                let peer = incoming.peer().clone();
+                let ((), reply) = incoming.question().await?;
+                let mut options = StreamOptions::new(StreamKind::Bytes);
+                options.one_way = true;
+                let mut stream = peer.open(options);
+                stream.send("a short clip".into()).await?;
+                stream.finished().await?;
+                reply.send(&())
             }
             "listen" => {
                 let mut stream = incoming.accept();

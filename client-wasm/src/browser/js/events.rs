@@ -147,6 +147,10 @@ fn offer_stream(
     }
     let metadata = message_pack::decode(&options.metadata).unwrap_or(JsValue::UNDEFINED);
     let (stream, pipe) = stream::make(page, id, options.kind, metadata, true)?;
+    if options.one_way {
+        // Nothing can be written, so nobody will ever say that it was taken.
+        stream::on_consumed(&pipe);
+    }
     page.borrow_mut().pipes.insert(id, pipe);
     call(&listeners, &stream.into());
     Ok(())

@@ -103,6 +103,11 @@ pub(super) fn sink(
     let writer = page.clone();
     let write = callback(pipe, move |pipe, chunk| {
         let (promise, pending) = Pending::new();
+        if pipe.borrow().is_written_over {
+            // What comes goes on: no more than this half has ended, and it never began.
+            pending.reject(&error("the stream is one-way: the server reads nothing"));
+            return promise.into();
+        }
         let kind = pipe.borrow().kind;
         match Writing::of(kind, &chunk, pending.clone()) {
             Ok(writing) => {
@@ -115,6 +120,9 @@ pub(super) fn sink(
     });
     let closer = page.clone();
     let close = callback(pipe, move |pipe, _| {
+        if pipe.borrow().is_written_over {
+            return JsValue::UNDEFINED;
+        }
         let (promise, pending) = Pending::new();
         let ended = with_streams(&closer, &pipe.borrow(), |streams, id, _| streams.end(id));
         match ended {

@@ -47,7 +47,7 @@ pub(super) struct Pipe {
     pub(super) writing: Option<Writing>,
     pub(super) closing: Option<Pending>,
     is_read_over: bool,
-    is_written_over: bool,
+    pub(super) is_written_over: bool,
     /// It is lost, reset or refused. Its number may be another stream's by now: the next connection begins to
     /// count anew.
     is_gone: bool,
@@ -117,7 +117,8 @@ impl TickwireStream {
     }
 
     /// What the server gets: bytes or text, or any value on a stream of messages. `close()` resolves when
-    /// the server's program has taken the last byte.
+    /// the server's program has taken the last byte; at once where the server reads nothing (a one-way stream), and
+    /// there a write is an error.
     #[wasm_bindgen(getter, unchecked_return_type = "WritableStream<any>")]
     #[must_use]
     pub fn writable(&self) -> WritableStream {
