@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Opens a page with `wire` in it: a connection to the gallery's server.
-fn connected(driver: &Driver, server: &Server) -> Result<Browser> {
+pub(crate) fn connected(driver: &Driver, server: &Server) -> Result<Browser> {
     let browser = driver.browser(&Screen::Desktop)?;
     browser.open(&server.page("/gallery/upload"))?;
     browser.run(

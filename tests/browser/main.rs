@@ -5,6 +5,7 @@
 //! limits; nothing here is a measure of time.
 
 mod api;
+mod bodies;
 mod driver;
 mod echo;
 mod gallery;

@@ -240,6 +240,13 @@ impl Assets {
         Ok(stream)
     }
 
+    /// Whether two names stand for one content.
+    #[cfg(feature = "browser")]
+    pub(crate) fn is_one_content(&self, name: &str, other: &str) -> bool {
+        let index = self.index(name);
+        index.is_ok() && index == self.index(other)
+    }
+
     /// Every asset that is known, in the manifest's order.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = AssetStatus<'_>> {
         self.manifest.assets.iter().map(|asset| {

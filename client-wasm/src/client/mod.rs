@@ -364,6 +364,12 @@ impl Client {
         Ok(())
     }
 
+    /// Whether two names stand for one content, which comes once for both and is cancelled for both.
+    #[cfg(feature = "browser")]
+    pub(crate) fn is_one_content(&self, name: &str, other: &str) -> bool {
+        self.assets.is_one_content(name, other)
+    }
+
     /// What an overlay shows.
     #[must_use]
     pub fn stats(&self, now: Micros) -> Stats {

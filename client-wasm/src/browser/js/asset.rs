@@ -52,7 +52,7 @@ impl Tickwire {
     /// the connection, goes on after a reconnect, and errors at its end if the content is not what the
     /// manifest promised. If the name comes to stand for another content meanwhile, a body that has given out
     /// no byte yet gives out the new one, and any other errors. Waits for the manifest. Cancelling the body or
-    /// the signal cancels the download.
+    /// the signal cancels the download, unless another body waits for the same content.
     ///
     /// # Errors
     /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there
@@ -362,8 +362,11 @@ fn begin(page: &Rc<RefCell<Page>>, name: String, options: &JsValue) -> Result<Js
     }));
     let stream = source(&Rc::downgrade(page), &body)?;
     if let Some(signal) = signal {
-        let (aborted, weak, reasons) = (Rc::clone(&body), Rc::downgrade(page), signal.clone());
+        let (aborted, weak, reasons) = (Rc::downgrade(&body), Rc::downgrade(page), signal.clone());
         let on_abort = Listener::new(signal.unchecked_ref::<EventTarget>(), "abort", move |_| {
+            let Some(aborted) = aborted.upgrade() else {
+                return;
+            };
             let reason = option(&reasons, "reason").unwrap_or(JsValue::UNDEFINED);
             give_up(&weak, &aborted);
             fail(&aborted, &reason);
@@ -407,6 +410,7 @@ fn source(page: &Weak<RefCell<Page>>, body: &SharedBody) -> Result<ReadableStrea
     let canceller = page.clone();
     let cancel = callback(body, move |body, _| {
         give_up(&canceller, body);
+        drop(end(body));
         JsValue::UNDEFINED
     });
     let source = object(&[("start", start), ("pull", pull), ("cancel", cancel)]);
@@ -415,28 +419,47 @@ fn source(page: &Weak<RefCell<Page>>, body: &SharedBody) -> Result<ReadableStrea
     ReadableStream::new_with_underlying_source_and_strategy(source.unchecked_ref(), &strategy)
 }
 
-/// The page wants a body no more. Its asset is cancelled if no other body of it is read.
+/// The page wants a body no more. Its asset is cancelled if no other body waits for the same content.
 fn give_up(page: &Weak<RefCell<Page>>, body: &SharedBody) {
     let Some(page) = page.upgrade() else { return };
     {
         let mut page = page.borrow_mut();
-        page.bodies.retain(|other| !Rc::ptr_eq(other, body));
-        let name = &body.borrow().name;
-        if page.bodies.iter().all(|other| other.borrow().name != *name) {
+        let Page { driver, bodies, .. } = &mut *page;
+        let Some(place) = bodies.iter().position(|it| Rc::ptr_eq(it, body)) else {
+            return;
+        };
+        bodies.remove(place);
+        let Body { name, whole, .. } = &*body.borrow();
+        let waits = |other: &SharedBody| {
+            let other = other.borrow();
+            other.whole.is_none() && driver.client.is_one_content(name, &other.name)
+        };
+        if whole.is_none() && !bodies.iter().any(waits) {
             // It was known when it was asked for.
-            drop(page.driver.client.cancel_asset(name));
+            drop(driver.client.cancel_asset(name));
         }
     }
     pump(&page, now());
 }
 
 fn fail(body: &SharedBody, error: &JsValue) {
-    let (controller, pull) = {
-        let mut body = body.borrow_mut();
-        (body.controller.take(), body.pull.take())
-    };
+    let (controller, pull) = end(body);
     if let Some(controller) = controller {
         controller.error_with_e(error);
     }
     pull.into_iter().for_each(|pull| pull.reject(error));
+}
+
+/// A body is read no more: what it holds is let go, and a signal has nothing to stop. Gives whom to tell of it.
+fn end(body: &SharedBody) -> (Option<ReadableStreamDefaultController>, Option<Pending>) {
+    let mut body = body.borrow_mut();
+    let (told, on_abort) = (
+        (body.controller.take(), body.pull.take()),
+        body.on_abort.take(),
+    );
+    body.whole = None;
+    body.headers = None;
+    drop(body);
+    drop(on_abort);
+    told
 }

@@ -63,7 +63,7 @@ export interface TickwireEvents {
 export interface TickwireFetchOptions {
   /** Lower comes first, 0 to 255. Default: the manifest's. */
   priority?: number;
-  /** Cancels the download and errors the body. */
+  /** Errors the body, and cancels the download unless another body waits for the same content. */
   signal?: AbortSignal;
 }
 

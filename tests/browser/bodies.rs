@@ -1,0 +1,87 @@
+//! Bodies of assets as a page reads them, gives them up, and leaves them lying.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::{
+    api::connected,
+    driver::{Driver, scratch},
+    server::Server,
+    slow_line::SlowLine,
+};
+
+/// Serves files of noise, which no packing makes small: each line of names is one content.
+fn server_of_noise(
+    folder: &str,
+    bytes: usize,
+    contents: &[&[&str]],
+    settings: &Value,
+) -> Result<Server> {
+    let folder = scratch().join(format!("{folder}-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let mut random = fastrand::Rng::with_seed(13);
+    for names in contents {
+        let content: Vec<u8> = (0..bytes).map(|_| random.u8(..)).collect();
+        for name in *names {
+            fs::write(folder.join(name), &content)?;
+        }
+    }
+    fs::write(folder.join("assets.json"), settings.to_string())?;
+    let server = Server::start_with_assets(0, &folder)?;
+    // What is small enough, the server holds in memory by now.
+    fs::remove_dir_all(&folder)?;
+    Ok(server)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_body_that_is_given_up_stops_no_other() -> Result<()> {
+    const BYTES: usize = 300_000;
+    let contents: [&[&str]; 5] = [
+        &["a.bin", "same.bin"],
+        &["b.bin"],
+        &["c.bin"],
+        &["needs-b.bin"],
+        &["needs-c.bin"],
+    ];
+    let needs = json!({
+        "needs-b.bin": { "depends": ["b.bin"] },
+        "needs-c.bin": { "depends": ["c.bin"] },
+    });
+    let server = server_of_noise("given-up", BYTES, &contents, &needs)?;
+    // So slow that none is whole before the other is given up.
+    let line = SlowLine::downward(server.port()?, 500_000)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = browser.run(&format!(
+        "const url = 'ws://127.0.0.1:{}/play';
+         const game = new Tickwire({{ url, assets: 'asked' }});
+         const outcome = (name) => new Promise((resolve) => {{
+             game.on('asset', (it) => it.name === name && resolve('ready'));
+             game.on('assetfailed', (it) => it.name === name && resolve(it.reason));
+         }});
+         const [one, stop] = [outcome('same.bin'), new AbortController()];
+         await game.fetch('a.bin', {{ signal: stop.signal }});
+         await game.fetch('same.bin');
+         stop.abort();
+         // A body of `name` is over, and its signal stops nothing more: not what another asset needs.
+         const goesOn = async (name, end, needs) => {{
+             const stop = new AbortController();
+             await end(await game.fetch(name, {{ signal: stop.signal }}));
+             const told = outcome(name);
+             await game.fetch(needs);
+             stop.abort();
+             return told;
+         }};
+         return [
+             await one,
+             await goesOn('b.bin', ({{ body }}) => body.cancel(), 'needs-b.bin'),
+             await goesOn('c.bin', () => game.cancelAsset('c.bin'), 'needs-c.bin'),
+         ];",
+        line.port
+    ))?;
+    ensure!(told == json!(["ready", "ready", "ready"]), "{told}");
+    browser.expect_no_errors()
+}
