@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,6 +33,39 @@ fn server_of_noise(
     // What is small enough, the server holds in memory by now.
     fs::remove_dir_all(&folder)?;
     Ok(server)
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_response_that_nobody_reads_keeps_no_asset_in_memory() -> Result<()> {
+    const BYTES: usize = 2_000_000;
+    let names: Vec<String> = (0..16).map(|number| format!("{number}.bin")).collect();
+    let names: Vec<[&str; 1]> = names.iter().map(|name| [name.as_str()]).collect();
+    let contents: Vec<&[&str]> = names.iter().map(<[&str; 1]>::as_slice).collect();
+    let server = server_of_noise("unread", BYTES, &contents, &json!({}))?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    browser.run(
+        "const { memory } = await (await import('/client/tickwire_client.js')).default();
+         window.memory = memory;
+         window.game = new Tickwire({ url: '/play', assets: 'asked' });",
+    )?;
+    let mut memory = vec![];
+    for name in contents.concat() {
+        let bytes = browser.run(&format!(
+            "const here = new Promise((resolve) => game.on('asset', resolve));
+             const half = await game.fetch('{name}');
+             await game.fetch('{name}');
+             await half.body.getReader().read();
+             await here;
+             return memory.buffer.byteLength;"
+        ))?;
+        memory.push(bytes.as_f64().context("a number")?);
+        browser.collected_heap_bytes()?;
+    }
+    // What a page allocates once, it has after the first few.
+    ensure!(memory[15] - memory[4] < 5.0 * BYTES as f64, "{memory:?}");
+    browser.expect_no_errors()
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! In come a page's wishes and what the core has of each asset; out come chunks, an end or an error. The
 //! decision to question: the body gives out bytes before their hash is known, so that an image is drawn
 //! while it arrives. Content that turns out to be wrong errors the body where it would have ended.
+//! A body that the page drops unread is held weakly and forgotten, and its download goes on: else what is heard of an
+//! asset would depend on when a browser collects garbage.
 
 use std::{
     cell::RefCell,
@@ -10,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Promise, Uint8Array, WeakRef};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{
     EventTarget, Headers, QueuingStrategy, ReadableStream, ReadableStreamDefaultController,
@@ -52,7 +54,8 @@ impl Tickwire {
     /// the connection, goes on after a reconnect, and errors at its end if the content is not what the
     /// manifest promised. If the name comes to stand for another content meanwhile, a body that has given out
     /// no byte yet gives out the new one, and any other errors. Waits for the manifest. Cancelling the body or
-    /// the signal cancels the download, unless another body waits for the same content.
+    /// the signal cancels the download, unless another body waits for the same content. Dropping the response unread does
+    /// not.
     ///
     /// # Errors
     /// The promise is rejected for a name that the manifest does not have, for a priority that is none, when there
@@ -118,13 +121,26 @@ pub(super) struct Wish {
 pub(super) struct Body {
     name: String,
     offset: usize,
-    controller: Option<ReadableStreamDefaultController>,
+    /// Of a stream that is the page's alone: what nobody can read any more must not keep an asset in memory. While
+    /// somebody waits for `pull`, that keeps it.
+    controller: Option<WeakRef<ReadableStreamDefaultController>>,
     pull: Option<Pending>,
     /// All of it, once it is here and checked.
     whole: Option<Bytes>,
     /// Of the response that it is the body of.
     headers: Option<Headers>,
     on_abort: Option<Listener>,
+}
+
+impl Body {
+    fn controller(&self) -> Option<ReadableStreamDefaultController> {
+        self.controller.as_ref()?.deref()
+    }
+
+    /// Whether the page has let go of the stream without reading it to its end, and the browser has collected it.
+    fn is_dropped(&self) -> bool {
+        self.pull.is_none() && self.controller().is_none()
+    }
 }
 
 type SharedBody = Rc<RefCell<Body>>;
@@ -268,6 +284,11 @@ pub(super) fn serve(page: &Rc<RefCell<Page>>) {
     let mut settled = vec![];
     bodies.retain(|body| {
         let mut body = body.borrow_mut();
+        if body.is_dropped() {
+            // What it asked for goes on coming: the game may wait for the event.
+            body.whole = None;
+            return false;
+        }
         let Body { name, whole, .. } = &*body;
         let here = match whole {
             Some(whole) => whole,
@@ -277,17 +298,18 @@ pub(super) fn serve(page: &Rc<RefCell<Page>>) {
         let chunk = chunk.filter(|_| body.pull.is_some()).map(Uint8Array::from);
         let end = here.len();
         let is_over = whole.is_some() && (chunk.is_some() || body.offset == end);
-        if let (Some(chunk), Some(controller)) = (&chunk, &body.controller) {
+        if let (Some(chunk), Some(controller)) = (&chunk, body.controller()) {
             // It fails when the page has cancelled meanwhile, and then nobody wants the chunk.
             drop(controller.enqueue_with_chunk(chunk));
             body.offset = end;
         }
         if is_over {
-            if let Some(controller) = body.controller.take() {
+            if let Some(controller) = body.controller() {
                 drop(controller.close());
             }
             body.on_abort = None;
             body.headers = None;
+            body.whole = None;
         }
         if chunk.is_some() || is_over {
             settled.extend(body.pull.take());
@@ -395,7 +417,7 @@ fn describe(client: &Client, name: &str, headers: &Headers) -> Result<(), JsValu
 
 fn source(page: &Weak<RefCell<Page>>, body: &SharedBody) -> Result<ReadableStream, JsValue> {
     let start = callback(body, |body, controller| {
-        body.borrow_mut().controller = Some(controller.unchecked_into());
+        body.borrow_mut().controller = Some(WeakRef::new(controller.unchecked_ref()));
         JsValue::UNDEFINED
     });
     let server = page.clone();
@@ -453,10 +475,7 @@ fn fail(body: &SharedBody, error: &JsValue) {
 /// A body is read no more: what it holds is let go, and a signal has nothing to stop. Gives whom to tell of it.
 fn end(body: &SharedBody) -> (Option<ReadableStreamDefaultController>, Option<Pending>) {
     let mut body = body.borrow_mut();
-    let (told, on_abort) = (
-        (body.controller.take(), body.pull.take()),
-        body.on_abort.take(),
-    );
+    let (told, on_abort) = ((body.controller(), body.pull.take()), body.on_abort.take());
     body.whole = None;
     body.headers = None;
     drop(body);
