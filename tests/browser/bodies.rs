@@ -1,4 +1,4 @@
-//! Bodies of assets as a page reads them, gives them up, and leaves them lying.
+//! Bodies of assets as a page reads them, gives them up, and leaves them lying; and the cache below them.
 
 use std::fs;
 
@@ -116,5 +116,39 @@ fn a_body_that_is_given_up_stops_no_other() -> Result<()> {
         line.port
     ))?;
     ensure!(told == json!(["ready", "ready", "ready"]), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_full_cache_makes_room_for_what_the_game_is_made_of_now() -> Result<()> {
+    let contents: [&[&str]; 2] = [&["a.bin"], &["b.bin"]];
+    let server = server_of_noise("full", 1000, &contents, &json!({}))?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    let told = browser.run(
+        "const cache = await caches.open('tickwire-assets-1');
+         const old = '/tickwire/asset/' + '0'.repeat(64);
+         await cache.put(old, new Response('of the last release'));
+         const game = new Tickwire({ url: '/play', assets: 'asked' });
+         const kept = async (name) => {
+             const bytes = await (await game.fetch(name)).arrayBuffer();
+             for (let turn = 0; turn < 200; turn++) {
+                 const all = await Promise.all((await cache.matchAll()).map((it) => it.arrayBuffer()));
+                 if (all.some((it) => it.byteLength === 1000 && new Uint8Array(it).join() === new Uint8Array(bytes).join())) break;
+                 await new Promise((resolve) => setTimeout(resolve, 20));
+             }
+             return (await cache.keys()).map(({ url }) => new URL(url).pathname === old ? 'old' : 'new').join();
+         };
+         const before = await kept('a.bin');
+         // A disk that has no room beside the old one.
+         const { put } = Cache.prototype;
+         Cache.prototype.put = async function (...response) {
+             if (await this.match(old)) throw new DOMException('', 'QuotaExceededError');
+             return put.apply(this, response);
+         };
+         return [before, await kept('b.bin')];",
+    )?;
+    ensure!(told == json!(["old,new", "new,new"]), "{told}");
     browser.expect_no_errors()
 }

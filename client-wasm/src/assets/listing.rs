@@ -240,6 +240,12 @@ impl Assets {
         Ok(stream)
     }
 
+    /// What the names that are known stand for, in the manifest's order.
+    #[cfg(feature = "browser")]
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = AssetHash> {
+        self.manifest.assets.iter().map(|asset| asset.hash)
+    }
+
     /// Whether two names stand for one content.
     #[cfg(feature = "browser")]
     pub(crate) fn is_one_content(&self, name: &str, other: &str) -> bool {

@@ -4,6 +4,8 @@
 //! In come the browser's events and the time; whatever the core wants done is done. Time is the page's
 //! own clock, `performance.now()`, which never goes back.
 
+use std::{cell::RefCell, rc::Rc};
+
 use bytes::Bytes;
 use tickwire_protocol::{asset::AssetHash, time::Micros};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -36,6 +38,8 @@ pub(super) struct Driver {
     url: String,
     socket: Option<Socket>,
     message: Vec<u8>,
+    /// What the cache did not take, until it is tried again with less beside it.
+    refused: Rc<RefCell<Vec<cache::Asset>>>,
     /// Whether a timer runs for the next [`Arrival::Turn`].
     awaits_turn: bool,
 }
@@ -47,6 +51,7 @@ impl Driver {
             url,
             socket: None,
             message: vec![],
+            refused: Rc::default(),
             awaits_turn: false,
         }
     }
@@ -145,6 +150,11 @@ impl Driver {
                 arrive(Arrival::LookedUp(hash, cache::look_up(hash).await));
             });
         }
+        let refused = self.refused.take();
+        if !refused.is_empty() {
+            let listed = self.client.asset_hashes().collect();
+            wasm_bindgen_futures::spawn_local(cache::keep_instead(refused, listed));
+        }
         is_more
     }
 
@@ -159,7 +169,12 @@ impl Driver {
             ..
         }) = &event
         {
-            wasm_bindgen_futures::spawn_local(cache::keep(*hash, mime.clone(), bytes.clone()));
+            let asset = cache::Asset {
+                hash: *hash,
+                mime: mime.clone(),
+                bytes: bytes.clone(),
+            };
+            wasm_bindgen_futures::spawn_local(cache::keep(asset, Rc::clone(&self.refused)));
         }
         Some(event)
     }

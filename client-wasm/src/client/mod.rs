@@ -21,6 +21,8 @@ mod streams;
 
 use std::{collections::VecDeque, sync::Arc};
 
+#[cfg(feature = "browser")]
+use tickwire_protocol::asset::AssetHash;
 use tickwire_protocol::{
     error::{ApiMisuse, CloseCode, SendError},
     event::{self as wire_event, GameEvent},
@@ -362,6 +364,12 @@ impl Client {
             drop(streams.reset(stream, streams::RESET_UNWANTED, "cancelled"));
         }
         Ok(())
+    }
+
+    /// What the names that are known stand for.
+    #[cfg(feature = "browser")]
+    pub(crate) fn asset_hashes(&self) -> impl Iterator<Item = AssetHash> {
+        self.assets.hashes()
     }
 
     /// Whether two names stand for one content, which comes once for both and is cancelled for both.
