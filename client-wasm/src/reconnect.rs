@@ -111,6 +111,13 @@ pub(crate) fn unreachable(was_told: bool) -> String {
     }
 }
 
+/// What to tell the player when no attempt can be made at all, with the browser's own reason.
+pub(crate) fn impossible(reason: &str) -> String {
+    format!("This page cannot connect to the server. {reason}")
+        .trim()
+        .to_owned()
+}
+
 /// Whether this close code tells that the server ends by its own will.
 pub(crate) fn is_goodbye(code: u16) -> bool {
     CloseCode::from_number(code) == Some(CloseCode::GoingAway)

@@ -267,3 +267,33 @@ fn what_is_to_be_a_text_is_asked_for_by_name_and_nothing_breaks() -> Result<()> 
     ensure!(told["after"].is_string(), "{told}");
     Ok(())
 }
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn an_address_that_the_browser_refuses_is_not_tried_for_ever() -> Result<()> {
+    let driver = Driver::start()?;
+    let (_server, browser) = start(&driver)?;
+    let told = run(
+        &browser,
+        "const { WebSocket } = window;
+         window.WebSocket = class {
+             constructor() { throw new DOMException('It is not secure.', 'SecurityError') }
+         };
+         const begun = attempt(() => new Tickwire({ url: '/play' }));
+         wire.leave();
+         const ended = new Promise((resolve) => wire.on('ended', resolve));
+         wire.retry();
+         const [status, { message }] = [wire.status, await ended];
+         window.WebSocket = WebSocket;
+         const joined = new Promise((resolve) => wire.on('joined', resolve));
+         wire.retry();
+         await joined;
+         return { begun, status, message };",
+    )?;
+    let reason = "This page cannot connect to the server. It is not secure.";
+    ensure!(
+        told == json!({ "begun": reason, "status": "ended", "message": reason }),
+        "{told}"
+    );
+    Ok(())
+}

@@ -107,9 +107,11 @@ impl Driver {
             match Socket::open(&self.url, move |event| arrive(Arrival::Socket(event))) {
                 // The old one is closed by now; its listeners go with it.
                 Ok(socket) => self.socket = Some(socket),
+                // The address is one that this browser never connects this page to, such as ws from https.
                 Err(error) => {
-                    complain(error);
-                    self.client.handle_close(1006, "", now);
+                    let reason = js_sys::Reflect::get(&error, &"message".into());
+                    let reason = reason.ok().and_then(|it| it.as_string());
+                    self.client.handle_no_socket(&reason.unwrap_or_default());
                 }
             }
         }

@@ -195,6 +195,19 @@ impl Client {
         }
     }
 
+    /// No socket can so much as be tried, now or later: it is over, until [`retry`](Self::retry). The player is told
+    /// `reason`.
+    pub fn handle_no_socket(&mut self, reason: &str) {
+        if self.connection != Connection::Connecting {
+            return;
+        }
+        let message = reconnect::impossible(reason);
+        self.connection = Connection::Ended {
+            message: message.clone(),
+        };
+        self.events.push_back(ClientEvent::Ended { message });
+    }
+
     /// Lets time pass as [`handle_timeout`](Self::handle_timeout) does, and moves the view on. Once per animation
     /// frame, by who draws: what [`View::entered`](crate::View::entered) and
     /// [`View::left`](crate::View::left) tell of, is told until the next call.
@@ -423,5 +436,28 @@ impl Client {
             };
             self.events.push_back(ClientEvent::Ended { message });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Config;
+
+    #[test]
+    fn a_socket_that_can_never_be_opened_is_not_tried_for_ever() {
+        let mut client = Client::new(Config::default());
+        assert!(client.poll_connect(Micros(0)));
+        client.handle_no_socket("It is not secure.");
+        let message = "This page cannot connect to the server. It is not secure.".to_owned();
+        assert!(
+            matches!(client.poll_event(), Some(ClientEvent::Ended { message: it }) if it == message)
+        );
+        assert_eq!(client.connection(), &Connection::Ended { message });
+        let later = CONNECT_MICROS_MAX + CONNECT_MICROS_MAX;
+        assert!(client.handle_timeout(later).is_ok());
+        assert!(!client.poll_connect(later));
+        client.retry(later);
+        assert!(client.poll_connect(later));
     }
 }

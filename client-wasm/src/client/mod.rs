@@ -113,7 +113,8 @@ pub enum Connection {
 /// One player's end of the game, without IO.
 ///
 /// Doors in: [`handle_open`](Self::handle_open), [`handle_message`](Self::handle_message),
-/// [`handle_close`](Self::handle_close) as the socket reports them, and
+/// [`handle_close`](Self::handle_close) as the socket reports them
+/// ([`handle_no_socket`](Self::handle_no_socket) where none can be had), and
 /// [`handle_frame`](Self::handle_frame) once per animation frame (a bot, which draws nothing:
 /// [`handle_timeout`](Self::handle_timeout) once per tick or more often).
 /// Doors out, to be drained after each of them: [`poll_connect`](Self::poll_connect) says that a socket

@@ -76,7 +76,8 @@ impl Tickwire {
     /// Connects; what happens comes to the listeners of `on`.
     ///
     /// # Errors
-    /// An `Error` for options that make no sense.
+    /// An `Error` for options that make no sense, and for an address that the browser does not let this page connect
+    /// to, as one of ws from a page of https.
     #[wasm_bindgen(constructor)]
     pub fn new(
         #[wasm_bindgen(unchecked_param_type = "TickwireOptions")] options: &JsValue,
@@ -100,6 +101,9 @@ impl Tickwire {
         };
         let page = Rc::new(RefCell::new(page));
         pump(&page, now());
+        if let Connection::Ended { message } = page.borrow().driver.client.connection() {
+            return Err(error(message));
+        }
         if page.borrow().beat.is_none() {
             return Err(error("there is no window"));
         }

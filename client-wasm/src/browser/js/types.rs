@@ -32,7 +32,7 @@ export interface TickwireEvents {
   joined: { player: number; resumed: boolean };
   /** The connection was lost and is tried again. */
   disconnected: { message: string; retryInSeconds: number };
-  /** The connection ended for good, by the server's word or by `leave`. */
+  /** The connection ended for good: by the server's word, by `leave`, or because the browser allows none. */
   ended: { message: string };
   /** One of the game's events. */
   event: { name: string; value: any };
