@@ -8,7 +8,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
+use tests::process::OwnedChild;
 
 /// A command that takes longer has failed. Starting a browser on a busy machine takes the longest.
 const COMMAND_SECONDS: u64 = 60;
@@ -67,23 +68,24 @@ pub(crate) enum Screen {
 
 /// A running ChromeDriver.
 pub(crate) struct Driver {
-    process: Child,
+    _process: OwnedChild,
     url: String,
 }
 
 impl Driver {
     /// Starts ChromeDriver on a free port.
     pub(crate) fn start() -> Result<Self> {
-        let mut process = Command::new("chromedriver")
+        let process = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .context("chromedriver cannot be started: `cargo xtask test` installs it")?;
+        let mut process = OwnedChild(process);
         let stdout = process.stdout.take().context("its output was piped")?;
         let mut driver = Self {
-            process,
+            _process: process,
             url: String::new(),
         };
         let mut lines = BufReader::new(stdout).lines();
@@ -137,8 +139,6 @@ impl Drop for Driver {
     fn drop(&mut self) {
         // Its browsers are gone by now: they borrow nothing, but every test drops them first.
         let _ = send("GET", &format!("{}/shutdown", self.url), None);
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

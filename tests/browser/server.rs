@@ -4,17 +4,18 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use tests::process::OwnedChild;
 
 use crate::driver::scratch;
 
 /// A running demo server. Dropping it kills it, without a farewell to anyone.
 pub(crate) struct Server {
-    process: Child,
+    _process: OwnedChild,
     address: String,
 }
 
@@ -34,7 +35,7 @@ impl Server {
             "the demo is not built: `cargo xtask test` builds it"
         );
         let log = File::create(scratch().join(format!("server-{}.txt", std::process::id())))?;
-        let mut process = Command::new(&program)
+        let process = Command::new(&program)
             .arg("--port")
             .arg(port.to_string())
             .arg("--dist")
@@ -50,9 +51,10 @@ impl Server {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{} cannot be started", program.display()))?;
+        let mut process = OwnedChild(process);
         let stdout = process.stdout.take().context("its output was piped")?;
         let mut server = Self {
-            process,
+            _process: process,
             address: String::new(),
         };
         let mut lines = BufReader::new(stdout).lines();
@@ -89,13 +91,6 @@ impl Server {
             .rsplit_once(':')
             .context("an address with a port")?;
         Ok(port.parse()?)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

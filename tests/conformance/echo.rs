@@ -3,14 +3,15 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
+use tests::process::OwnedChild;
 
 /// A running `ws_echo`, the example of the server's package.
 pub(crate) struct Echo {
-    process: Child,
+    _process: OwnedChild,
     pub(crate) address: String,
 }
 
@@ -26,22 +27,19 @@ impl Echo {
             "{} is missing: `cargo test --workspace` builds it, or `cargo build --workspace --examples`",
             program.display()
         );
-        let mut process = Command::new(program)
+        let process = Command::new(program)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
+        let mut process = OwnedChild(process);
         let stdout = process.stdout.take().context("its output was piped")?;
         let mut address = String::new();
         BufReader::new(stdout).read_line(&mut address)?;
         let address = address.trim().to_owned();
         ensure!(address.starts_with("ws://"), "the echo said {address:?}");
-        Ok(Self { process, address })
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Ok(Self {
+            _process: process,
+            address,
+        })
     }
 }

@@ -6,12 +6,13 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _},
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{ChildStderr, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use tests::{
+    process::{OwnedChild, anonymous_bytes},
     seeds::Replay,
     sim::game::{Health, Setting, Steer, game},
 };
@@ -46,7 +47,7 @@ const IDLE_PLAYER_BYTES_MAX: u64 = 8 * 1024;
 const KILLS: u64 = 6;
 
 /// This program once more, in another part. Killed with the test.
-struct Process(Child);
+struct Process(OwnedChild);
 
 impl Process {
     fn start(part: &str, variables: &[(&str, String)]) -> Self {
@@ -57,7 +58,7 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        Self(child.expect("it starts"))
+        Self(OwnedChild(child.expect("it starts")))
     }
 
     /// A server, and where it listens.
@@ -95,13 +96,7 @@ impl Process {
 
     /// Memory that is the process's own: no file, no shared page.
     fn own_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()));
-        let status = status.expect("the process is there");
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:"))
-            .and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-        kib.expect("Linux says so") * 1024
+        anonymous_bytes(self.0.id()).expect("the process is there")
     }
 
     /// As the kernel does it for want of memory, or an operator in haste: without a word.
@@ -122,13 +117,6 @@ impl Process {
             descriptors: folder("fd").count(),
             sockets: targets.filter(is_socket).count(),
         }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

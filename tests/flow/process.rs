@@ -1,25 +1,28 @@
 //! Ends of streams as processes of their own, and what memory they take.
 
 use std::{
-    fs, io,
+    io,
     io::{BufRead as _, BufReader, Lines, Write as _},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{ChildStdout, Command, Stdio},
 };
+
+use tests::process::{OwnedChild, anonymous_bytes};
 
 /// A process that is ended with this.
 pub(crate) struct End {
-    process: Child,
+    process: OwnedChild,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl End {
     /// Starts `tickwire-flow`.
     pub(crate) fn start(arguments: &[&str]) -> io::Result<Self> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_tickwire-flow"))
+        let process = Command::new(env!("CARGO_BIN_EXE_tickwire-flow"))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
+        let mut process = OwnedChild(process);
         let stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let lines = BufReader::new(stdout).lines();
         Ok(Self { process, lines })
@@ -40,21 +43,6 @@ impl End {
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Resident memory of a process that is its own: no file, no shared page.
-pub(crate) fn anonymous_bytes(process: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|it| it.strip_prefix("RssAnon:"));
-    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    Ok(kib.ok_or(io::ErrorKind::InvalidData)? * 1024)
 }
 
 /// What a process held at first, and at most since.

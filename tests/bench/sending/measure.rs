@@ -2,11 +2,12 @@
 
 use std::{
     io::{self, BufRead, BufReader},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{ChildStdout, Command, Stdio},
     time::Duration,
 };
 
 use serde::Serialize;
+use tests::process::OwnedChild;
 
 use crate::{
     plan::{CROWD_INPUT_HZ, Plan, System},
@@ -120,17 +121,18 @@ fn median(mut rows: Vec<Row>) -> Option<Row> {
 
 /// A child that is ended when it goes out of scope.
 pub(crate) struct Running {
-    child: Child,
+    child: OwnedChild,
     lines: BufReader<ChildStdout>,
 }
 
 impl Running {
     pub(crate) fn start(arguments: &[String]) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let child = Command::new(std::env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
+        let mut child = OwnedChild(child);
         let stdout = child
             .stdout
             .take()
@@ -154,13 +156,6 @@ impl Running {
             ));
         }
         Ok(line.trim().to_owned())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

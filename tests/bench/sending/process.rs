@@ -2,6 +2,8 @@
 
 use std::{fs, io};
 
+use tests::process;
+
 /// Clock ticks per second of `/proc/PID/stat`; 100 on every Linux that is in use.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -37,22 +39,10 @@ impl Usage {
                     )
                 })
         };
-        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:"))
-            .and_then(|rest| {
-                rest.trim()
-                    .trim_end_matches(" kB")
-                    .trim()
-                    .parse::<u64>()
-                    .ok()
-            })
-            .unwrap_or_default();
         Ok(Self {
             user_seconds: seconds(11)?,
             system_seconds: seconds(12)?,
-            anonymous_bytes: kib * 1024,
+            anonymous_bytes: process::anonymous_bytes(id)?,
         })
     }
 

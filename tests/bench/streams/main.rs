@@ -22,7 +22,7 @@ use std::{
     io::{self, Seek, Write},
     net::SocketAddr,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::Stdio,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -32,6 +32,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
+use tests::process::OwnedChild;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::link::{Link, Shape};
@@ -486,16 +487,6 @@ fn quantile(micros: &[u64], share: f64) -> f64 {
         .map_or(f64::NAN, |micros| *micros as f64 / 1000.0)
 }
 
-/// Ends a child with the bench, however that ends.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Lays the link anew, so that no run learns from the one before, and runs both ends.
 fn run(case: &Case, system: System) -> io::Result<Seen> {
     let link = Link::lay(case.shape(), case.congestion)?;
@@ -504,7 +495,7 @@ fn run(case: &Case, system: System) -> io::Result<Seen> {
     let asset_mib = case.asset_mib().to_string();
     let possible = system.to_possible_value().expect("every system has a name");
     let address = format!("{}:{PORT}", Link::ADDRESSES[0]);
-    let _server = Ended(
+    let _server = OwnedChild(
         link.command(0, &program)
             .args([
                 "serve",
@@ -515,7 +506,7 @@ fn run(case: &Case, system: System) -> io::Result<Seen> {
             ])
             .spawn()?,
     );
-    let mut player = Ended(
+    let mut player = OwnedChild(
         link.command(1, &program)
             .args(["play", possible.get_name(), direction, &asset_mib, &address])
             .stdout(Stdio::piped())
@@ -526,12 +517,12 @@ fn run(case: &Case, system: System) -> io::Result<Seen> {
         if INTERRUPTED.load(Relaxed) {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
-        if player.0.try_wait()?.is_some() {
+        if player.try_wait()?.is_some() {
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    let said = player.0.stdout.take().map(io::read_to_string).transpose()?;
+    let said = player.stdout.take().map(io::read_to_string).transpose()?;
     let said = said.unwrap_or_default();
     let mut seen: Seen = serde_json::from_str(&said).map_err(io::Error::other)?;
     seen.link_late_micros = link.late_micros();

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tests::process::OwnedChild;
 
 use crate::{
     driver::Browser,
@@ -56,17 +57,18 @@ pub(crate) struct Bench<'a> {
 
 /// A process that is ended when it goes out of scope.
 struct Process {
-    child: Child,
+    child: OwnedChild,
     stdin: ChildStdin,
     lines: Receiver<String>,
 }
 
 impl Process {
     fn start(command: &mut Command) -> Result<Self, Box<dyn Error>> {
-        let mut child = command
+        let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
+        let mut child = OwnedChild(child);
         let stdin = child.stdin.take().ok_or("its input was piped")?;
         let stdout = child.stdout.take().ok_or("its output was piped")?;
         let (found, lines) = channel();
@@ -100,13 +102,6 @@ impl Process {
 
     fn cpu_seconds(&self) -> Result<f64, Box<dyn Error>> {
         Ok(processes::cpu_seconds(self.child.id())?)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
