@@ -31,9 +31,6 @@ const WORTH_A_MARK: u64 = 256;
 /// The pace is told of the link with each answer, and this often between them while bulk waits.
 const SAMPLE_PERIOD: Micros = Micros::from_millis(1);
 
-/// How often bulk that waits is looked at again, answers or not: as a server's pump.
-pub(crate) const TURN: Micros = Micros::from_millis(2);
-
 /// How much faster than the link bulk is written, so that what an answer makes room for at once does not
 /// go at once: a router's queue may be shorter than that.
 const HASTE: u64 = 2;
@@ -54,8 +51,6 @@ pub(crate) struct MarkedPace {
     /// Until when nothing is written.
     stands_still: Option<Micros>,
     burst: Burst,
-    /// When to look again at bulk that was held back.
-    turn_due: Option<Micros>,
     answered: u64,
 }
 
@@ -113,27 +108,10 @@ impl MarkedPace {
             MESSAGE_BYTES_LEAST.min(room as usize)
         };
         if room < MESSAGE_BYTES_LEAST {
-            self.turn_due = Some(now + TURN);
             0
         } else {
-            self.turn_due = None;
             whole_packets(room, MESSAGE_BYTES_LEAST, FRAMING_BYTES)
         }
-    }
-
-    /// When bulk that was held back is to be looked at again, if there is any.
-    pub(crate) const fn turn_due(&self) -> Option<Micros> {
-        self.turn_due
-    }
-
-    /// Takes note that no bulk waits.
-    pub(crate) const fn rest(&mut self) {
-        self.turn_due = None;
-    }
-
-    /// Takes note that the time has come: whoever looks again is told when next.
-    pub(crate) fn handle_timeout(&mut self, now: Micros) {
-        self.turn_due = self.turn_due.filter(|at| now < *at);
     }
 
     /// Counts bulk that was written.
@@ -265,7 +243,6 @@ mod tests {
                     return;
                 }
             }
-            self.pace.rest();
         }
     }
 

@@ -64,7 +64,7 @@ mod turns;
 
 pub use self::kernel::KernelPace;
 pub(crate) use self::{
-    marked::{MESSAGE_BYTES_LEAST, MarkedPace, TURN},
+    marked::{MESSAGE_BYTES_LEAST, MarkedPace},
     marks::UnknownMark,
 };
 use self::{

@@ -4,9 +4,12 @@
 //! room, and marks to write while there is none.
 
 use crate::{
-    pace::{KernelPace, MESSAGE_BYTES_LEAST, MarkedPace, Sample, TURN, UnknownMark},
+    pace::{KernelPace, MESSAGE_BYTES_LEAST, MarkedPace, Sample, UnknownMark},
     time::Micros,
 };
+
+/// How often bulk that waits is looked at again, answers or not: as a server's pump.
+const TURN: Micros = Micros::from_millis(2);
 
 /// What holds a session's bulk back.
 #[derive(Debug, Default)]
@@ -14,7 +17,7 @@ pub(crate) struct Pacing {
     marked: MarkedPace,
     /// Believed in place of marks, once there is one.
     kernel: Option<KernelPace>,
-    /// When to look again at bulk that the kernel's pace held back.
+    /// When to look again at bulk that was held back.
     turn_due: Option<Micros>,
 }
 
@@ -34,10 +37,10 @@ impl Pacing {
 
     /// Bytes of bulk that may go now, in one message.
     pub(crate) fn room_bytes(&mut self, now: Micros) -> usize {
-        let Some(kernel) = &self.kernel else {
-            return self.marked.room_bytes(now);
+        let room = match &self.kernel {
+            Some(kernel) => kernel.message_bytes(),
+            None => self.marked.room_bytes(now),
         };
-        let room = kernel.message_bytes();
         self.turn_due = (room == 0).then_some(now + TURN);
         room
     }
@@ -61,21 +64,16 @@ impl Pacing {
     /// Takes note that no bulk waits.
     pub(crate) const fn rest(&mut self) {
         self.turn_due = None;
-        self.marked.rest();
     }
 
     /// When bulk that was held back is to be looked at again, if there is any.
     pub(crate) const fn turn_due(&self) -> Option<Micros> {
-        match &self.kernel {
-            Some(_) => self.turn_due,
-            None => self.marked.turn_due(),
-        }
+        self.turn_due
     }
 
     /// Takes note that the time has come: whoever looks again is told when next.
     pub(crate) fn handle_timeout(&mut self, now: Micros) {
         self.turn_due = self.turn_due.filter(|at| now < *at);
-        self.marked.handle_timeout(now);
     }
 
     /// Bytes that may wait unsent.
