@@ -5,8 +5,6 @@
 //! its ticks, by message, so it still belongs to one thread at a time and no tick is left out. What its
 //! players send meanwhile waits in the kernel.
 
-use std::sync::Arc;
-
 use tickwire_protocol::{error::CloseCode, time::Micros};
 
 use super::{Command, Connection, Phase, Worker, rooms::RoomSlot};
@@ -90,26 +88,6 @@ impl Worker {
         if self.ending.is_some() {
             self.end_room(key, CloseCode::GoingAway, "the server shuts down", now);
         }
-    }
-
-    /// Takes a room out of this worker without ending it.
-    fn take_room(&mut self, key: usize) -> Option<RoomSlot> {
-        let slot = self.rooms.try_remove(key)?;
-        self.room_by_name.remove(&slot.name);
-        self.metrics.rooms.add(-1);
-        self.metrics.players.add(-slot.counted_players());
-        Some(slot)
-    }
-
-    /// Puts a room into this worker.
-    pub(super) fn put_room(&mut self, slot: RoomSlot) -> usize {
-        self.metrics.rooms.add(1);
-        self.metrics.players.add(slot.counted_players());
-        let name = Arc::clone(&slot.name);
-        let key = self.rooms.insert(slot);
-        self.room_by_name.insert(name, key);
-        self.note_turn(key);
-        key
     }
 }
 

@@ -29,9 +29,8 @@ pub(super) struct RoomSlot {
     phase: f64,
     /// Since when nobody is in the room. It does not tick then.
     empty_since: Option<Micros>,
-    /// The players of the room as the directory sees them.
+    /// The players of the room as the directory and the metrics see them.
     players: Arc<AtomicUsize>,
-    counted_players: i64,
     counted_encodes: (u64, u64),
     /// What its ticks have taken since the last sweep.
     pub(super) busy_micros: u64,
@@ -52,7 +51,6 @@ impl RoomSlot {
             phase,
             empty_since: Some(now),
             players: place.players.clone(),
-            counted_players: 0,
             counted_encodes: (0, 0),
             busy_micros: 0,
             span: tracing::info_span!(parent: None, "room", name = &*place.room),
@@ -114,8 +112,8 @@ impl RoomSlot {
         self.members.get(place).copied().flatten()
     }
 
-    pub(super) const fn counted_players(&self) -> i64 {
-        self.counted_players
+    fn counted_players(&self) -> i64 {
+        i64::try_from(self.players.load(Relaxed)).unwrap_or(i64::MAX)
     }
 
     pub(super) const fn places(&self) -> usize {
@@ -124,6 +122,26 @@ impl RoomSlot {
 }
 
 impl Worker {
+    /// Puts a room into this worker.
+    pub(super) fn put_room(&mut self, slot: RoomSlot) -> usize {
+        self.metrics.rooms.add(1);
+        self.metrics.players.add(slot.counted_players());
+        let name = Arc::clone(&slot.name);
+        let key = self.rooms.insert(slot);
+        self.room_by_name.insert(name, key);
+        self.note_turn(key);
+        key
+    }
+
+    /// Takes a room out of this worker without ending it.
+    pub(super) fn take_room(&mut self, key: usize) -> Option<RoomSlot> {
+        let slot = self.rooms.try_remove(key)?;
+        self.room_by_name.remove(&slot.name);
+        self.metrics.rooms.add(-1);
+        self.metrics.players.add(-slot.counted_players());
+        Some(slot)
+    }
+
     /// Lets a room tick if it does not: somebody is about to come in.
     pub(super) fn wake_room(&mut self, key: usize, now: Micros) {
         if self.rooms[key].wake(now) {
@@ -185,12 +203,10 @@ impl Worker {
 
     fn count_players(&mut self, key: usize, now: Micros) {
         let slot = &mut self.rooms[key];
-        let players = slot.room.players();
-        slot.players.store(players, Relaxed);
+        let before = slot.counted_players();
+        slot.players.store(slot.room.players(), Relaxed);
         slot.rest_if_empty(now);
-        let players = i64::try_from(players).unwrap_or(i64::MAX);
-        self.metrics.players.add(players - slot.counted_players);
-        slot.counted_players = players;
+        self.metrics.players.add(slot.counted_players() - before);
     }
 
     /// A panic of the game: the room is over, its players are told, the worker goes on.
@@ -217,15 +233,12 @@ impl Worker {
     }
 
     fn forget_room(&mut self, key: usize) {
-        if let Some(slot) = self.rooms.try_remove(key) {
+        if let Some(slot) = self.take_room(key) {
             slot.players.store(0, Relaxed);
-            self.metrics.players.add(-slot.counted_players);
-            self.metrics.rooms.add(-1);
             self.shared.directory.remove_room(&slot.name, self.index);
             for token in slot.room.tokens_sent_away() {
                 self.shared.directory.remove_seat(token);
             }
-            self.room_by_name.remove(&slot.name);
             slot.span.in_scope(|| tracing::info!("dropped"));
         }
     }
