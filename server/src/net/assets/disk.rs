@@ -25,12 +25,17 @@ pub(super) struct Disk {
 #[derive(Debug)]
 pub(super) struct Reading(Arc<LargeFile>);
 
+/// A file as it was when it was hashed: one of another size or age would not have the promised hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HashedFile {
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    pub(super) modified: SystemTime,
+}
+
 #[derive(Debug)]
 struct LargeFile {
-    path: PathBuf,
-    /// Size and age when the file was hashed: another file would not have the promised hash.
-    bytes: u64,
-    modified: SystemTime,
+    file: HashedFile,
     state: Mutex<State>,
 }
 
@@ -55,23 +60,12 @@ impl Disk {
     }
 
     /// Begins to read a file at `offset`.
-    pub(super) fn read(
-        &self,
-        path: PathBuf,
-        offset: u64,
-        bytes: u64,
-        modified: SystemTime,
-    ) -> Reading {
+    pub(super) fn read(&self, file: HashedFile, offset: u64) -> Reading {
         let state = Mutex::new(State {
             offset,
             piece: None,
         });
-        let file = Arc::new(LargeFile {
-            path,
-            bytes,
-            modified,
-            state,
-        });
+        let file = Arc::new(LargeFile { file, state });
         self.ask(&file);
         Reading(file)
     }
@@ -98,8 +92,9 @@ impl LargeFile {
 
     fn read_piece(&self) {
         let offset = self.state().offset;
-        let read = self.open(offset).and_then(|mut file| {
+        let read = self.file.open_at(offset).and_then(|mut file| {
             let left = self
+                .file
                 .bytes
                 .saturating_sub(offset)
                 .min(ASSET_READ_AHEAD_BYTES as u64) as usize;
@@ -116,8 +111,10 @@ impl LargeFile {
             Err(error) => state.piece = Some(Err(error.to_string())),
         }
     }
+}
 
-    fn open(&self, offset: u64) -> io::Result<File> {
+impl HashedFile {
+    fn open_at(&self, offset: u64) -> io::Result<File> {
         let mut file = File::open(&self.path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => {
                 io::Error::other("the asset is gone: fetch the manifest again")

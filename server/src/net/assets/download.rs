@@ -1,13 +1,11 @@
 //! One answer under way: chunks come out as fast as the stream takes them.
 
-use std::{path::PathBuf, time::SystemTime};
-
 use bytes::Bytes;
 use tickwire_protocol::limits::CHUNK_BYTES_MAX;
 
 use super::{
     Content,
-    disk::{Disk, Reading},
+    disk::{Disk, HashedFile, Reading},
 };
 
 /// What a download has to give.
@@ -36,9 +34,7 @@ enum Source {
     Memory(Bytes),
     File {
         disk: Disk,
-        path: PathBuf,
-        bytes: u64,
-        modified: SystemTime,
+        file: HashedFile,
         /// Nothing is read before the first poll, and after a rest.
         reading: Option<Reading>,
         ready: Bytes,
@@ -52,15 +48,9 @@ impl Download {
             Content::Kept(bytes) => {
                 Source::Memory(bytes.slice(offset.min(bytes.len() as u64) as usize..))
             }
-            Content::OnDisk {
-                path,
-                bytes,
-                modified,
-            } => Source::File {
+            Content::OnDisk(file) => Source::File {
                 disk,
-                path,
-                bytes,
-                modified,
+                file,
                 reading: None,
                 ready: Bytes::new(),
             },
@@ -98,16 +88,14 @@ impl Download {
     pub(crate) fn begin(&mut self) {
         if let Source::File {
             disk,
-            path,
-            bytes,
-            modified,
+            file,
             reading,
             ..
         } = &mut self.source
         {
             reading.get_or_insert_with(|| {
-                let offset = *bytes - self.bytes_left;
-                disk.read(path.clone(), offset, *bytes, *modified)
+                let offset = file.bytes - self.bytes_left;
+                disk.read(file.clone(), offset)
             });
         }
     }

@@ -13,9 +13,9 @@ mod watch;
 use std::{
     collections::HashMap,
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub use download::{Download, Progress};
 pub use scan::AssetError;
 
 use crate::stream::{Peer, StreamKind, StreamOptions};
-use disk::Disk;
+use disk::{Disk, HashedFile};
 use watch::Watch;
 
 /// How often a watched directory is looked at.
@@ -67,19 +67,14 @@ impl Refusal {
 pub(super) enum Content {
     /// In memory, shared.
     Kept(Bytes),
-    /// In a file that was of this size and age when it was hashed.
-    OnDisk {
-        path: PathBuf,
-        bytes: u64,
-        modified: SystemTime,
-    },
+    OnDisk(HashedFile),
 }
 
 impl Content {
     pub(super) const fn len(&self) -> u64 {
         match self {
             Self::Kept(bytes) => bytes.len() as u64,
-            Self::OnDisk { bytes, .. } => *bytes,
+            Self::OnDisk(file) => file.bytes,
         }
     }
 }

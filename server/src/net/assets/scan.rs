@@ -16,7 +16,7 @@ use tickwire_protocol::{
     packing,
 };
 
-use super::{Content, Contents, Forms};
+use super::{Content, Contents, Forms, disk::HashedFile};
 use crate::limits::{ASSET_BYTES_KEPT_MAX, ASSETS_BYTES_KEPT_MAX};
 
 /// The file that says more of the others; it is not an asset itself.
@@ -74,9 +74,7 @@ const fn priority_default() -> u8 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     name: String,
-    path: PathBuf,
-    bytes: u64,
-    modified: SystemTime,
+    file: HashedFile,
 }
 
 /// Reads the whole directory.
@@ -91,17 +89,17 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
     let mut manifest = Manifest::default();
     let mut by_hash = HashMap::new();
     let mut kept_bytes = 0;
-    for file in found.iter().filter(|file| file.name != DESCRIPTION) {
+    for Found { name, file } in found.iter().filter(|found| found.name != DESCRIPTION) {
         let (hash, forms) = read(file, &mut kept_bytes)?;
         manifest.assets.push(Asset {
-            name: file.name.clone(),
+            name: name.clone(),
             bytes: forms.plain.len(),
             mime: mime_guess::from_path(&file.path)
                 .first_or_octet_stream()
                 .to_string(),
             hash,
             priority: described
-                .get(&file.name)
+                .get(name)
                 .map_or(PRIORITY_DEFAULT, |said| said.priority),
             depends: vec![],
             packed_bytes: forms.packed.as_ref().map_or(0, |it| it.len() as u64),
@@ -152,12 +150,12 @@ pub(super) fn fingerprint(directory: &Path) -> Result<Vec<Found>, AssetError> {
                 let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 let name = name_of(directory, &path)?;
                 assets += usize::from(name != DESCRIPTION);
-                found.push(Found {
-                    name,
+                let file = HashedFile {
+                    path,
                     bytes: metadata.len(),
                     modified,
-                    path,
-                });
+                };
+                found.push(Found { name, file });
             }
             // Links that lead back up would otherwise be followed for ever.
             if assets.max(folders_seen) > ASSETS_MAX {
@@ -182,7 +180,7 @@ fn name_of(directory: &Path, path: &Path) -> Result<String, AssetError> {
     name.ok_or_else(|| AssetError::Name(path.to_owned()))
 }
 
-fn read(file: &Found, kept_bytes: &mut u64) -> Result<(AssetHash, Forms), AssetError> {
+fn read(file: &HashedFile, kept_bytes: &mut u64) -> Result<(AssetHash, Forms), AssetError> {
     let unreadable = |error| AssetError::Unreadable {
         path: file.path.clone(),
         error,
@@ -204,18 +202,11 @@ fn read(file: &Found, kept_bytes: &mut u64) -> Result<(AssetHash, Forms), AssetE
         .update_reader(fs::File::open(&file.path).map_err(unreadable)?)
         .map_err(unreadable)?;
     let hash = AssetHash(*hasher.finalize().as_bytes());
-    let plain = Content::OnDisk {
-        path: file.path.clone(),
-        bytes: file.bytes,
-        modified: file.modified,
+    let forms = Forms {
+        plain: Content::OnDisk(file.clone()),
+        packed: None,
     };
-    Ok((
-        hash,
-        Forms {
-            plain,
-            packed: None,
-        },
-    ))
+    Ok((hash, forms))
 }
 
 fn read_description(path: &Path) -> Result<BTreeMap<String, Described>, AssetError> {
