@@ -102,7 +102,7 @@ impl Connection {
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         let nonce = random.u128(..).to_le_bytes();
         let (upgrade, request) =
-            Upgrade::request(&target.authority, &target.path, SUBPROTOCOL, nonce);
+            Upgrade::request(&target.authority, &target.path, Some(SUBPROTOCOL), nonce);
         Ok(Self {
             socket,
             phase: Phase::Upgrading {

@@ -36,7 +36,7 @@ impl Raw {
             .expect("an address has a path");
         let mut socket = TcpStream::connect(host).await.expect("it listens");
         socket.set_nodelay(true).expect("it is connected");
-        let (upgrade, request) = Upgrade::request_plain(host, &format!("/{path}"), [7; 16]);
+        let (upgrade, request) = Upgrade::request(host, &format!("/{path}"), None, [7; 16]);
         socket
             .write_all(request.as_bytes())
             .await

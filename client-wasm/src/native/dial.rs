@@ -109,7 +109,7 @@ async fn upgrade(
     let Address {
         authority, path, ..
     } = address;
-    let (upgrade, request) = Upgrade::request(authority, path, SUBPROTOCOL, nonce);
+    let (upgrade, request) = Upgrade::request(authority, path, Some(SUBPROTOCOL), nonce);
     line.write_all(request.as_bytes()).await?;
     line.flush().await?;
     let mut answer = Vec::with_capacity(1024);

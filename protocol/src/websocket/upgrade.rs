@@ -45,17 +45,12 @@ impl Upgrade {
     /// Writes the request for `path` at `host` and remembers what the answer must say. `nonce` is 16
     /// random bytes.
     #[must_use]
-    pub fn request(host: &str, path: &str, subprotocol: &str, nonce: [u8; 16]) -> (Self, String) {
-        Self::ask(host, path, Some(subprotocol), nonce)
-    }
-
-    /// The same without a subprotocol.
-    #[must_use]
-    pub fn request_plain(host: &str, path: &str, nonce: [u8; 16]) -> (Self, String) {
-        Self::ask(host, path, None, nonce)
-    }
-
-    fn ask(host: &str, path: &str, subprotocol: Option<&str>, nonce: [u8; 16]) -> (Self, String) {
+    pub fn request(
+        host: &str,
+        path: &str,
+        subprotocol: Option<&str>,
+        nonce: [u8; 16],
+    ) -> (Self, String) {
         let key = STANDARD.encode(nonce);
         let mut request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -127,7 +122,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_taken_only_whole_and_only_with_the_right_key() {
-        let (upgrade, request) = Upgrade::request("localhost", "/play", "tickwire.1", [7; 16]);
+        let (upgrade, request) =
+            Upgrade::request("localhost", "/play", Some("tickwire.1"), [7; 16]);
         let key = request
             .lines()
             .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))

@@ -62,7 +62,7 @@ impl Wire {
     fn ask(address: SocketAddr, header: &str, behind: &[u8]) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        let (upgrade, request) = Upgrade::request("test", "/play", SUBPROTOCOL, [7; 16]);
+        let (upgrade, request) = Upgrade::request("test", "/play", Some(SUBPROTOCOL), [7; 16]);
         let request = request.replace("\r\n\r\n", &format!("\r\n{header}\r\n"));
         stream
             .write_all(&[request.as_bytes(), behind].concat())

@@ -432,7 +432,7 @@ fn of_many_who_are_refused_some_are_not_even_upgraded_and_hold_nothing() {
     };
     let server = TestServer::start(Server::new(pucks).workers(1).limits(limits));
     let mut ann = Player::named(server.address, "Ann");
-    let (_, request) = Upgrade::request("test", "/play", SUBPROTOCOL, [7; 16]);
+    let (_, request) = Upgrade::request("test", "/play", Some(SUBPROTOCOL), [7; 16]);
     // None of them answers the close frame, so each holds its place for two seconds.
     let mut told = Vec::new();
     loop {

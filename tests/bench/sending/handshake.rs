@@ -42,7 +42,7 @@ pub(crate) fn accept(stream: &mut (impl Read + Write)) -> Result<()> {
 
 /// Asks for an upgrade of `path` and checks the answer.
 pub(crate) fn connect(stream: &mut (impl Read + Write), path: &str) -> Result<()> {
-    let (upgrade, request) = Upgrade::request("localhost", path, SUBPROTOCOL, [7; 16]);
+    let (upgrade, request) = Upgrade::request("localhost", path, Some(SUBPROTOCOL), [7; 16]);
     stream.write_all(request.as_bytes())?;
     upgrade
         .answer(&read_head(stream)?)

@@ -87,7 +87,7 @@ pub(crate) struct Joined {
 pub(crate) fn join(address: SocketAddr) -> io::Result<Joined> {
     let mut stream = connect(address)?;
     stream.set_nodelay(true)?;
-    let (upgrade, request) = Upgrade::request("bench", "/play", SUBPROTOCOL, [7; 16]);
+    let (upgrade, request) = Upgrade::request("bench", "/play", Some(SUBPROTOCOL), [7; 16]);
     stream.write_all(request.as_bytes())?;
     let mut unread = Vec::new();
     let mut buffer = [0; 4096];

@@ -138,7 +138,7 @@ impl Client {
         let host = url.trim_start_matches("ws://").trim_end_matches("/play");
         let mut socket = TcpStream::connect(host).await?;
         socket.set_nodelay(true)?;
-        let (upgrade, request) = Upgrade::request(host, "/play", SUBPROTOCOL, [7; 16]);
+        let (upgrade, request) = Upgrade::request(host, "/play", Some(SUBPROTOCOL), [7; 16]);
         socket.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         let end = loop {

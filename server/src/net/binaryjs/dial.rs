@@ -85,7 +85,7 @@ async fn upgraded(address: &Address) -> io::Result<(TcpStream, Bytes)> {
 async fn upgrade(socket: &mut TcpStream, host: &str, path: &str) -> io::Result<Bytes> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-    let (upgrade, request) = Upgrade::request_plain(host, path, nonce);
+    let (upgrade, request) = Upgrade::request(host, path, None, nonce);
     socket.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     loop {
