@@ -2,7 +2,10 @@
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tests::sim::game::{Setting, game};
+use tests::{
+    folder::Folder,
+    sim::game::{Setting, game},
+};
 use tickwire_client::{
     AssetPolicy, Client, ClientEvent, Config, assets::AssetEvent, native::Connection,
 };
@@ -89,8 +92,7 @@ fn whole(line: &Line) -> (usize, usize) {
 #[tokio::test]
 async fn a_line_that_breaks_ten_times_in_one_asset_carries_every_byte_once_but_the_torn_chunks() {
     const CUTS: usize = 10;
-    let folder = std::env::temp_dir().join(format!("tickwire-cuts-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
+    let folder = Folder::new("cuts").expect("a folder");
     let mut random = fastrand::Rng::with_seed(11);
     let content: Vec<u8> = (0..3_000_000).map(|_| random.u8(..)).collect();
     fs::write(folder.join("world.bin"), &content).expect("a file");
@@ -123,13 +125,11 @@ async fn a_line_that_breaks_ten_times_in_one_asset_carries_every_byte_once_but_t
         assert!(torn <= CHUNK_BYTES_MAX + 64, "{torn} bytes were torn");
     }
     assert_eq!(data, content.len() + manifest, "a byte crossed twice");
-    let _ = fs::remove_dir_all(&folder);
 }
 
 #[tokio::test]
 async fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else() {
-    let folder = std::env::temp_dir().join(format!("tickwire-push-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
+    let folder = Folder::new("push").expect("a folder");
     for name in ["a.txt", "scene.txt", "font.txt"] {
         fs::write(folder.join(name), name.repeat(1000)).expect("a file");
     }
@@ -174,7 +174,6 @@ async fn what_the_server_pushes_comes_with_what_it_depends_on_and_nothing_else()
     assert_eq!(heard, Ok(Some((unknown, true))));
     player.leave().await;
     server.stop();
-    let _ = fs::remove_dir_all(&folder);
 }
 
 /// Lines to a server that the test cuts, and lets through when it likes.
@@ -220,8 +219,7 @@ async fn until_ready(player: &Connection, content: &[u8]) -> Vec<ClientEvent> {
 
 #[tokio::test]
 async fn who_was_away_while_a_watched_directory_changed_fetches_the_new_content_when_it_is_back() {
-    let folder = std::env::temp_dir().join(format!("tickwire-away-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
+    let folder = Folder::new("away").expect("a folder");
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
     write("sign.txt", "old");
     write("stays.txt", "stays");
@@ -267,7 +265,6 @@ async fn who_was_away_while_a_watched_directory_changed_fetches_the_new_content_
     bob.leave().await;
     ann.leave().await;
     server.stop();
-    let _ = fs::remove_dir_all(&folder);
 }
 
 /// A line to a server that carries 800 kB/s to the player at most.
@@ -290,7 +287,7 @@ async fn open_slow(server: SocketAddr) -> io::Result<DuplexStream> {
 
 #[tokio::test]
 async fn a_file_that_is_changed_while_it_is_downloaded_is_given_up_for_the_new_one() {
-    let folder = std::env::temp_dir().join(format!("tickwire-replaced-{}", std::process::id()));
+    let folder = Folder::new("replaced").expect("a folder");
     let assets = folder.join("assets");
     fs::create_dir_all(&assets).expect("a folder");
     let mut random = fastrand::Rng::with_seed(12);
@@ -338,7 +335,6 @@ async fn a_file_that_is_changed_while_it_is_downloaded_is_given_up_for_the_new_o
     println!("{} bytes came in all", progress.bytes_fetched);
     player.leave().await;
     server.stop();
-    let _ = fs::remove_dir_all(&folder);
 }
 
 /// Checks that the asset came as it is; gives the bytes of its manifest.

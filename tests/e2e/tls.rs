@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use tests::sim::game::{Position, Setting, Steer, game};
+use tests::{
+    folder::Folder,
+    sim::game::{Position, Setting, Steer, game},
+};
 use tickwire_client::{
     AssetPolicy, ClientEvent, Config,
     assets::AssetEvent,
@@ -57,7 +60,7 @@ struct Behind {
     running: Running,
     accepting: JoinHandle<()>,
     relay: Relay,
-    folder: PathBuf,
+    _folder: Folder,
     asset: Vec<u8>,
     tasks: usize,
 }
@@ -65,8 +68,7 @@ struct Behind {
 impl Behind {
     /// Starts it behind a relay that breaks the n-th connection after `breaks[n]` bytes.
     async fn start(name: &str, breaks: Vec<usize>) -> Self {
-        let folder = std::env::temp_dir().join(format!("tickwire-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
+        let folder = Folder::new(name).expect("a folder");
         let mut asset = vec![0; BULK_BYTES];
         Content::new(3).fill(&mut asset);
         fs::write(folder.join("world.bin"), &asset).expect("a file");
@@ -87,7 +89,7 @@ impl Behind {
             running,
             accepting,
             relay: Relay::start(address, breaks),
-            folder,
+            _folder: folder,
             asset,
             tasks: Handle::current().metrics().num_alive_tasks(),
         }
@@ -140,7 +142,6 @@ impl Behind {
     async fn stop(self) {
         self.accepting.abort();
         self.running.shut_down().await;
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Assets over their streams, beside the game.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use tickwire_protocol::{
     asset::{AssetHash, AssetRequest, Manifest},
@@ -13,23 +13,11 @@ use tickwire_server::{
     net::{Server, assets::Library},
 };
 
-use crate::{client::Player, game::pucks, server::TestServer};
-
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tickwire-e2e-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::{
+    client::Player,
+    game::pucks,
+    server::{Scratch, TestServer},
+};
 
 /// Asks for something, and gives what came, or the reason why nothing did.
 fn fetch(player: &mut Player, request: AssetRequest) -> Result<Vec<u8>, String> {

@@ -1,8 +1,10 @@
-//! A server on a port of its own, which ends with the test.
+//! A server on a port of its own, and a folder for its assets, which end with the test.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     sync::mpsc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -14,6 +16,23 @@ use tickwire_server::net::{Running, Server};
 use tokio::{io::BufStream, net::TcpListener, runtime::Runtime, sync::oneshot};
 
 use crate::client::Player;
+
+/// A folder that is removed with the test.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tickwire-e2e-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 /// A running server.
 pub(crate) struct TestServer {

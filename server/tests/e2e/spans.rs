@@ -28,7 +28,7 @@ use tracing::{
 use crate::{
     client::{Player, Wire},
     game::{Order, pucks},
-    server::TestServer,
+    server::{Scratch, TestServer},
 };
 
 #[test]
@@ -137,10 +137,9 @@ impl Log {
 fn alone() {
     let log = Log::default();
     tracing::subscriber::set_global_default(log.clone()).unwrap();
-    let folder = std::env::temp_dir().join(format!("tickwire-spans-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("note.txt"), "one").unwrap();
-    let library = Library::watch(&folder).unwrap();
+    let scratch = Scratch::new("spans");
+    fs::write(scratch.0.join("note.txt"), "one").unwrap();
+    let library = Library::watch(&scratch.0).unwrap();
     assert_eq!(log.until("INFO [assets] read files=1 bytes=3").len(), 1);
 
     let limits = Limits {
@@ -156,9 +155,8 @@ fn alone() {
     a_life_of_a_connection_and_its_room(&log, &server);
     ends_of_other_kinds(&log, &server);
 
-    fs::write(folder.join("note.txt"), "three").unwrap();
+    fs::write(scratch.0.join("note.txt"), "three").unwrap();
     log.until("INFO [assets] changed files=1 bytes=5");
-    fs::remove_dir_all(&folder).unwrap();
 
     let _last = Player::in_room(server.address, "last");
     server.shut_down();

@@ -3,6 +3,7 @@
 use std::{fs, io, path::Path, process::Command};
 
 use serde::Deserialize;
+use tests::folder::Folder;
 
 use crate::room::{ROUND_TICKS, Room, WARM_UP_TICKS};
 
@@ -21,8 +22,7 @@ struct Decoded {
 ///
 /// Node is not there, or its replica is not the one we hold.
 pub(crate) fn decode_ns_per_tick(room: &Room, module: &Path) -> io::Result<f64> {
-    let folder = std::env::temp_dir().join(format!("tickwire-recording-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
+    let folder = Folder::new("recording")?;
     let recording = folder.join("snapshots.bin");
     let mut bytes = Vec::new();
     for part in core::iter::once(&room.schema_bytes()).chain(room.recording()) {
@@ -38,9 +38,7 @@ pub(crate) fn decode_ns_per_tick(room: &Room, module: &Path) -> io::Result<f64> 
         .arg(&recording)
         .args([WARM_UP_TICKS.to_string(), ROUND_TICKS.to_string()])
         .stderr(std::process::Stdio::inherit())
-        .output();
-    fs::remove_dir_all(&folder)?;
-    let output = output?;
+        .output()?;
     if !output.status.success() {
         return Err(io::Error::other("node failed; what it said is above"));
     }
