@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tests::upgrade::answered;
 use tickwire_protocol::{
     binaryjs::Frame,
     websocket::{Item, Opcode, Reader, Role, Writer, upgrade::Upgrade},
@@ -41,14 +42,7 @@ impl Raw {
             .write_all(request.as_bytes())
             .await
             .expect("it reads");
-        let mut unread = Vec::new();
-        let end = loop {
-            socket.read_buf(&mut unread).await.expect("it answers");
-            if let Some(end) = upgrade.answer(&unread).expect("it upgrades") {
-                break end;
-            }
-        };
-        unread.drain(..end);
+        let unread = answered(&mut socket, &upgrade).await.expect("it upgrades");
         Self {
             socket,
             writer: Writer::client(7),

@@ -7,6 +7,7 @@ use std::{error::Error, io::BufRead as _, io::ErrorKind, time::Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tests::upgrade::answered;
 use tickwire_protocol::{
     id::StreamId,
     limits::{SERVER_MESSAGE_BYTES_MAX, SUBPROTOCOL},
@@ -17,7 +18,7 @@ use tickwire_protocol::{
 };
 use tickwire_server::prelude::*;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, Interest},
+    io::{AsyncWriteExt as _, Interest},
     net::{TcpListener, TcpStream},
 };
 
@@ -140,13 +141,7 @@ impl Client {
         socket.set_nodelay(true)?;
         let (upgrade, request) = Upgrade::request(host, "/play", Some(SUBPROTOCOL), [7; 16]);
         socket.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        let end = loop {
-            socket.read_buf(&mut answer).await?;
-            if let Some(end) = upgrade.answer(&answer)? {
-                break end;
-            }
-        };
+        let mut unread = answered(&mut socket, &upgrade).await?;
         let mut client = Self {
             socket,
             reader: Reader::new(Role::Client, SERVER_MESSAGE_BYTES_MAX),
@@ -158,7 +153,7 @@ impl Client {
             out_written: 0,
             events: Vec::new(),
         };
-        client.take(&mut answer[end..])?;
+        client.take(&mut unread)?;
         while !client.session.is_open() {
             client.step().await?;
         }
