@@ -151,6 +151,14 @@ impl Connection {
         }
     }
 
+    /// Has the connection served between ticks.
+    pub(super) fn mark_busy(&mut self, key: usize, busy: &mut Vec<usize>) {
+        if !self.readiness.is_busy {
+            self.readiness.is_busy = true;
+            busy.push(key);
+        }
+    }
+
     /// Whether nothing waits in front of a new message, after writing what does.
     pub(super) fn clear_the_way(&mut self, now: Micros) -> io::Result<bool> {
         match self.blocked_since {

@@ -311,9 +311,8 @@ impl Worker {
                 }
                 if event.is_writable() {
                     connection.set_writable();
-                    if connection.has_pending() && !connection.readiness.is_busy {
-                        connection.readiness.is_busy = true;
-                        self.busy.push(key);
+                    if connection.has_pending() {
+                        connection.mark_busy(key, &mut self.busy);
                     }
                 }
             }
@@ -357,11 +356,8 @@ impl Worker {
     }
 
     fn mark_busy(&mut self, key: usize) {
-        if let Some(connection) = self.connections.get_mut(key)
-            && !connection.readiness.is_busy
-        {
-            connection.readiness.is_busy = true;
-            self.busy.push(key);
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.mark_busy(key, &mut self.busy);
         }
     }
 

@@ -163,9 +163,8 @@ pub(super) fn make_message(
     }
     counts.messages += u64::from(transmitted.any);
     counts.snapshots += u64::from(transmitted.snapshot);
-    if slot.room.wants_transmit(seat) && !connection.readiness.is_busy {
-        connection.readiness.is_busy = true;
-        busy.push(key);
+    if slot.room.wants_transmit(seat) {
+        connection.mark_busy(key, busy);
     }
     (transmitted.any || connection.has_pending()).then_some(start..out.len())
 }
