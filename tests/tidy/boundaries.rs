@@ -118,20 +118,12 @@ fn io_in_the_core(file: &File) -> Vec<String> {
 
 #[test]
 fn outside_crates_are_named_only_in_their_rooms() {
-    let findings: Vec<String> = crate::source::files(".rs")
-        .iter()
-        .flat_map(crossings)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", crossings);
 }
 
 #[test]
 fn the_core_reads_no_clock_and_opens_no_socket() {
-    let findings: Vec<String> = crate::source::files(".rs")
-        .iter()
-        .flat_map(io_in_the_core)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", io_in_the_core);
 }
 
 #[test]

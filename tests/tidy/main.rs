@@ -12,6 +12,12 @@ mod pages;
 mod shape;
 mod source;
 
+/// Fails with all that a rule finds in the files whose name ends so.
+fn expect_of_all<F: IntoIterator<Item = String>>(ending: &str, rule: impl Fn(&source::File) -> F) {
+    let findings: Vec<String> = source::files(ending).iter().flat_map(rule).collect();
+    expect_none(&findings);
+}
+
 /// Fails with all findings at once.
 fn expect_none(findings: &[String]) {
     assert!(

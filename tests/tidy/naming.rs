@@ -65,20 +65,12 @@ fn silent_exceptions(file: &File) -> Vec<String> {
 
 #[test]
 fn names_say_something() {
-    let findings: Vec<String> = crate::source::files(".rs")
-        .iter()
-        .flat_map(empty_names)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", empty_names);
 }
 
 #[test]
 fn exceptions_to_lints_give_a_reason() {
-    let findings: Vec<String> = crate::source::files(".rs")
-        .iter()
-        .flat_map(silent_exceptions)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", silent_exceptions);
 }
 
 #[test]

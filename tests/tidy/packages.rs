@@ -72,20 +72,12 @@ fn own_settings(manifest: &File) -> Vec<String> {
 
 #[test]
 fn dependencies_point_one_way() {
-    let findings: Vec<String> = crate::source::files("Cargo.toml")
-        .iter()
-        .flat_map(wrong_way)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all("Cargo.toml", wrong_way);
 }
 
 #[test]
 fn every_package_takes_the_settings_of_the_workspace() {
-    let findings: Vec<String> = crate::source::files("Cargo.toml")
-        .iter()
-        .flat_map(own_settings)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all("Cargo.toml", own_settings);
 }
 
 /// Dependencies that a game's manifest must name as the workspace does: a type of another version is another type.

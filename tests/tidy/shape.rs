@@ -32,6 +32,9 @@ fn opening(file: &File) -> Option<String> {
 }
 
 fn too_long(file: &File) -> Option<String> {
+    if file.is_test() {
+        return None;
+    }
     let lines = file.lines_before_tests();
     let max = LONGER
         .iter()
@@ -79,31 +82,17 @@ fn bounds_elsewhere(file: &File) -> Vec<String> {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let findings: Vec<String> = crate::source::files(".rs")
-        .iter()
-        .filter_map(opening)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", opening);
 }
 
 #[test]
 fn no_file_grows_past_reading() {
-    let files = crate::source::files(".rs");
-    let findings: Vec<String> = files
-        .iter()
-        .filter(|file| !file.is_test())
-        .filter_map(too_long)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", too_long);
 }
 
 #[test]
 fn bounds_stand_in_the_limits_modules() {
-    let findings: Vec<String> = crate::source::files(".rs")
-        .iter()
-        .flat_map(bounds_elsewhere)
-        .collect();
-    crate::expect_none(&findings);
+    crate::expect_of_all(".rs", bounds_elsewhere);
 }
 
 #[test]
