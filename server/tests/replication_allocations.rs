@@ -5,9 +5,11 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicU64, Ordering},
 };
-use tickwire_protocol::{id::PlayerId, replicate::Replicate, time::Tick};
+use tickwire_protocol::{id::PlayerId, time::Tick};
 use tickwire_server::{replication::*, threads::Alone};
 
+#[path = "replication/components.rs"]
+mod components;
 #[path = "../../tests/support/reference_world.rs"]
 #[expect(
     dead_code,
@@ -15,6 +17,7 @@ use tickwire_server::{replication::*, threads::Alone};
     reason = "the file is shared with packages that ask for other parts of it"
 )]
 mod reference_world;
+use components::{Heading, Hp, Place, registry};
 use reference_world::{Motion, ReferenceWorld};
 
 /// Passes everything on and counts what is asked for.
@@ -46,34 +49,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[derive(Component, Replicate)]
-struct Place {
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    x: f32,
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    y: f32,
-}
-
-#[derive(Component, Replicate)]
-struct Heading(#[wire(angle, bits = 8, predict = "linear")] f32);
-
-#[derive(Component, Replicate)]
-struct Hp(u8);
-
 /// Between two of these frames a room learns no codebook, which is allowed to allocate.
 const WARM_UP: u32 = 320;
 const MEASURED: u32 = 250;
 
 /// Allocations of capture, choose, encode and finish over all measured ticks.
 fn allocations(players: u32, settings: Settings) -> u64 {
-    let mut registry = Registry::new();
-    let registered = registry
-        .register::<Place>()
-        .and_then(|registry| registry.register::<Heading>())
-        .and_then(|registry| registry.register::<Hp>());
-    assert!(registered.is_ok());
     let mut world = World::new();
-    let mut replication = Replication::new(&mut world, registry, settings);
+    let mut replication = Replication::new(&mut world, registry(), settings);
     let mut reference = ReferenceWorld::new(1000, Motion::Turning, 3);
     let spawn = |body: &reference_world::Body| {
         let place = Place {

@@ -1,6 +1,9 @@
 //! A byte budget per player, on the reference world: how far what a player sees is from what is.
 
-use crate::rooms::{Motion, Place, Room};
+use crate::{
+    components::Place,
+    rooms::{Motion, Room},
+};
 use tickwire_protocol::{replicate::SameIds, schema::ComponentId, snapshot::Replica};
 use tickwire_server::replication::Settings;
 

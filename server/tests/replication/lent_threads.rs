@@ -11,7 +11,10 @@ use tickwire_server::{
     threads::{Alone, Threads},
 };
 
-use crate::rooms::{Motion, Place, Room};
+use crate::{
+    components::Place,
+    rooms::{Motion, Room},
+};
 
 const PLAYERS: u32 = 12;
 const VIEW_UNITS: f32 = 700.0;

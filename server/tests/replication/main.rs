@@ -1,6 +1,7 @@
 //! Replication as a whole: a world, players, their replicas, and an oracle that knows what each may see.
 
 mod budget;
+mod components;
 mod lent_threads;
 mod model;
 mod opaque;

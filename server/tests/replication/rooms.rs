@@ -2,7 +2,7 @@
 
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
-use tickwire_protocol::{id::PlayerId, replicate::Replicate, snapshot::Replica, time::Tick};
+use tickwire_protocol::{id::PlayerId, snapshot::Replica, time::Tick};
 use tickwire_server::{
     replication::*,
     threads::{Alone, Threads},
@@ -17,19 +17,7 @@ use tickwire_server::{
 mod reference_world;
 pub(crate) use reference_world::{Motion, ReferenceWorld};
 
-#[derive(Component, Replicate, Clone, Debug, PartialEq)]
-pub(crate) struct Place {
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    pub(crate) x: f32,
-    #[wire(range(0.0, 4000.0), step = 0.0625, predict = "linear")]
-    pub(crate) y: f32,
-}
-
-#[derive(Component, Replicate, Clone, Debug, PartialEq)]
-struct Heading(#[wire(angle, bits = 8, predict = "linear")] f32);
-
-#[derive(Component, Replicate, Clone, Debug, PartialEq)]
-struct Hp(u8);
+use crate::components::{Heading, Hp, Place, registry};
 
 /// A room with the reference world in it.
 pub(crate) struct Room {
@@ -42,14 +30,8 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(entities: usize, motion: Motion, settings: Settings) -> Self {
-        let mut registry = Registry::new();
-        let registered = registry
-            .register::<Place>()
-            .and_then(|registry| registry.register::<Heading>())
-            .and_then(|registry| registry.register::<Hp>());
-        assert!(registered.is_ok());
         let mut world = World::new();
-        let replication = Replication::new(&mut world, registry, settings);
+        let replication = Replication::new(&mut world, registry(), settings);
         let reference = ReferenceWorld::new(entities, motion, 1);
         let entities = (0..entities)
             .map(|_| world.spawn(Replicated).id())
