@@ -282,8 +282,12 @@ impl Client {
     }
 
     fn send_event_bytes(&mut self, bytes: &[u8]) -> Result<(), SendError> {
-        let session = self.session.as_mut().ok_or(ApiMisuse::SessionNot("open"))?;
-        session.send_event(bytes)
+        self.session()?.send_event(bytes)
+    }
+
+    fn session(&mut self) -> Result<&mut ClientSession, ApiMisuse> {
+        let session = self.session.as_deref_mut();
+        session.ok_or(ApiMisuse::SessionNot("open"))
     }
 
     /// The streams of this connection.
@@ -291,10 +295,7 @@ impl Client {
     /// # Errors
     /// [`ApiMisuse::SessionNot`] while not in the room.
     pub fn streams(&mut self) -> Result<&mut Mux, ApiMisuse> {
-        self.session
-            .as_mut()
-            .ok_or(ApiMisuse::SessionNot("open"))?
-            .streams()
+        self.session()?.streams()
     }
 
     /// Asks the server for a checksum of what this player may see; the answer is
@@ -303,10 +304,7 @@ impl Client {
     /// # Errors
     /// [`ApiMisuse::SessionNot`] while not in the room.
     pub fn verify(&mut self) -> Result<(), ApiMisuse> {
-        self.session
-            .as_mut()
-            .ok_or(ApiMisuse::SessionNot("open"))?
-            .send_verify()
+        self.session()?.send_verify()
     }
 
     /// How far the assets are.

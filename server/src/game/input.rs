@@ -11,39 +11,13 @@ use tickwire_protocol::{
 use super::world::CurrentInput;
 
 /// The input type of a game.
-pub(crate) struct InputDoor(Box<dyn Door>);
-
-impl InputDoor {
-    pub(super) fn new<I: Replicate + Default>() -> Self {
-        Self(Box::new(Typed::<I>(PhantomData)))
-    }
-
+pub(crate) trait InputDoor: Send + Sync {
     /// Gives a player's entity an input with nothing pressed.
-    pub(crate) fn insert(&self, world: &mut World, entity: Entity) {
-        self.0.insert(world, entity);
-    }
-
+    fn insert(&self, world: &mut World, entity: Entity);
     /// Takes the input from an entity that is no player's any more.
-    pub(crate) fn remove(&self, world: &mut World, entity: Entity) {
-        self.0.remove(world, entity);
-    }
-
+    fn remove(&self, world: &mut World, entity: Entity);
     /// Sets what a player holds down in this tick; `None` keeps the last. Entities that the input
     /// names are found through `entities`.
-    pub(crate) fn set(
-        &self,
-        world: &mut World,
-        entity: Entity,
-        bytes: Option<&[u8]>,
-        entities: &dyn EntityMap,
-    ) -> Result<(), DecodeError> {
-        self.0.set(world, entity, bytes, entities)
-    }
-}
-
-trait Door: Send + Sync {
-    fn insert(&self, world: &mut World, entity: Entity);
-    fn remove(&self, world: &mut World, entity: Entity);
     fn set(
         &self,
         world: &mut World,
@@ -53,9 +27,14 @@ trait Door: Send + Sync {
     ) -> Result<(), DecodeError>;
 }
 
-struct Typed<I>(PhantomData<I>);
+/// The one whose inputs are `I`.
+pub(super) fn door<I: Replicate + Default>() -> Box<dyn InputDoor> {
+    Box::new(Door::<I>(PhantomData))
+}
 
-impl<I: Replicate + Default> Door for Typed<I> {
+struct Door<I>(PhantomData<I>);
+
+impl<I: Replicate + Default> InputDoor for Door<I> {
     fn insert(&self, world: &mut World, entity: Entity) {
         if let Ok(mut player) = world.get_entity_mut(entity) {
             player.insert(CurrentInput::<I>::default());

@@ -49,7 +49,7 @@ pub struct Game {
     pub(crate) world: World,
     pub(crate) schedule: Schedule,
     pub(crate) events: EventDoors,
-    pub(crate) input: Option<InputDoor>,
+    pub(crate) input: Option<Box<dyn InputDoor>>,
     pub(crate) hooks: Hooks,
     pub(crate) registry: Registry,
     pub(crate) replication: ReplicationSettings,
@@ -149,7 +149,7 @@ impl Game {
     pub fn input<I: Replicate + Default>(mut self) -> Self {
         let result = self.registry.input::<I>().err();
         self.misuse = self.misuse.or(result);
-        self.input = Some(InputDoor::new::<I>());
+        self.input = Some(input::door::<I>());
         self
     }
 

@@ -88,7 +88,7 @@ impl Room {
         };
         if last_word.code.is_worth_retrying() {
             self.say_farewell(index, last_word, now);
-            self.on_connection_lost(index, now);
+            self.handle_disconnect(index, now);
         } else {
             self.vacate(index, LeaveReason::SentAway, Some(last_word), now);
         }
@@ -286,7 +286,8 @@ impl Room {
         }
     }
 
-    pub(super) fn on_connection_lost(&mut self, index: SeatIndex, now: Micros) {
+    /// A player's connection broke. Its seat waits for it, as long as the game says.
+    pub fn handle_disconnect(&mut self, index: SeatIndex, now: Micros) {
         if self.settings.grace == Micros(0) {
             self.vacate(index, LeaveReason::Lost, None, now);
             return;
@@ -300,7 +301,8 @@ impl Room {
         }
     }
 
-    pub(super) fn on_timeout(&mut self, now: Micros) {
+    /// Looks for players who have been silent or away for too long. Once a second is enough.
+    pub fn handle_timeout(&mut self, now: Micros) {
         let mut silent: Vec<(SeatIndex, PeerError)> = Vec::new();
         let mut overdue: Vec<SeatIndex> = Vec::new();
         for (index, seat) in self.seats.iter_mut() {

@@ -95,7 +95,7 @@ pub struct Room {
     world: World,
     schedule: Schedule,
     doors: EventDoors,
-    input: Option<InputDoor>,
+    input: Option<Box<dyn InputDoor>>,
     hooks: Hooks,
     replication: Replication,
     schema_bytes: Bytes,
@@ -191,16 +191,6 @@ impl Room {
     /// The seats, for those who know whose turn comes next and ask for its memory.
     pub(crate) const fn seats(&self) -> &Seats {
         &self.seats
-    }
-
-    /// A player's connection broke. Its seat waits for it, as long as the game says.
-    pub fn handle_disconnect(&mut self, seat: SeatIndex, now: Micros) {
-        self.on_connection_lost(seat, now);
-    }
-
-    /// Looks for players who have been silent or away for too long. Once a second is enough.
-    pub fn handle_timeout(&mut self, now: Micros) {
-        self.on_timeout(now);
     }
 
     /// What the shell must act on next.
