@@ -369,13 +369,6 @@ impl Mux {
         self.streams.get(&id).map(|state| state.send.unsent_bytes())
     }
 
-    /// Payload bytes that a stream has brought and taken. `None` when it is gone.
-    #[must_use]
-    pub fn payload_bytes(&self, id: StreamId) -> Option<(u64, u64)> {
-        let state = self.streams.get(&id)?;
-        Some((state.receive.payload_bytes(), state.send.payload_bytes()))
-    }
-
     /// Streams of the peer that were refused because it had as many open as there may be.
     pub(crate) const fn streams_refused(&self) -> u64 {
         self.streams_refused

@@ -73,7 +73,6 @@ pub(super) struct ReceiveHalf {
     window: u64,
     /// When half of the window had last been taken, and what was by then.
     tuned: (Micros, u64),
-    payload_bytes: u64,
     end: End,
 }
 
@@ -100,7 +99,6 @@ impl ReceiveHalf {
             limit: window,
             window,
             tuned: (now, 0),
-            payload_bytes: 0,
             end: End::Open,
         }
     }
@@ -115,10 +113,6 @@ impl ReceiveHalf {
 
     pub(super) const fn limit(&self) -> u64 {
         self.limit
-    }
-
-    pub(super) const fn payload_bytes(&self) -> u64 {
-        self.payload_bytes
     }
 
     pub(super) fn has_chunks(&self) -> bool {
@@ -142,7 +136,6 @@ impl ReceiveHalf {
 
     /// Keeps a chunk, and says whether the program should hear of it.
     pub(super) fn push(&mut self, chunk: Chunk) -> bool {
-        self.payload_bytes += chunk.bytes.len() as u64;
         self.chunks.push_back(chunk);
         self.chunks.len() == 1
     }

@@ -43,7 +43,6 @@ pub(super) struct SendHalf {
     unsent: usize,
     sent: u64,
     limit: u64,
-    payload_bytes: u64,
     end: End,
     room_wanted: bool,
     is_live: bool,
@@ -61,7 +60,6 @@ impl SendHalf {
             unsent: 0,
             sent: 0,
             limit,
-            payload_bytes: 0,
             end: End::Open,
             room_wanted: false,
             is_live: matches!(kind, StreamKind::Live),
@@ -88,10 +86,6 @@ impl SendHalf {
 
     pub(super) const fn unsent_bytes(&self) -> usize {
         self.unsent
-    }
-
-    pub(super) const fn payload_bytes(&self) -> u64 {
-        self.payload_bytes
     }
 
     /// Whether a write is taken. A stream of which nothing waits always takes one: else streams that
@@ -177,7 +171,6 @@ impl SendHalf {
         }
         self.unsent -= freed;
         self.sent += len as u64 + CHUNK_COST_BYTES;
-        self.payload_bytes += len as u64;
         Some((piece, more, freed))
     }
 

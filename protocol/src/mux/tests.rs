@@ -10,8 +10,8 @@ use crate::{
     error::{DecodeError, PeerError, PeerMisbehaved, Rate},
     frame::Frame,
     limits::{
-        CHUNK_BYTES_MAX, CONNECTION_WINDOW_BYTES, LIVE_AGE_MICROS_MAX, STREAM_EVENTS_MAX,
-        STREAM_UNSENT_BYTES_MAX, STREAM_WINDOW_BYTES_INITIAL,
+        CHUNK_BYTES_MAX, CHUNK_COST_BYTES, CONNECTION_WINDOW_BYTES, LIVE_AGE_MICROS_MAX,
+        STREAM_EVENTS_MAX, STREAM_UNSENT_BYTES_MAX, STREAM_WINDOW_BYTES_INITIAL,
     },
     stream::{Stream, StreamKind},
 };
@@ -710,7 +710,10 @@ fn shares(classes: [Class; 2], weights: [u8; 2]) -> [u64; 2] {
     for _ in 0..50 {
         pair.transmit(0, 1000);
     }
-    ids.map(|id| pair.ends[0].payload_bytes(id).unwrap().1)
+    ids.map(|id| {
+        let unsent = pair.ends[0].unsent_bytes(id).unwrap() as u64;
+        60_000 + CHUNK_COST_BYTES - unsent
+    })
 }
 
 #[test]

@@ -35,7 +35,6 @@ pub(super) struct Schedule {
     sent: u64,
     limit: u64,
     unsent: usize,
-    chunk_bytes_max: usize,
 }
 
 enum Turn {
@@ -55,7 +54,6 @@ impl Schedule {
             sent: 0,
             limit: CONNECTION_WINDOW_BYTES,
             unsent: 0,
-            chunk_bytes_max: CHUNK_BYTES_MAX,
         }
     }
 
@@ -136,25 +134,6 @@ fn affordable(record_bytes: Option<usize>, credit: u64) -> bool {
 }
 
 impl Mux {
-    /// Sets the largest piece of a record that goes into one frame: smaller on a slow link, so that
-    /// less stands between a snapshot and the wire. At most [`CHUNK_BYTES_MAX`], which is the default.
-    pub fn set_chunk_bytes_max(&mut self, bytes: usize) {
-        self.schedule.chunk_bytes_max = bytes.clamp(256, CHUNK_BYTES_MAX);
-    }
-
-    /// Changes a stream's share of its class, from its next turn on.
-    ///
-    /// # Errors
-    /// [`ApiMisuse::StreamNotOpen`](crate::error::ApiMisuse::StreamNotOpen).
-    pub fn set_weight(
-        &mut self,
-        id: StreamId,
-        weight: core::num::NonZeroU8,
-    ) -> Result<(), crate::error::ApiMisuse> {
-        Self::state(&mut self.streams, id)?.send.weight = weight;
-        Ok(())
-    }
-
     /// Whether [`transmit`](Self::transmit) would append anything, given budget.
     pub(crate) fn wants_transmit(&self, up_to: Class) -> bool {
         let waiting = !self.schedule.events.is_empty()
@@ -220,7 +199,7 @@ impl Mux {
             }
             let credit = send.credit().min(schedule.credit()) - CHUNK_COST_BYTES;
             let most = credit.min(send.deficit).min((budget - HEADER_ROOM) as u64);
-            let len = left.min(schedule.chunk_bytes_max).min(most as usize);
+            let len = left.min(CHUNK_BYTES_MAX).min(most as usize);
             let Some((piece, more, freed)) = send.take(len) else {
                 break Turn::Idle;
             };
