@@ -174,24 +174,6 @@ impl Table {
         self.ids.len() - 1
     }
 
-    /// Appends a row of another table with the same components, motion included.
-    ///
-    /// # Panics
-    /// When the components differ or the row is not there.
-    pub fn push_from(&mut self, from: &Self, row: usize) {
-        assert_eq!(self.mask, from.mask, "rows move between tables of one kind");
-        self.ids.push(from.ids[row]);
-        for (column, source) in self.columns.iter_mut().zip(&from.columns) {
-            column.values.push(source.values[row]);
-            if column.predict == Predict::Linear {
-                column.motion.push(source.motion[row]);
-            }
-        }
-        for (blob, source) in self.blobs.iter_mut().zip(&from.blobs) {
-            blob.values.push(source.values[row].clone());
-        }
-    }
-
     /// The columns and blobs of one component, as ranges of [`columns`](Self::columns) and
     /// [`blobs`](Self::blobs).
     #[must_use]
