@@ -66,7 +66,7 @@ pub(crate) struct Settings {
 }
 
 impl Game {
-    /// Starts an empty game of that name: 20 ticks a second, up to
+    /// Starts an empty game of that name, by which the log knows its rooms: 20 ticks a second, up to
     /// [`PLAYERS_PER_ROOM_MAX`](limits::PLAYERS_PER_ROOM_MAX) players.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {

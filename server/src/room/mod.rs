@@ -89,8 +89,6 @@ pub enum RoomEvent {
 
 /// One room. See the [module's page](self).
 pub struct Room {
-    name: String,
-    game_name: String,
     settings: Settings,
     world: World,
     schedule: Schedule,
@@ -127,8 +125,7 @@ impl Room {
         game.check()?;
         let mut world = game.world;
         let timer = TickTimer::new(game.settings.tick_rate_hz, first_due);
-        let name = name.into();
-        world.insert_resource(RoomName(name.clone()));
+        world.insert_resource(RoomName(name.into()));
         world.insert_resource(RoomRandom::from_seed(seed));
         #[expect(clippy::cast_precision_loss, reason = "a tick rate is below 2^24")]
         let dt_seconds = 1.0 / game.settings.tick_rate_hz as f32;
@@ -140,8 +137,6 @@ impl Room {
         let mut schema_bytes = Vec::new();
         replication.schema().encode(&mut schema_bytes);
         let mut room = Self {
-            name,
-            game_name: game.name,
             settings: game.settings,
             world,
             schedule: game.schedule,
@@ -232,18 +227,6 @@ impl Room {
     #[must_use]
     pub fn has_place(&self) -> bool {
         self.seats.len() < self.settings.players_max
-    }
-
-    /// The room's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The game's name.
-    #[must_use]
-    pub fn game_name(&self) -> &str {
-        &self.game_name
     }
 
     /// The game's world, for tests and tools.

@@ -210,7 +210,7 @@ fn ends_of_other_kinds(log: &Log, server: &TestServer) {
     let mut bob = Player::in_room(server.address, "doomed");
     let lines = log.until("DEBUG [connection number=3] seated room=\"doomed\" player=0");
     let hello = "DEBUG [connection number=3] hello name=\"\" room=\"doomed\" resumes=false";
-    let made = "INFO [room name=\"doomed\"] made worker=0";
+    let made = "INFO [room name=\"doomed\"] made worker=0 game=\"pucks\"";
     for line in [hello, made] {
         assert!(lines.contains(&line.to_owned()), "{lines:#?}");
     }

@@ -216,13 +216,17 @@ impl Worker {
         let seed = getrandom::u64().ok()?;
         let phase = self.turns.next_phase();
         let make_game = self.shared.make_game.clone();
-        let room = guarded(|| Room::new(make_game(), &*place.room, seed, now))?;
+        let (game, room) = guarded(|| {
+            let game = make_game();
+            let name = game.name.clone();
+            (name, Room::new(game, &*place.room, seed, now))
+        })?;
         let room = room
             .inspect_err(|misuse| tracing::error!(%misuse, "a room cannot be opened"))
             .ok()?;
         let slot = RoomSlot::new(room, place, phase, now);
         let worker = self.index;
-        slot.span.in_scope(|| tracing::info!(worker, "made"));
+        slot.span.in_scope(|| tracing::info!(worker, game, "made"));
         self.shared.directory.note_made(&place.room);
         Some(self.put_room(slot))
     }
