@@ -87,7 +87,6 @@ impl ServerSession {
         Self {
             state: State::AwaitingHello,
             deadline: Micros(now.0 + HANDSHAKE_MICROS_MAX.0),
-            rtt: Micros(0),
             pinged: None,
             inputs: InputInbox::new(),
             events: VecDeque::new(),
@@ -302,12 +301,6 @@ impl ServerSession {
         self.link.traffic.snapshot.count_out(payload_bytes + 2);
     }
 
-    /// The round trip as the client last said; zero before it did.
-    #[must_use]
-    pub const fn rtt(&self) -> Micros {
-        self.rtt
-    }
-
     /// Bytes by stream, and what was refused and dropped.
     #[must_use]
     pub const fn traffic(&self) -> Traffic {
@@ -374,7 +367,6 @@ impl ServerSession {
             }
             (_, Control::Hello(_)) => return Err(PeerMisbehaved::SecondHandshake.into()),
             (_, Control::Ping(ping)) => {
-                self.rtt = ping.rtt;
                 if let Some(mux) = self.link.mux_if_any() {
                     mux.set_rtt(ping.rtt);
                 }

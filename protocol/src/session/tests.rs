@@ -220,7 +220,6 @@ fn pings_are_answered_once_however_many_wait() {
         storm.extend(control(&Control::Ping(control::Ping { client_time, rtt })));
     }
     pair.server.handle_message(&storm, at(T0)).unwrap();
-    assert_eq!(pair.server.rtt(), Micros(40_000));
     let mut message = Vec::new();
     assert!(
         pair.server
