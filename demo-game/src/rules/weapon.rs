@@ -12,9 +12,6 @@ use crate::rules::tuning::{
 };
 use crate::rules::vector::{Vec2, turn_between, wrapped};
 
-/// Most shots that one tick of one ship sets free: a spread of three and a seeker.
-pub const VOLLEY_SHOTS_MAX: usize = 4;
-
 /// What left the ship in one tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volley {
@@ -213,7 +210,8 @@ mod tests {
             seeker: true,
         };
         let shots: Vec<Flight> = launch(volley, &ship).collect();
-        assert_eq!(shots.len(), VOLLEY_SHOTS_MAX);
+        // The spread, and a seeker.
+        assert_eq!(shots.len(), 4);
         assert!(shots.iter().all(|shot| shot.velocity.x > 0.0));
         assert!(shots[0].velocity.y < 0.0 && shots[2].velocity.y > 0.0);
     }
