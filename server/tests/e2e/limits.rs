@@ -1,5 +1,6 @@
 //! Every limit that a peer can reach: its close code, its own counter, and nothing for the others to notice.
-//! Those whose misbehaviour is told by the code alone stand in `hostile`.
+//! Those whose misbehaviour is told by the code alone stand in `hostile`; silence, which takes half a minute, in
+//! the room's own tests.
 
 use core::ops::Range;
 use std::{
@@ -16,13 +17,13 @@ use tickwire_protocol::{
     frame::{Frame, FrameKind, put_frame},
     id::StreamId,
     limits::{
-        CLIENT_MESSAGE_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX, SILENCE_MICROS_MAX, STREAM_EVENTS_MAX,
-        STREAMS_OPEN_MAX, SUBPROTOCOL,
+        CLIENT_MESSAGE_BYTES_MAX, EVENTS_UNSENT_BYTES_MAX, STREAM_EVENTS_MAX, STREAMS_OPEN_MAX,
+        SUBPROTOCOL,
     },
     mux::{REFUSE_CODE_TOO_MANY, StreamEvent},
-    session::{ClientSession, Hello, ResumeToken, ServerEvent, ServerSession},
+    session::Hello,
     stream::{StreamKind, StreamOptions},
-    time::{Micros, RoomTime},
+    time::Micros,
     websocket::{Opcode, upgrade::Upgrade},
 };
 use tickwire_server::{
@@ -32,7 +33,6 @@ use tickwire_server::{
     },
     net::Server,
     prelude::Game,
-    room::{Room, RoomEvent},
 };
 
 use crate::{
@@ -528,33 +528,6 @@ fn a_request_with_too_long_a_head_is_answered_with_431() {
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 431");
-}
-
-#[test]
-fn a_player_who_says_nothing_for_half_a_minute_is_closed_with_4004() {
-    let mut room = Room::new(pucks(), "den", 1, Micros(0)).unwrap();
-    let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
-    let mut hello = Vec::new();
-    client.poll_transmit(60_000, Micros(0), &mut hello);
-    let mut session = Box::new(ServerSession::new(Micros(0)));
-    session.handle_message(&hello, RoomTime::default()).unwrap();
-    let Some(ServerEvent::Hello(hello)) = session.poll_event() else {
-        panic!("no hello");
-    };
-    room.handle_join(session, &hello, ResumeToken([1; 16]), Micros(0))
-        .unwrap();
-    let mut dismissals = |now| {
-        room.handle_timeout(now);
-        let events = core::iter::from_fn(|| room.poll_event());
-        let dismissal = |event| match event {
-            RoomEvent::Dismissed { code, limit, .. } => Some((code.number(), limit)),
-            _ => None,
-        };
-        events.filter_map(dismissal).collect::<Vec<_>>()
-    };
-    assert_eq!(dismissals(Micros(SILENCE_MICROS_MAX.0 - 1)), []);
-    let silent = [(4004, Some(Limit::Silence))];
-    assert_eq!(dismissals(SILENCE_MICROS_MAX), silent);
 }
 
 #[test]

@@ -294,6 +294,23 @@ fn a_player_is_given_another_entity_if_it_is_there_and_nobodys() {
 }
 
 #[test]
+fn a_player_who_says_nothing_for_half_a_minute_is_closed_with_4004() {
+    let mut table = Table::new();
+    let mut dismissals = |now| {
+        table.room.handle_timeout(now);
+        let events = core::iter::from_fn(|| table.room.poll_event());
+        let dismissal = |event| match event {
+            RoomEvent::Dismissed { code, limit, .. } => Some((code.number(), limit)),
+            _ => None,
+        };
+        events.filter_map(dismissal).collect::<Vec<_>>()
+    };
+    assert_eq!(dismissals(Micros(SILENCE_MICROS_MAX.0 - 1)), []);
+    let silent = [(4004, Some(Limit::Silence))];
+    assert_eq!(dismissals(SILENCE_MICROS_MAX), silent);
+}
+
+#[test]
 fn a_seat_that_is_kept_for_ever_is_kept() {
     let mut table = Table::new();
     table.room.settings.grace = core::time::Duration::MAX.into();
