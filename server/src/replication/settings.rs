@@ -1,6 +1,7 @@
 //! What a game decides about the replication of a room.
 
 use super::interest::{PositionOf, Positions};
+use crate::limits::TICK_RATE_HZ_DEFAULT;
 use bevy_ecs::prelude::{Component, Entity, World};
 use core::fmt;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Default for Settings {
             grid: None,
             filter: None,
             player_bytes_per_second: None,
-            tick_rate_hz: 20,
+            tick_rate_hz: TICK_RATE_HZ_DEFAULT,
             entities_per_block: None,
         }
     }
