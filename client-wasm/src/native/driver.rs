@@ -31,7 +31,7 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     bell: Bell,
     dial: Dial,
-    line: Line,
+    stage: Stage,
     /// When the core wants to hear of the time.
     deadline: Micros,
     sleep: Pin<Box<Sleep>>,
@@ -40,7 +40,8 @@ pub(super) struct Driver {
     failure: Option<ConnectError>,
 }
 
-enum Line {
+/// How far the line is.
+enum Stage {
     None,
     Opening(Opening),
     Open(Box<Socket>),
@@ -68,7 +69,7 @@ impl Driver {
             shared,
             bell,
             dial,
-            line: Line::None,
+            stage: Stage::None,
             deadline: Micros(0),
             buffer: vec![0; READ_BUFFER_BYTES].into(),
             failure: None,
@@ -79,7 +80,7 @@ impl Driver {
     pub(super) async fn join(&mut self) -> Result<(), ConnectError> {
         while self.shared.lock().client.connection() != &Standing::Playing {
             if let Some(refused) = self.refusal() {
-                if let Line::Closing(goodbye) = &mut self.line {
+                if let Stage::Closing(goodbye) = &mut self.stage {
                     goodbye.as_mut().await;
                 }
                 return Err(self.failure.take().unwrap_or(refused));
@@ -122,13 +123,13 @@ impl Driver {
             self.sleep.as_mut().reset(wake_at);
         }
         let happened = tokio::select! {
-            happened = self.line.happens(&mut self.buffer) => happened,
+            happened = self.stage.happens(&mut self.buffer) => happened,
             () = self.shared.bell.notified() => Happened::Called,
             () = self.sleep.as_mut() => Happened::Called,
         };
         match happened {
             Happened::Called => {}
-            Happened::Closed => self.line = Line::None,
+            Happened::Closed => self.stage = Stage::None,
             Happened::Opened(Ok((socket, frames))) => self.on_open(socket, frames),
             Happened::Opened(Err(error)) => {
                 self.failure = Some(error);
@@ -155,35 +156,35 @@ impl Driver {
             let _ = state.client.handle_timeout(now);
         }
         let is_connecting = *state.client.connection() == Standing::Connecting;
-        if matches!(self.line, Line::Opening(_)) && !is_connecting {
+        if matches!(self.stage, Stage::Opening(_)) && !is_connecting {
             self.failure = Some(io::Error::from(io::ErrorKind::TimedOut).into());
-            self.line = Line::None;
+            self.stage = Stage::None;
         }
-        if matches!(self.line, Line::None) && state.client.poll_connect(now) {
+        if matches!(self.stage, Stage::None) && state.client.poll_connect(now) {
             match self.dial.begin() {
-                Some(opening) => self.line = Line::Opening(opening),
+                Some(opening) => self.stage = Stage::Opening(opening),
                 None => state.client.handle_close(CLOSE_ABNORMAL, "", now),
             }
         }
-        let socket = match &mut self.line {
-            Line::Open(socket) => Some(&mut **socket),
+        let socket = match &mut self.stage {
+            Stage::Open(socket) => Some(&mut **socket),
             _ => None,
         };
         state.serve(socket, &self.bell, now);
         if let Some((code, reason)) = state.client.poll_close()
-            && let Line::Open(socket) = core::mem::replace(&mut self.line, Line::None)
+            && let Stage::Open(socket) = core::mem::replace(&mut self.stage, Stage::None)
         {
             let mut socket = socket;
             // The last word of a session is bounded, and goes out however full the socket is.
             while socket.push(|out| state.client.poll_message(0, now, out)) {}
             let goodbye = async move { socket.close(code, &reason).await };
-            self.line = Line::Closing(Box::pin(goodbye));
+            self.stage = Stage::Closing(Box::pin(goodbye));
         }
         let due = state.client.poll_timeout(now);
         self.deadline = if due > now { due } else { now + OVERDUE_WAIT };
         let is_over = match state.client.connection() {
-            Standing::Ended { .. } => matches!(self.line, Line::None),
-            Standing::Waiting { .. } => self.dial.is_single && matches!(self.line, Line::None),
+            Standing::Ended { .. } => matches!(self.stage, Stage::None),
+            Standing::Waiting { .. } => self.dial.is_single && matches!(self.stage, Stage::None),
             _ => false,
         };
         let has_news = state.take_news();
@@ -196,7 +197,7 @@ impl Driver {
 
     fn on_open(&mut self, socket: Box<Socket>, mut frames: Vec<u8>) {
         self.failure = None;
-        self.line = Line::Open(socket);
+        self.stage = Stage::Open(socket);
         let now = self.shared.now();
         self.shared.lock().client.handle_open(now);
         self.on_bytes(&mut frames);
@@ -204,7 +205,7 @@ impl Driver {
 
     /// Hands what came to the core.
     fn on_bytes(&mut self, mut bytes: &mut [u8]) {
-        let Line::Open(socket) = &mut self.line else {
+        let Stage::Open(socket) = &mut self.stage else {
             return;
         };
         let shared = self.shared.clone();
@@ -244,17 +245,17 @@ impl Driver {
     fn on_lost(&mut self, code: u16, reason: &str) {
         let now = self.shared.now();
         self.shared.lock().client.handle_close(code, reason, now);
-        self.line = match core::mem::replace(&mut self.line, Line::None) {
-            Line::Open(socket) if code != CLOSE_ABNORMAL => {
+        self.stage = match core::mem::replace(&mut self.stage, Stage::None) {
+            Stage::Open(socket) if code != CLOSE_ABNORMAL => {
                 let echoed = if code == CLOSE_NO_STATUS {
                     CloseCode::Normal.number()
                 } else {
                     code
                 };
                 let reason = String::new();
-                Line::Closing(Box::pin(async move { socket.close(echoed, &reason).await }))
+                Stage::Closing(Box::pin(async move { socket.close(echoed, &reason).await }))
             }
-            _ => Line::None,
+            _ => Stage::None,
         };
     }
 }
@@ -266,7 +267,7 @@ fn fault(misbehaved: PeerMisbehaved) -> (u16, Box<str>, Option<PeerMisbehaved>) 
     (code, error.to_string().into(), Some(misbehaved))
 }
 
-impl Line {
+impl Stage {
     async fn happens(&mut self, buffer: &mut [u8]) -> Happened {
         match self {
             Self::None => pending().await,
