@@ -7,7 +7,7 @@ use crate::{
 };
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Data, DataEnum, DeriveInput, Error, Fields, Result};
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Result};
 
 /// What differs between structs and enums.
 struct Body {
@@ -126,88 +126,110 @@ fn of_enum(input: &DeriveInput, data: &DataEnum, replicate: &Replicate) -> Resul
         ));
     }
     let last = data.variants.len() as u32 - 1;
-    let mut body = Vec::new();
+    let mut variants = Vec::new();
     for (number, variant) in (0u32..).zip(&data.variants) {
-        body.push((number, variant, fields(&variant.fields, replicate.predict)?));
+        let fields = fields(&variant.fields, replicate.predict)?;
+        let (columns, blobs) = size_of_all(&fields);
+        variants.push(Variant {
+            number,
+            ident: &variant.ident,
+            fields,
+            columns,
+            blobs,
+        });
     }
-    let (columns, blobs): (Vec<_>, Vec<_>) = body
+    let names = variants.iter().map(|variant| variant.ident.to_string());
+    let describe = variants
         .iter()
-        .map(|(_, _, fields)| size_of_all(fields))
-        .unzip();
-    let names: Vec<_> = data
-        .variants
-        .iter()
-        .map(|variant| variant.ident.to_string())
-        .collect();
-    let describe =
-        body.iter()
-            .filter(|(.., fields)| !fields.is_empty())
-            .map(|(_, variant, fields)| {
-                let name = variant.ident.to_string();
-                let describe = describe_all(fields);
-                quote! { shape.field(#name, |shape| { #describe }); }
-            });
+        .filter(|variant| !variant.fields.is_empty())
+        .map(|Variant { ident, fields, .. }| {
+            let name = ident.to_string();
+            let describe = describe_all(fields);
+            quote! { shape.field(#name, |shape| { #describe }); }
+        });
     let describe = quote! { shape.variant(&[#(#names),*]); #(#describe)* };
-
-    // All variants have their places in the row, one after another; those that do not hold stay empty.
-    let absent = |place: usize| {
-        let (columns, blobs) = (&columns[place], &blobs[place]);
-        quote! { row.absent_columns(#columns, #blobs); }
-    };
-    let quantise = body
-        .iter()
-        .enumerate()
-        .map(|(place, (number, variant, fields))| {
-            let ident = &variant.ident;
-            let binds = fields
-                .iter()
-                .map(|Field { member, local, .. }| quote!(#member: #local));
-            let writes = fields.iter().map(|Field { local, kind, .. }| {
-                let quantise = quantise(kind);
-                quote! { { let value = #local; #quantise } }
-            });
-            let before = (0..place)
-                .filter(|&place| !body[place].2.is_empty())
-                .map(absent);
-            let after = (place + 1..body.len())
-                .filter(|&place| !body[place].2.is_empty())
-                .map(absent);
-            quote! {
-                Self::#ident { #(#binds),* } => {
-                    row.variant(#number);
-                    #(#before)*
-                    #(#writes)*
-                    #(#after)*
-                }
-            }
-        });
-    let quantise = quote! { match self { #(#quantise)* } };
-
-    let restore = body
-        .iter()
-        .enumerate()
-        .map(|(place, (number, variant, fields))| {
-            let ident = &variant.ident;
-            let value = restore_all(fields, &quote!(Self::#ident));
-            let (columns, blobs) = (&columns[place], &blobs[place]);
-            let otherwise = (!fields.is_empty())
-                .then(|| quote! { else { row.absent_columns(#columns, #blobs)?; } });
-            quote! { if tag == #number { value = ::core::option::Option::Some({ #value }); } #otherwise }
-        });
+    let writes = variant_writes(&variants);
+    let reads = variant_reads(&variants);
     let complaint = format!("a variant of {}", input.ident);
     let restore = quote! {
         let tag = row.variant(__protocol::schema::bits_for(#last))?;
         let mut value = ::core::option::Option::None;
-        #(#restore)*
+        #reads
         value.ok_or(__protocol::error::DecodeError::Invalid(#complaint))
     };
+    let columns = variants.iter().map(|variant| &variant.columns);
+    let blobs = variants.iter().map(|variant| &variant.blobs);
     Ok(Body {
         columns: quote!(1 #(+ #columns)*),
         blobs: quote!(0 #(+ #blobs)*),
         describe,
-        quantise,
+        quantise: quote! { match self { #writes } },
         restore,
     })
+}
+
+/// A variant with its fields, and the room that they take in the row.
+///
+/// All variants have their places there, one after another; those that do not hold stay empty.
+struct Variant<'a> {
+    number: u32,
+    ident: &'a Ident,
+    fields: Vec<Field>,
+    columns: TokenStream,
+    blobs: TokenStream,
+}
+
+/// For each variant, the arm that writes it.
+fn variant_writes(variants: &[Variant<'_>]) -> TokenStream {
+    let absent = |variants: &[Variant<'_>]| -> TokenStream {
+        let held = variants.iter().filter(|variant| !variant.fields.is_empty());
+        held.map(|Variant { columns, blobs, .. }| quote! { row.absent_columns(#columns, #blobs); })
+            .collect()
+    };
+    let arm = |(place, variant): (usize, &Variant<'_>)| {
+        let Variant {
+            number,
+            ident,
+            fields,
+            ..
+        } = variant;
+        let binds = fields
+            .iter()
+            .map(|Field { member, local, .. }| quote!(#member: #local));
+        let writes = fields.iter().map(|Field { local, kind, .. }| {
+            let quantise = quantise(kind);
+            quote! { { let value = #local; #quantise } }
+        });
+        let before = absent(&variants[..place]);
+        let after = absent(&variants[place + 1..]);
+        quote! {
+            Self::#ident { #(#binds),* } => {
+                row.variant(#number);
+                #before
+                #(#writes)*
+                #after
+            }
+        }
+    };
+    variants.iter().enumerate().map(arm).collect()
+}
+
+/// For each variant, what reads it if the row holds it, and passes over its place if not.
+fn variant_reads(variants: &[Variant<'_>]) -> TokenStream {
+    let read = |variant: &Variant<'_>| {
+        let Variant {
+            number,
+            ident,
+            fields,
+            columns,
+            blobs,
+        } = variant;
+        let value = restore_all(fields, &quote!(Self::#ident));
+        let otherwise = (!fields.is_empty())
+            .then(|| quote! { else { row.absent_columns(#columns, #blobs)?; } });
+        quote! { if tag == #number { value = ::core::option::Option::Some({ #value }); } #otherwise }
+    };
+    variants.iter().map(read).collect()
 }
 
 fn describe_all(fields: &[Field]) -> TokenStream {
