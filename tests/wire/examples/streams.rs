@@ -27,6 +27,18 @@ fn open(pair: &mut Pair, options: StreamOptions) -> StreamId {
         .expect("a free place")
 }
 
+/// Both ends, and a stream of that kind between them.
+fn accepted(kind: StreamKind) -> (Pair, StreamId) {
+    let mut pair = Pair::open();
+    let id = open(&mut pair, StreamOptions::new(kind));
+    pair.up();
+    of_server(&mut pair.server)
+        .accept(id, NOW)
+        .expect("offered");
+    pair.down();
+    (pair, id)
+}
+
 pub(crate) fn all() -> Vec<Example> {
     let mut examples = life();
     examples.extend(refusal());
@@ -88,12 +100,7 @@ fn refusal() -> Vec<Example> {
 
 /// Credit for one stream: half of its window was read.
 fn credit() -> Vec<u8> {
-    let mut pair = Pair::open();
-    let id = open(&mut pair, StreamOptions::new(StreamKind::Bytes));
-    pair.up();
-    of_server(&mut pair.server)
-        .accept(id, NOW)
-        .expect("offered");
+    let (mut pair, id) = accepted(StreamKind::Bytes);
     for _ in 0..4 {
         let chunk = vec![0; 16_384].into();
         assert_eq!(
@@ -112,13 +119,7 @@ fn credit() -> Vec<u8> {
 
 /// A piece of a file, and the mark behind it.
 fn bulk() -> Vec<u8> {
-    let mut pair = Pair::open();
-    let id = open(&mut pair, StreamOptions::new(StreamKind::Bytes));
-    pair.up();
-    of_server(&mut pair.server)
-        .accept(id, NOW)
-        .expect("offered");
-    pair.down();
+    let (mut pair, id) = accepted(StreamKind::Bytes);
     let written = of_client(&mut pair.client).write(id, vec![7; 300].into(), NOW);
     assert_eq!(written, Ok(Write::Taken));
     let mut message = pair.up();
@@ -129,13 +130,7 @@ fn bulk() -> Vec<u8> {
 
 /// The first piece of a record that goes on.
 fn data_more() -> Vec<u8> {
-    let mut pair = Pair::open();
-    let id = open(&mut pair, StreamOptions::new(StreamKind::Messages));
-    pair.up();
-    of_server(&mut pair.server)
-        .accept(id, NOW)
-        .expect("offered");
-    pair.down();
+    let (mut pair, id) = accepted(StreamKind::Messages);
     let record = vec![7; 16_385].into();
     assert_eq!(
         of_client(&mut pair.client).write(id, record, NOW),
