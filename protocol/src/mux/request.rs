@@ -61,7 +61,67 @@ impl Answer {
 ///
 /// Hand it every [`StreamEvent`] first, and call [`handle_timeout`](Self::handle_timeout) when
 /// [`poll_timeout`](Self::poll_timeout) is reached. At most
-/// [`STREAMS_OPEN_MAX`](crate::limits::STREAMS_OPEN_MAX) wait at a time.
+/// [`STREAMS_OPEN_MAX`](crate::limits::STREAMS_OPEN_MAX) wait at a time. Streams end with their connection: begin
+/// the next one with a new value.
+///
+/// An end that asks what things cost, and says who it is when it is asked:
+///
+/// ```
+/// use tickwire_protocol::{
+///     error::{ApiMisuse, ReceiveError},
+///     mux::{
+///         Mux, StreamEvent,
+///         request::{self, Requests},
+///     },
+///     time::Micros,
+/// };
+///
+/// #[derive(Default)]
+/// struct Shop {
+///     requests: Requests,
+/// }
+///
+/// impl Shop {
+///     fn ask_price(&mut self, of: &str, mux: &mut Mux, now: Micros) -> Result<(), ApiMisuse> {
+///         let timeout = Micros::from_millis(2_000);
+///         self.requests.ask(mux, "price", of, timeout, now)?;
+///         Ok(())
+///     }
+///
+///     fn on_stream(
+///         &mut self,
+///         event: &StreamEvent,
+///         mux: &mut Mux,
+///         now: Micros,
+///     ) -> Result<(), ReceiveError> {
+///         if let Some(answer) = self.requests.handle_event(mux, event, now) {
+///             match answer.read::<u32>() {
+///                 Ok(price) => println!("{price} gold"),
+///                 Err(none) => println!("no price: {none}"),
+///             }
+///             return Ok(());
+///         }
+///         match event {
+///             StreamEvent::Opened(offer) => match offer.metadata::<String>().as_deref() {
+///                 Ok("name") => mux.accept(offer.id, now)?,
+///                 _ => mux.refuse(offer.id, 404, "no such question")?,
+///             },
+///             StreamEvent::Readable(id) if mux.read_record(*id, now)?.is_some() => {
+///                 request::answer(mux, *id, "Ann", now)?;
+///             }
+///             _ => {}
+///         }
+///         Ok(())
+///     }
+///
+///     /// Whenever time has passed.
+///     fn on_time(&mut self, mux: &mut Mux, now: Micros) {
+///         while let Some(given_up) = self.requests.handle_timeout(mux, now) {
+///             println!("question {} was not answered", given_up.id.0);
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Default)]
 pub struct Requests {
     deadlines: BTreeMap<StreamId, Micros>,
