@@ -348,7 +348,7 @@ mod tests {
             out.resize(out.len() + SOCKET_UNSENT_BYTES_MAX, 0);
             true
         });
-        driver.line = Line::Open(Box::new(socket));
+        driver.stage = Stage::Open(Box::new(socket));
         // The first ping is due at once, and there is no room for it.
         welcome(&shared);
 

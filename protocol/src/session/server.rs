@@ -74,7 +74,6 @@ pub struct ServerSession {
     inputs: InputInbox,
     events: VecDeque<ServerEvent>,
     link: Link,
-    rtt: Micros,
 }
 
 impl ServerSession {
