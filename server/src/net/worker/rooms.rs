@@ -225,17 +225,19 @@ impl Worker {
         let Some(slot) = self.rooms.get_mut(key) else {
             return;
         };
+        let name = Arc::clone(&slot.name);
         if guarded(|| slot.room.close(code, reason, now)).is_none() {
             slot.room.abandon(reason, now);
         }
         self.act_on_room_events(key, now);
         self.forget_room(key);
+        self.shared.directory.remove_room(&name, self.index);
     }
 
+    /// Drops a room. Its entry in the directory is the caller's affair: once gone, the name may be another room's.
     fn forget_room(&mut self, key: usize) {
         if let Some(slot) = self.take_room(key) {
             slot.players.store(0, Relaxed);
-            self.shared.directory.remove_room(&slot.name, self.index);
             for token in slot.room.tokens_sent_away() {
                 self.shared.directory.remove_seat(token);
             }
