@@ -24,6 +24,7 @@ use crate::{
 /// What an emptied queue keeps allocated.
 const KEPT_BYTES: usize = 256;
 
+/// In the order of memory, for the session's sake.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Link {

@@ -19,7 +19,7 @@ pub struct StreamTraffic {
     pub out_messages: u64,
 }
 
-/// What a session has carried by stream.
+/// What a session has carried by stream. In the order of memory, for the session's sake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Traffic {

@@ -40,6 +40,8 @@ pub struct PeerClose {
 ///     ▲                            │ payload complete, more fragments
 ///     └────────────────────────────┘            close frame ──▶ Closed
 /// ```
+///
+/// The fields stand in this order in memory: first what every message comes by.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Reader {
