@@ -101,12 +101,12 @@ impl Room {
             return;
         };
         let last_word = LastWord::new(CloseCode::Refused, &reason);
-        let vacated = self.free_seat(index, LeaveReason::SentAway, Some(last_word), now);
-        if let Some(token) = vacated {
+        if let Some(seat) = self.free_seat(index, Some(last_word), now) {
             let until = now + self.settings.grace.max(SENT_AWAY_KEPT);
             let reason = clip(&reason, REASON_BYTES_MAX).to_owned();
-            let oldest = self.sent_away.keep(token, reason, until);
+            let oldest = self.sent_away.keep(seat.token, reason, until);
             self.forget(oldest);
+            self.see_off(&seat, LeaveReason::SentAway);
         }
     }
 
@@ -119,10 +119,15 @@ impl Room {
         }
     }
 
-    /// Ends every connection and frees every seat without asking the game, whose code has failed.
+    /// Ends every connection and frees every seat. Runs none of the game's code, which has failed: the players'
+    /// entities stay, for what the game does as one goes may fail as well. The room is good for nothing any more.
     pub fn abandon(&mut self, reason: &str, now: Micros) {
-        self.hooks.leave = None;
-        self.close(CloseCode::Internal, reason, now);
+        let seats: Vec<SeatIndex> = self.seats.iter().map(|(index, _)| index).collect();
+        for index in seats {
+            let last_word = LastWord::new(CloseCode::Internal, reason);
+            let seat = self.free_seat(index, Some(last_word), now);
+            self.forget(seat.map(|seat| seat.token));
+        }
     }
 
     /// The seat that a token takes back.
@@ -335,8 +340,10 @@ impl Room {
         last_word: Option<LastWord<'_>>,
         now: Micros,
     ) {
-        let token = self.free_seat(index, reason, last_word, now);
-        self.forget(token);
+        if let Some(seat) = self.free_seat(index, last_word, now) {
+            self.forget(Some(seat.token));
+            self.see_off(&seat, reason);
+        }
     }
 
     fn forget(&mut self, token: Option<ResumeToken>) {
@@ -344,20 +351,26 @@ impl Room {
         self.events.extend(forgotten);
     }
 
-    /// Frees a seat, with a last word to whoever sits there, and gives its token.
+    /// Frees a seat, with a last word to whoever sits there, and gives what it was. Runs none of the game's code.
     fn free_seat(
         &mut self,
         index: SeatIndex,
-        reason: LeaveReason,
         last_word: Option<LastWord<'_>>,
         now: Micros,
-    ) -> Option<ResumeToken> {
+    ) -> Option<Seat> {
         if let Some(last_word) = last_word {
             self.say_farewell(index, last_word, now);
         }
         let seat = self.seats.remove(index)?;
         self.seat_of.remove(&seat.player);
         self.replication.remove_player(seat.player);
+        self.events.push_back(RoomEvent::Vacated);
+        Some(seat)
+    }
+
+    /// Lets the game see a player off, and despawns its entity. The last thing done for a seat: the game's code may
+    /// panic, and what the shell must know has been said by then.
+    fn see_off(&mut self, seat: &Seat, reason: LeaveReason) {
         if let Some(leave) = &mut self.hooks.leave {
             let is_alive = self.world.get_entity(seat.entity).is_ok();
             let leaving = Leaving {
@@ -371,8 +384,6 @@ impl Room {
         }
         // The game may have despawned it already.
         let _ = self.world.try_despawn(seat.entity);
-        self.events.push_back(RoomEvent::Vacated);
-        Some(seat.token)
     }
 
     /// Hands the last bytes of a connection to the shell. The seat has no session afterwards.

@@ -241,7 +241,12 @@ impl Worker {
             for token in slot.room.tokens_sent_away() {
                 self.shared.directory.remove_seat(token);
             }
-            slot.span.in_scope(|| tracing::info!("dropped"));
+            let span = slot.span.clone();
+            span.in_scope(|| tracing::info!("dropped"));
+            // What the game keeps in its world may have code of its own for when it is dropped.
+            if guarded(|| drop(slot)).is_none() {
+                span.in_scope(|| tracing::error!("the game panicked as its world was dropped"));
+            }
         }
     }
 
@@ -275,5 +280,66 @@ impl Worker {
                 self.act_on_room_events(key, now);
             }
         }
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use bevy_ecs::prelude::*;
+    use tickwire_protocol::session::{Hello, ResumeToken, ServerSession};
+
+    use super::*;
+    use crate::{
+        game::Game,
+        limits::Limits,
+        net::{directory::Directory, metrics::Metrics, worker::tests::shared},
+    };
+
+    #[derive(Component)]
+    struct Fragile;
+
+    /// Cannot be dropped in peace either.
+    #[derive(Resource)]
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose: dropped");
+        }
+    }
+
+    fn game() -> Game {
+        Game::new("fragile")
+            .insert_resource(Bomb)
+            .on_start(|world| {
+                world.add_observer(|_: On<'_, '_, Remove<Fragile>>| panic!("on purpose: removed"));
+            })
+            .on_join(|world, _| world.spawn(Fragile).id())
+    }
+
+    #[test]
+    fn a_game_that_panics_in_its_own_cleaning_up_ends_its_room_only() {
+        let (sender, commands) = channel();
+        let metrics = Metrics::new(1);
+        let shared = shared(game, Limits::default(), Directory::new(1, 8, 8), &[sender]);
+        let mut worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
+        let place = worker.shared.directory.place_in("den".into()).unwrap();
+        let room = Room::new(game(), "den", 1, Micros(0)).unwrap();
+        let key = worker.put_room(RoomSlot::new(room, &place, 0.0, Micros(0)));
+        for number in 0..3 {
+            let session = Box::new(ServerSession::new(Micros(0)));
+            let token = ResumeToken([number; 16]);
+            let room = &mut worker.rooms[key].room;
+            room.handle_join(session, &Hello::default(), token, Micros(0))
+                .unwrap();
+        }
+        worker.act_on_room_events(key, Micros(0));
+        assert_eq!(worker.shared.directory.counts(), (1, 3));
+        worker.end_room(key, CloseCode::GoingAway, "over", Micros(0));
+        assert!(worker.rooms.is_empty());
+        assert_eq!(worker.shared.directory.counts(), (0, 0));
     }
 }

@@ -1,6 +1,8 @@
 //! Rooms that open, and players whose entity dies, who get another, who are told what others are not, who are sent
 //! away, and who send inputs to a game that reads none.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use tickwire_protocol::{
@@ -377,6 +379,27 @@ fn who_is_sent_away_reads_why_and_its_seat_is_free() {
     let left = [(PlayerId(0), Some(ship), LeaveReason::SentAway)];
     assert_eq!(table.diary().left, left);
     assert!(table.room.world.get_entity(ship).is_err());
+}
+
+#[test]
+fn a_room_whose_game_fails_as_players_leave_is_abandoned_without_asking_it() {
+    let game = game()
+        .on_leave(|_, _| panic!("on purpose"))
+        .on_start(|world| {
+            world.add_observer(|_: On<'_, '_, Remove<Hull>>| panic!("on purpose"));
+        });
+    let mut table = Table::of(game);
+    table.join(None).unwrap_or_else(|away| panic!("{away:?}"));
+    let closed = catch_unwind(AssertUnwindSafe(|| {
+        table.room.close(CloseCode::GoingAway, "over", table.now);
+    }));
+    assert!(closed.is_err());
+    assert_eq!(table.room.players(), 1, "the first seat was freed");
+    // What the shell keeps for that seat goes, whatever became of the game's part of it.
+    assert_eq!(table.forgotten(), [ResumeToken([1; 16])]);
+    table.room.abandon("the room failed", table.now);
+    assert_eq!(table.room.players(), 0);
+    assert_eq!(table.forgotten(), [ResumeToken([2; 16])]);
 }
 
 #[test]
