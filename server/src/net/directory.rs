@@ -115,6 +115,12 @@ impl Directory {
         self.rooms.remove_if(room, is_over).is_some()
     }
 
+    /// Forgets a room that its worker could not make: nobody else is going to.
+    pub(crate) fn remove_unmade(&self, room: &str, worker: usize) {
+        let is_unmade = |_: &Arc<str>, entry: &RoomEntry| entry.worker == worker && !entry.is_made;
+        self.rooms.remove_if(room, is_unmade);
+    }
+
     pub(crate) fn insert_seat(&self, token: ResumeToken, room: Arc<str>) {
         self.seats.insert(token, room);
     }

@@ -136,7 +136,9 @@ impl Worker {
             mut unread,
         } = arrival;
         let Some(key) = self.adopt(connection) else {
-            return;
+            // It may have been the one to make the room.
+            let directory = &self.shared.directory;
+            return directory.remove_unmade(&place.room, self.index);
         };
         if self.ending.is_some() {
             self.close(key, &[], CloseCode::GoingAway, "the server shuts down", now);
@@ -154,6 +156,8 @@ impl Worker {
     /// Gives a connection a seat in a room of this worker, opening the room if it is new.
     fn seat(&mut self, key: usize, hello: &Hello, place: &Place, now: Micros) {
         let Some(room) = self.room_for(place, now) else {
+            let directory = &self.shared.directory;
+            directory.remove_unmade(&place.room, self.index);
             return self.turn_away(key, CloseCode::Internal, "the room cannot be opened", now);
         };
         let Some(token) = random_token() else {
@@ -292,4 +296,47 @@ fn random_token() -> Option<ResumeToken> {
     let mut token = [0; 16];
     getrandom::fill(&mut token).ok()?;
     Some(ResumeToken(token))
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixStream, sync::mpsc::channel};
+
+    use super::*;
+    use crate::{
+        game::Game,
+        limits::Limits,
+        net::{
+            directory::Directory,
+            metrics::Metrics,
+            worker::{
+                Socket,
+                tests::{newcomer, shared},
+            },
+        },
+    };
+
+    #[test]
+    fn a_room_that_cannot_be_opened_takes_no_other_rooms_place() {
+        let (sender, commands) = channel();
+        let metrics = Metrics::new(1);
+        let game = || Game::new("hopeless").on_start(|_| panic!("on purpose"));
+        let directory = Directory::new(1, 2, 8);
+        let shared = shared(game, Limits::default(), directory, &[sender]);
+        let mut worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
+        for room in ["one", "two", "three"] {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
+            let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
+            let key = worker.adopt(connection).unwrap();
+            let hello = Hello {
+                room: room.into(),
+                ..Hello::default()
+            };
+            worker.route(key, hello, &mut [], Micros(0));
+            assert!(worker.connections[key].is_closing(), "{room}");
+            assert_eq!(worker.shared.directory.counts(), (0, 0), "{room}");
+        }
+    }
 }
