@@ -85,6 +85,11 @@ pub const STREAM_OFFERS_WAITING_MAX: usize = 4096;
 /// for meanwhile stays unused, so it is short beside any link's delay.
 pub const PUMP_PERIOD_BULK: Micros = Micros::from_millis(2);
 
+/// Commands (a new connection, a word of a stream's task, the end) that a worker takes in a turn though its next
+/// tick is due: at 16 turns a second, a thousand connections a second. A tick that is on time waits a few
+/// milliseconds for as many newcomers at most.
+pub const COMMANDS_PER_TURN_MIN: usize = 64;
+
 /// How often time-outs are looked for and traffic is counted.
 pub const SWEEP_PERIOD: Micros = Micros::from_millis(1000);
 
