@@ -194,7 +194,10 @@ impl Worker {
         loop {
             self.sleep_until_due();
             if self.is_over() {
-                return;
+                self.take_the_last_commands();
+                if self.is_over() {
+                    return;
+                }
             }
             let now = self.now();
             self.take_readiness();
@@ -238,6 +241,13 @@ impl Worker {
             if span == Micros(0) && taken >= COMMANDS_PER_TURN_MIN {
                 return;
             }
+        }
+    }
+
+    /// Takes what others have sent before they knew of the end: players of a room among it have to be told.
+    fn take_the_last_commands(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.on_command(command);
         }
     }
 

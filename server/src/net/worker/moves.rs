@@ -5,6 +5,8 @@
 //! its ticks, by message, so it still belongs to one thread at a time and no tick is left out. What its
 //! players send meanwhile waits in the kernel.
 
+use std::sync::mpsc::SendError;
+
 use tickwire_protocol::{error::CloseCode, time::Micros};
 
 use super::{Command, Connection, Phase, Worker, rooms::RoomSlot};
@@ -36,16 +38,18 @@ impl Worker {
         if other == self.index || self.ending.is_some() {
             return;
         }
-        if let Some((room, busy)) = choose(own_busy, directory.load(other), &rooms) {
-            self.give_away(room, other, now);
+        if let Some((room, busy)) = choose(own_busy, directory.load(other), &rooms)
+            && self.give_away(room, other, now)
+        {
             self.shared.directory.shift_load(self.index, other, busy);
         }
     }
 
-    fn give_away(&mut self, key: usize, worker: usize, now: Micros) {
+    /// Gives a room to another worker. Says whether that took it.
+    fn give_away(&mut self, key: usize, worker: usize, now: Micros) -> bool {
         self.act_on_room_events(key, now);
         let Some(mut slot) = self.take_room(key) else {
-            return;
+            return false;
         };
         slot.readable.clear();
         let connections = (0..slot.places())
@@ -60,15 +64,19 @@ impl Worker {
                 }
             })
             .collect();
-        self.metrics.rooms_moved.add(1);
-        slot.span
-            .in_scope(|| tracing::info!(from = self.index, to = worker, "moved"));
-        let name = slot.name.clone();
+        let (name, span) = (slot.name.clone(), slot.span.clone());
         // First the room, then the word that it is there: who is sent after it comes after it.
-        // Sending fails only while the server ends: then the room ends with it.
-        let moving = Box::new(Moving { slot, connections });
-        let _ = self.shared.workers[worker].send(Command::TakeRoom(moving));
+        let moving = Command::TakeRoom(Box::new(Moving { slot, connections }));
+        if let Err(SendError(Command::TakeRoom(moving))) = self.shared.workers[worker].send(moving)
+        {
+            // The other has ended already. This one is about to, and tells the players.
+            self.on_moving(*moving);
+            return false;
+        }
+        self.metrics.rooms_moved.add(1);
+        span.in_scope(|| tracing::info!(from = self.index, to = worker, "moved"));
         self.shared.directory.move_room(&name, self.index, worker);
+        true
     }
 
     /// Takes a room from another worker.
@@ -112,7 +120,7 @@ mod tests {
         sync::mpsc::{Receiver, channel},
     };
 
-    use tickwire_protocol::session::Hello;
+    use tickwire_protocol::session::{Hello, ResumeToken, ServerSession};
 
     use super::*;
     use crate::{
@@ -177,6 +185,51 @@ mod tests {
             .map(|(_, slot)| slot.room.players())
             .collect();
         assert_eq!(players, [1]);
+    }
+
+    #[test]
+    fn a_room_that_comes_as_its_new_worker_ends_is_ended_there() {
+        let (mut worker, _) = worker();
+        let (sender, commands) = channel();
+        worker.commands = commands;
+        let (left, has_left) = channel();
+        let game = Game::new("nothing").on_leave(move |_, _| left.send(()).unwrap());
+        let place = worker.shared.directory.place_in("den".into()).unwrap();
+        let mut room = Room::new(game, "den", 1, Micros(0)).unwrap();
+        let session = Box::new(ServerSession::new(Micros(0)));
+        room.handle_join(session, &Hello::default(), ResumeToken([1; 16]), Micros(0))
+            .unwrap();
+        sender.send(Command::ShutDown).unwrap();
+        let moving = Moving {
+            slot: RoomSlot::new(room, &place, 0.0, Micros(0)),
+            connections: Vec::new(),
+        };
+        sender.send(Command::TakeRoom(Box::new(moving))).unwrap();
+        worker.run();
+        assert_eq!(has_left.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn a_room_whose_new_worker_has_ended_stays() {
+        let (mut worker, sent) = worker();
+        drop(sent);
+        let place = worker.shared.directory.place_in("den".into()).unwrap();
+        let room = Room::new(Game::new("nothing"), "den", 1, Micros(0)).unwrap();
+        let key = worker.put_room(RoomSlot::new(room, &place, 0.0, Micros(0)));
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
+        let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
+        let member = worker.adopt(connection).unwrap();
+        let session = Box::new(ServerSession::new(Micros(0)));
+        let room = &mut worker.rooms[key].room;
+        let seat = room
+            .handle_join(session, &Hello::default(), ResumeToken([1; 16]), Micros(0))
+            .unwrap();
+        worker.rooms[key].set_member(seat, Some(member));
+        worker.connections[member].phase = Phase::Seated { room: key, seat };
+        assert!(!worker.give_away(key, 0, Micros(0)));
+        assert_eq!((worker.rooms.len(), worker.connections.len()), (1, 1));
+        assert_eq!(worker.metrics.rooms_moved.read(), 0);
     }
 
     #[test]
