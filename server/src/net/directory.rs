@@ -147,6 +147,13 @@ impl Directory {
         self.loads.iter().enumerate().filter(idle).count()
     }
 
+    /// A worker has failed. Nobody is sent to it any more, and its rooms may be opened elsewhere.
+    pub(super) fn retire(&self, worker: usize) {
+        self.loads[worker].store(u64::MAX, Relaxed);
+        self.rooms.retain(|_, entry| entry.worker != worker);
+        self.seats.retain(|_, room| self.rooms.contains_key(room));
+    }
+
     /// Counts work as the other worker's until both have said better.
     pub(crate) fn shift_load(&self, from: usize, to: usize, busy_micros_per_second: u64) {
         let less = |load: u64| Some(load.saturating_sub(busy_micros_per_second));
@@ -250,6 +257,22 @@ mod tests {
         directory.move_room("den", before, before);
         assert!(!directory.remove_room("den", before));
         assert!(directory.remove_room("den", after));
+    }
+
+    #[test]
+    fn a_worker_that_has_failed_gets_nobody_and_its_rooms_open_elsewhere() {
+        let directory = Directory::new(2, 100, 10);
+        for (number, room) in ["one", "two", "three", "four"].into_iter().enumerate() {
+            let token = ResumeToken([u8::try_from(number).unwrap(); 16]);
+            directory.insert_seat(token, directory.place(&hello(room)).unwrap().room);
+        }
+        assert_eq!(directory.counts(), (4, 4));
+        directory.retire(0);
+        assert_eq!(directory.counts(), (2, 2));
+        for room in ["one", "two", "three", "four", "five"] {
+            assert_eq!(directory.place(&hello(room)).unwrap().worker, 1, "{room}");
+        }
+        assert_eq!(directory.least_loaded(), 1);
     }
 
     #[test]

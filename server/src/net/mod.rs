@@ -226,8 +226,14 @@ impl Server {
             let worker = Worker::new(index, door.shared.clone(), metrics, commands);
             let worker = worker.map_err(ServeError::Worker)?;
             let thread = thread::Builder::new().name(format!("tickwire-{index}"));
+            let directory = door.shared.directory.clone();
             let thread = thread
-                .spawn(move || worker.run())
+                .spawn(move || {
+                    if worker::guarded(|| worker.run()).is_none() {
+                        tracing::error!(worker = index, "a worker failed, and its rooms with it");
+                        directory.retire(index);
+                    }
+                })
                 .map_err(ServeError::Worker)?;
             running.threads.push(thread);
         }

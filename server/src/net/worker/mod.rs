@@ -427,7 +427,7 @@ impl Worker {
 }
 
 /// Runs code of the game, or code that calls it. A panic there ends its room, never the worker.
-fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }
 
