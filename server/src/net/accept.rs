@@ -21,7 +21,6 @@ use tokio::{
 
 use super::{
     gate::{Gate, HttpPermit},
-    metrics::Metrics,
     proxies::Proxies,
 };
 use crate::limits::{ACCEPT_ERRORS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT, Limits};
@@ -34,7 +33,6 @@ pub(super) struct Entrance {
     pub(super) router: Router,
     pub(super) limits: Arc<Limits>,
     pub(super) gate: Arc<Gate>,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) proxies: Proxies,
 }
 
@@ -97,7 +95,7 @@ impl Entrance {
             address,
             _place: (place, permit),
         };
-        tokio::spawn(connection.serve(stream, self.metrics.clone(), is_ending));
+        tokio::spawn(connection.serve(stream, is_ending));
     }
 }
 
@@ -134,13 +132,7 @@ struct Connection {
 
 impl Connection {
     /// Answers the requests of one connection; an upgraded one leaves for its worker.
-    async fn serve(
-        self,
-        stream: TcpStream,
-        metrics: Arc<Metrics>,
-        mut ending: watch::Receiver<bool>,
-    ) {
-        metrics.http_connections.add(1);
+    async fn serve(self, stream: TcpStream, mut ending: watch::Receiver<bool>) {
         let address = self.address;
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -164,9 +156,46 @@ impl Connection {
                 }
             }
         };
-        metrics.http_connections.add(-1);
         if let Err(error) = result {
             tracing::debug!(%error, %address, "an HTTP connection ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::net::metrics::Metrics;
+
+    // On one thread: once the peer reads the end, the connection's task is over.
+    #[tokio::test]
+    async fn a_route_that_panics_leaves_no_connection_counted() {
+        async fn fail() {
+            panic!("on purpose");
+        }
+        let metrics = Arc::new(Metrics::new(1));
+        let limits = Limits::default();
+        let entrance = Entrance {
+            router: Router::new().route("/", get(fail)),
+            gate: Arc::new(Gate::new(&limits, metrics.clone())),
+            limits: Arc::new(limits),
+            proxies: Proxies::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        let (_going_on, is_ending) = watch::channel(false);
+        entrance.begin(stream, address, None, is_ending);
+        assert_eq!(metrics.http_connections.read(), 1);
+        let request = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+        peer.write_all(request).await.unwrap();
+        // It ends or is reset: nothing was answered.
+        let _ = peer.read_to_end(&mut Vec::new()).await;
+        assert_eq!(metrics.http_connections.read(), 0);
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Gate {
     metrics: Arc<Metrics>,
 }
 
-/// A place among the HTTP connections of an address, held by one of them.
+/// A place among the HTTP connections, of an address and in all, held by one of them.
 #[derive(Debug)]
 pub(super) struct HttpPermit {
     gate: Arc<Gate>,
@@ -102,6 +102,7 @@ impl Gate {
             }
             *count += 1;
         }
+        self.metrics.http_connections.add(1);
         Some(HttpPermit {
             gate: self.clone(),
             address,
@@ -176,6 +177,7 @@ impl Drop for Permit {
 
 impl Drop for HttpPermit {
     fn drop(&mut self) {
+        self.gate.metrics.http_connections.add(-1);
         if let Some(address) = &self.address {
             release(&self.gate.http_addresses, address);
         }

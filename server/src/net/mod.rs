@@ -259,7 +259,6 @@ impl Server {
             router: running.router(),
             limits: running.door.shared.limits.clone(),
             gate: running.door.gate.clone(),
-            metrics: running.door.metrics.clone(),
             proxies: running.door.proxies.clone(),
         };
         let result = entrance.accept(listener, shutdown).await;
