@@ -181,12 +181,20 @@ impl Server {
     /// Starts the workers, without a listener: for programs that accept connections themselves, for
     /// example with TLS. They serve [`Running::router`].
     ///
+    /// Where the system allows too few file descriptors, fewer connections than [`Limits`] say are taken: each is
+    /// counted as three, which it holds behind TLS or another wrapper.
+    ///
     /// # Errors
     ///
     /// The game does not fit a schema, a thread cannot be started, or the server has handlers and is
     /// not started on a tokio runtime.
-    pub fn start(mut self) -> Result<Running, ServeError> {
-        descriptors::fit(&mut self.limits);
+    pub fn start(self) -> Result<Running, ServeError> {
+        self.begin(descriptors::OF_WRAPPED)
+    }
+
+    /// Starts the workers for connections that hold so many file descriptors each.
+    fn begin(mut self, descriptors_each: u64) -> Result<Running, ServeError> {
+        descriptors::fit(&mut self.limits, descriptors_each);
         // Once, so that a mistake in the game shows now and not when the first player comes. No room is opened
         // for it: what a game does in one is for players to see.
         let game = (self.make_game)();
@@ -254,7 +262,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let running = self.start()?;
+        let running = self.begin(descriptors::OF_PLAIN)?;
         let entrance = Entrance {
             router: running.router(),
             limits: running.door.shared.limits.clone(),

@@ -142,7 +142,7 @@ impl Run {
     /// As one of so many workers, of whom the others have nothing to do.
     fn new(workers: usize) -> Self {
         let mut limits = Limits::default();
-        descriptors::fit(&mut limits);
+        descriptors::fit(&mut limits, descriptors::OF_PLAIN);
         let metrics = Arc::new(Metrics::new(1));
         let (sender, commands) = channel();
         let directory = Directory::new(workers, 1, PLAYERS);
