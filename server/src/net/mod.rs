@@ -147,8 +147,8 @@ impl Server {
     /// `X-Forwarded-For` names last before a proxy's, or for none. Its bulk is paced by marks that the client answers, for
     /// what the kernel knows of it ends at the proxy.
     ///
-    /// Without it all who come through a proxy count as one address, and a download queues at the proxy, in front of the
-    /// snapshots.
+    /// Without it all who come through a proxy count as one address, or for none if the proxy is on this machine:
+    /// loopback addresses have no limit. And a download queues at the proxy, in front of the snapshots.
     #[must_use]
     pub fn proxies(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.proxies = Proxies::new(addresses);
