@@ -237,6 +237,8 @@ impl Groups {
     }
 
     /// Forgets what nobody needs any more: older states, and groups without members and players.
+    ///
+    /// What a filter picked is kept up to date for its player alone: without one it is as good as empty.
     pub(super) fn finish(&mut self, sections: &Sections) {
         self.settle();
         self.rebuilt.clear();
@@ -248,7 +250,8 @@ impl Groups {
                 return false;
             };
             group.finish(sections.frame);
-            if group.len == 0 && group.subscribers == 0 {
+            let is_useless = group.len == 0 || matches!(group.key, GroupKey::Picked(_));
+            if is_useless && group.subscribers == 0 {
                 self.remove(id);
                 return false;
             }

@@ -6,6 +6,7 @@ mod lent_threads;
 mod model;
 mod opaque;
 mod oracle;
+mod returns;
 mod rooms;
 mod secrets;
 mod views;

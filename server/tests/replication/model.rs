@@ -39,6 +39,8 @@ pub(crate) struct Player {
     pub(crate) replica: Replica,
     /// Snapshots it is still going to miss.
     skips: usize,
+    /// Ticks before it is back; `None` while it is here.
+    away: Option<usize>,
     /// Where its view was last, as the oracle sees it.
     pub(crate) centre: Option<[f32; 2]>,
 }
@@ -102,6 +104,7 @@ impl Model {
                 entity,
                 replica: Replica::new(schema),
                 skips: 0,
+                away: None,
                 centre: None,
             });
         }
@@ -133,7 +136,7 @@ impl Model {
                 let player = self.random.below(self.players.len());
                 self.players[player].skips = [1, 2, 5, 40][self.random.below(4)];
             }
-            14 if self.random.once_in(20) => self.reconnect(),
+            14 if self.random.once_in(20) => self.leave(),
             _ => {}
         }
         Ok(())
@@ -295,9 +298,29 @@ impl Model {
         };
     }
 
-    /// A player comes back with nothing, on another entity if its own is gone.
-    fn reconnect(&mut self) {
+    /// A player's line breaks, and the world goes on for so many ticks without it.
+    fn leave(&mut self) {
         let place = self.random.below(self.players.len());
+        let player = &mut self.players[place];
+        if player.away.is_none() {
+            self.replication.remove_player(player.id);
+            player.away = Some([0, 1, 3][self.random.below(3)]);
+        }
+    }
+
+    /// Lets those come back whose time it is.
+    fn resume(&mut self) {
+        for place in 0..self.players.len() {
+            match &mut self.players[place].away {
+                Some(0) => self.reconnect(place),
+                Some(ticks) => *ticks -= 1,
+                None => {}
+            }
+        }
+    }
+
+    /// A player comes back with nothing, on another entity if its own is gone.
+    fn reconnect(&mut self, place: usize) {
         let entity = self.players[place].entity;
         let entity = if self.world.get_entity(entity).is_ok() {
             entity
@@ -312,12 +335,14 @@ impl Model {
             entity,
             replica: Replica::new(schema),
             skips: 0,
+            away: None,
             centre: None,
         };
     }
 
     fn end_tick(&mut self) -> Result<(), String> {
         self.tick = self.tick.next();
+        self.resume();
         self.replication.capture(&mut self.world, self.tick, &Alone);
         self.replication.choose(&self.world);
         self.replication.encode(&Alone);
@@ -325,6 +350,9 @@ impl Model {
         let has_grid = self.settings.grid.is_some();
         for place in 0..self.players.len() {
             oracle::find_centre(&mut self.players[place], &self.world, has_grid);
+            if self.players[place].away.is_some() {
+                continue;
+            }
             if self.players[place].skips > 0 {
                 self.players[place].skips -= 1;
             } else {
