@@ -425,7 +425,7 @@ fn decode_exceptions(
         quiet_before = quiet_before.saturating_add(gap);
         while busy
             .get(busy_before)
-            .is_some_and(|&row| row as usize <= quiet_before - 1 + busy_before)
+            .is_some_and(|&row| row as usize <= (quiet_before - 1).saturating_add(busy_before))
         {
             busy_before += 1;
         }

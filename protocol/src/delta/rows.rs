@@ -185,7 +185,8 @@ impl Rows {
             }
         }
         let entered = from.number(shared::ROWS) as usize;
-        budget.take(before.len() - left + entered, columns)?;
+        // A peer's number: in 32 bits the plain sum could come round to a small one.
+        budget.take((before.len() - left).saturating_add(entered), columns)?;
         if left == 0 && entered == 0 {
             after.extend_from_slice(before);
             self.stay = before.len();
