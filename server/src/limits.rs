@@ -58,6 +58,17 @@ pub const EVENTS_BURST_MAX: u32 = 1024;
 /// Bytes of control and event frames that may stand before one snapshot in a message.
 pub const BYTES_BEFORE_SNAPSHOT_MAX: usize = 16 * 1024;
 
+/// Bytes of sections in one snapshot, whatever a player's budget has room for: what is left of a message beside
+/// frames, a new codebook, five bytes for each group that is out of view, and heads. What does not fit waits. A
+/// section goes alone if it is longer, so that it is sent at all: clients refuse the message of one group that passes
+/// [`SERVER_MESSAGE_BYTES_MAX`](tickwire_protocol::limits::SERVER_MESSAGE_BYTES_MAX) by itself, its texts and opaque
+/// values counted in.
+pub const SNAPSHOT_SECTIONS_BYTES_MAX: usize = tickwire_protocol::limits::SERVER_MESSAGE_BYTES_MAX
+    - BYTES_BEFORE_SNAPSHOT_MAX
+    - tickwire_protocol::limits::CODEBOOK_BYTES_MAX
+    - 5 * tickwire_protocol::limits::GROUPS_PER_PLAYER_MAX
+    - 1024;
+
 /// Bytes of opened streams that one turn of the pump writes, shared by the connections that it serves: a
 /// fraction of a millisecond, so that no tick is late for it, and 500 MB/s.
 pub const BULK_BYTES_PER_PUMP_MAX: usize = 1024 * 1024;

@@ -44,7 +44,9 @@ pub use registry::Registry;
 pub use settings::{Filter, Grid, HYSTERESIS_CELLS, Settings, Viewer};
 
 use crate::{
-    limits::{BUDGET_BURST_FRAMES, HELPED_ENTITIES_MIN, VIEW_CELLS_MAX},
+    limits::{
+        BUDGET_BURST_FRAMES, HELPED_ENTITIES_MIN, SNAPSHOT_SECTIONS_BYTES_MAX, VIEW_CELLS_MAX,
+    },
     threads::{Alone, Threads},
 };
 use bevy_ecs::{
@@ -277,7 +279,8 @@ impl Replication {
     /// player's socket, as a whole and in order. Who cannot be written to is simply left out, for as long as
     /// it takes; its next snapshot brings it up to date.
     ///
-    /// A snapshot may go beyond the budget of [`Settings`] by one group, and by those to which its entities went.
+    /// A snapshot may go beyond the budget of [`Settings`], and beyond [`SNAPSHOT_SECTIONS_BYTES_MAX`], by one group,
+    /// and by those to which its entities went.
     pub fn encode_snapshot(
         &mut self,
         player: PlayerId,
@@ -303,7 +306,9 @@ impl Replication {
         };
         let own_entity = own.map(|own| own.id);
         let credit = credit(view, &self.settings, encoding.sections.frame);
-        let budget = credit.unwrap_or(usize::MAX);
+        let budget = credit.map_or(SNAPSHOT_SECTIONS_BYTES_MAX, |credit| {
+            credit.min(SNAPSHOT_SECTIONS_BYTES_MAX)
+        });
         let start = out.len();
         let is_partial = encoding.pick(view, budget);
         encoding.write(view, self.tick, own_entity, header, is_partial, out);

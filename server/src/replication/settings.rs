@@ -19,7 +19,8 @@ pub struct Settings {
     ///
     /// [`Filtered`]: tickwire_protocol::schema::Audience::Filtered
     pub filter: Option<Filter>,
-    /// Snapshot bytes for one player in a second; without it, as many as the connection takes.
+    /// Snapshot bytes for one player in a second; without it, as many as the connection takes. One snapshot has
+    /// [`SNAPSHOT_SECTIONS_BYTES_MAX`](crate::limits::SNAPSHOT_SECTIONS_BYTES_MAX) of them at most, either way.
     ///
     /// What does not fit waits. Near and weighty things go first, newly seen and destroyed ones before them,
     /// and nothing waits for ever. Below about 100 bytes a tick, headers eat most of it.

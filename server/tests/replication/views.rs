@@ -4,11 +4,15 @@ use crate::world::*;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use tickwire_protocol::{
-    id::PlayerId, limits::ENTITIES_PER_GROUP_MAX, replicate::SameIds, schema::ComponentId,
-    snapshot::Replica, time::Tick,
+    id::PlayerId,
+    limits::{BLOB_BYTES_MAX, ENTITIES_PER_GROUP_MAX, SERVER_MESSAGE_BYTES_MAX},
+    replicate::SameIds,
+    schema::ComponentId,
+    snapshot::Replica,
+    time::Tick,
 };
 use tickwire_server::{
-    limits::{VIEW_CELLS_KEPT_MAX, VIEW_CELLS_MAX},
+    limits::{BYTES_BEFORE_SNAPSHOT_MAX, VIEW_CELLS_KEPT_MAX, VIEW_CELLS_MAX},
     replication::*,
     threads::Alone,
 };
@@ -52,7 +56,8 @@ impl Scene {
         self.world.entity_mut(self.own).insert(view);
     }
 
-    fn step(&mut self) {
+    /// Ends a tick and says how long its snapshot was.
+    fn step(&mut self) -> usize {
         self.tick = self.tick.next();
         self.replication.capture(&mut self.world, self.tick, &Alone);
         self.replication.choose(&self.world);
@@ -64,6 +69,7 @@ impl Scene {
         );
         assert!(self.replica.apply(&bytes).is_ok());
         self.replication.finish();
+        bytes.len()
     }
 
     /// Groups that the player sees.
@@ -244,4 +250,28 @@ fn entities_beyond_those_a_cell_holds_are_left_out_and_counted() {
     scene.step();
     assert!(scene.replication.stats().entities_refused > 0);
     assert_eq!(scene.replica.len(), ENTITIES_PER_GROUP_MAX);
+}
+
+#[test]
+fn no_budget_makes_a_snapshot_longer_than_clients_take() {
+    for player_bytes_per_second in [Some(100_000_000), None] {
+        let settings = Settings {
+            player_bytes_per_second,
+            entities_per_block: Some(64),
+            ..Settings::default()
+        };
+        let mut scene = Scene::with(settings, View::circle(1.0));
+        let texts = 2 * SERVER_MESSAGE_BYTES_MAX / BLOB_BYTES_MAX;
+        let label = || Label("x".repeat(BLOB_BYTES_MAX));
+        scene
+            .world
+            .spawn_batch((0..texts).map(|_| (Replicated, label())));
+        let mut snapshots = 0;
+        while scene.replica.len() < texts {
+            assert!(scene.step() <= SERVER_MESSAGE_BYTES_MAX - BYTES_BEFORE_SNAPSHOT_MAX);
+            snapshots += 1;
+        }
+        assert_eq!(snapshots, 3);
+        assert!(scene.replica.applied().header.is_complete);
+    }
 }
