@@ -91,7 +91,7 @@ pub const LIST_LEN_MAX: usize = 1024;
 /// Bytes of one string, vector or opaque field in a component.
 pub const BLOB_BYTES_MAX: usize = 4096;
 
-/// Bytes of an encoded schema.
+/// Bytes of an encoded schema. A server does not start with a game of which there are more.
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 
 /// How deep nested values may go before they are refused, in anything a peer sends.

@@ -249,9 +249,11 @@ impl Game {
         self
     }
 
-    /// Whether a room can hold it: the first registration that the schema could not hold, if there is one.
+    /// Whether a room can hold it: the first registration that the schema could not hold, if there is one, or that
+    /// all of them are too long for clients.
     pub(crate) fn check(&self) -> Result<(), ApiMisuse> {
-        self.misuse.clone().map_or(Ok(()), Err)
+        self.misuse.clone().map_or(Ok(()), Err)?;
+        self.registry.check()
     }
 
     /// The most players one room takes.

@@ -13,6 +13,7 @@ use bevy_ecs::{
 use tickwire_protocol::{
     error::ApiMisuse,
     event::GameEvent,
+    limits::SCHEMA_BYTES_MAX,
     replicate::Replicate,
     schema::{EventDirection, EventSchema, Schema},
 };
@@ -75,6 +76,23 @@ impl Registry {
     #[must_use]
     pub const fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Whether clients that do not know the schema can be told it.
+    ///
+    /// # Errors
+    /// [`ApiMisuse::Schema`] when it has more than [`SCHEMA_BYTES_MAX`] bytes.
+    pub(crate) fn check(&self) -> Result<(), ApiMisuse> {
+        let mut bytes = Vec::new();
+        self.schema.encode(&mut bytes);
+        if bytes.len() > SCHEMA_BYTES_MAX {
+            return Err(ApiMisuse::Schema(format!(
+                "{} bytes, of which clients take {SCHEMA_BYTES_MAX}: give fields and variants shorter names, or \
+                 register fewer of them",
+                bytes.len()
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn into_parts(self, world: &mut World) -> (Schema, Vec<Box<dyn Source>>) {
@@ -153,5 +171,31 @@ impl<T: Component + Replicate> Source for ComponentSource<T> {
             };
             rows.update(slot, &*value, entities, span.frame);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Registers components of 64 columns each, with paths of a hundred bytes.
+    macro_rules! register_wide {
+        ($registry:expr, $($name:ident)*) => { $({
+            #[derive(Component, Replicate, Clone, Debug, PartialEq)]
+            struct $name {
+                a_field_with_a_name_that_is_so_very_long_that_the_schema_has_no_room_for_many_of_its_kind: [u8; 64],
+            }
+            assert!($registry.register::<$name>().is_ok());
+        })* };
+    }
+
+    #[test]
+    fn a_schema_that_is_too_long_for_clients_is_refused_at_the_start() {
+        let mut registry = Registry::new();
+        register_wide!(registry, A B C D E F G H);
+        assert_eq!(registry.check(), Ok(()));
+        register_wide!(registry, I J K L);
+        let refused = registry.check().map_err(|misuse| misuse.to_string());
+        assert!(refused.is_err_and(|why| why.contains("shorter names")));
     }
 }
