@@ -180,6 +180,10 @@ pub const BASELINES_PER_GROUP_MAX: usize = 32;
 /// use.
 pub const UNUSED_TABLES_PER_GROUP_MAX: usize = 16;
 
+/// Entities that were left out of a full group and are tried again in a tick. Each takes a look at all sets of
+/// components in its group.
+pub const REFUSED_TRIED_MAX: usize = 64;
+
 /// Groups that ended and whose memory is kept for the next ones.
 pub const RETIRED_GROUPS_MAX: usize = 256;
 

@@ -113,6 +113,7 @@ impl Capture {
         for &slot in &self.unplaced {
             placement.place(slot, entities, groups, span.frame);
         }
+        placement.place_waiting(entities, groups, span.frame);
         placement.weigh(entities, groups);
     }
 

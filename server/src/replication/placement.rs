@@ -9,7 +9,9 @@ use super::{
     groups::Groups,
     markers::{AlwaysRelevant, Owner, Priority, Team, VisibleTo},
 };
+use crate::limits::REFUSED_TRIED_MAX;
 use bevy_ecs::prelude::EntityRef;
+use std::collections::BTreeSet;
 use tickwire_protocol::{
     delta::table_values,
     id::PlayerId,
@@ -90,8 +92,12 @@ pub(super) struct Placement {
     entities_per_block: u32,
     /// Groups whose highest priority is gone.
     lightened: Vec<GroupId>,
-    /// Entities left out because their group was full.
+    /// Times an entity was left out because its group was full.
     pub(super) refused: u64,
+    /// Slots that are left out of a group that was full.
+    waiting: BTreeSet<u32>,
+    /// The first of them that is to be tried next.
+    waiting_next: u32,
 }
 
 impl Placement {
@@ -113,6 +119,8 @@ impl Placement {
             entities_per_block: entities_per_block.max(1),
             lightened: Vec::new(),
             refused: 0,
+            waiting: BTreeSet::new(),
+            waiting_next: 0,
         }
     }
 
@@ -124,6 +132,7 @@ impl Placement {
         groups: &mut Groups,
         frame: u32,
     ) {
+        self.waiting.remove(&slot);
         for audience in AUDIENCES {
             let wanted = self.wanted(audience, slot, entities);
             self.move_part(audience, wanted, slot, entities, groups, frame);
@@ -138,9 +147,30 @@ impl Placement {
         groups: &mut Groups,
         frame: u32,
     ) {
+        self.waiting.remove(&slot);
         for audience in AUDIENCES {
             self.move_part(audience, None, slot, entities, groups, frame);
         }
+    }
+
+    /// Tries some of those again that were left out: their groups may have room by now. None of them counts as left
+    /// out once more.
+    pub(super) fn place_waiting(
+        &mut self,
+        entities: &mut Entities,
+        groups: &mut Groups,
+        frame: u32,
+    ) {
+        let refused = self.refused;
+        for _ in 0..self.waiting.len().min(REFUSED_TRIED_MAX) {
+            let next = self.waiting.range(self.waiting_next..).next();
+            let Some(&slot) = next.or_else(|| self.waiting.first()) else {
+                break;
+            };
+            self.waiting_next = slot + 1;
+            self.place(slot, entities, groups, frame);
+        }
+        self.refused = refused;
     }
 
     /// Finds the highest priority of groups that lost it, once everyone is where it belongs.
@@ -273,6 +303,7 @@ impl Placement {
                 warn_of_full_group();
             }
             self.refused += 1;
+            self.waiting.insert(slot);
             return;
         }
         group.join(Member { id, slot }, mask, weight, frame);
@@ -300,7 +331,7 @@ fn sum(widths: impl Iterator<Item = (usize, usize)>) -> (usize, usize) {
 #[cold]
 fn warn_of_full_group() {
     tracing::warn!(
-        "entities beyond those that a group holds are left out: make the grid's cells smaller"
+        "entities beyond those that a group holds are left out until there is room: make the grid's cells smaller"
     );
 }
 

@@ -239,17 +239,27 @@ fn a_view_whose_size_is_none_shows_its_own_cell_and_sends_it_once() {
 }
 
 #[test]
-fn entities_beyond_those_a_cell_holds_are_left_out_and_counted() {
+fn entities_beyond_those_a_cell_holds_are_left_out_and_counted_until_there_is_room() {
     let mut scene = Scene::new(grid(), View::circle(1.0).at(0.5, 0.5));
     let crowd = (0..ENTITIES_PER_GROUP_MAX).map(|_| (Replicated, Position { x: 0.5, y: 0.5 }));
-    scene.world.spawn_batch(crowd);
+    let first = scene.world.spawn_batch(crowd).next();
     scene.step();
     assert_eq!(scene.replication.stats().entities_refused, 0);
     let next = (Replicated, Position { x: 0.5, y: 0.5 });
-    scene.world.spawn(next);
+    let next = scene.world.spawn(next).id();
     scene.step();
-    assert!(scene.replication.stats().entities_refused > 0);
+    let refused = scene.replication.stats().entities_refused;
+    assert!(refused > 0);
+    scene.step();
+    assert_eq!(scene.replication.stats().entities_refused, refused);
     assert_eq!(scene.replica.len(), ENTITIES_PER_GROUP_MAX);
+
+    // As soon as one is gone there is room for the other.
+    assert!(first.is_some_and(|first| scene.world.despawn(first)));
+    scene.step();
+    assert_eq!(scene.replica.len(), ENTITIES_PER_GROUP_MAX);
+    let id = scene.replication.network_id(next);
+    assert!(id.is_some_and(|id| scene.replica.contains(id)));
 }
 
 #[test]
