@@ -11,6 +11,11 @@ use tickwire_protocol::id::PlayerId;
 pub const HYSTERESIS_CELLS: f32 = 1.6;
 
 /// How a room replicates.
+///
+/// Clients end the connection when one player sees more than
+/// [`REPLICA_ENTITIES_MAX`](tickwire_protocol::limits::REPLICA_ENTITIES_MAX) entities or
+/// [`GROUPS_PER_PLAYER_MAX`](tickwire_protocol::limits::GROUPS_PER_PLAYER_MAX) groups, and nothing here holds a room to
+/// that. A larger world needs a [`grid`](Self::grid) and views of a part of it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Players see a part of the world; without it, all of it.
@@ -29,7 +34,9 @@ pub struct Settings {
     pub tick_rate_hz: u32,
     /// Entities that form one group where there is no grid; by default 1024, and 128 under a budget.
     ///
-    /// Smaller groups give a byte budget more to choose from and cost about 8 bytes each a tick.
+    /// Smaller groups give a byte budget more to choose from and cost about 8 bytes each a tick. A player sees one group
+    /// of each block, and one more for its team: with 98 or more in a block, 200,000 entities stay within the groups
+    /// that clients take.
     pub entities_per_block: Option<u32>,
 }
 
