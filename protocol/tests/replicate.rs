@@ -8,7 +8,7 @@ use tickwire_protocol::{
     error::DecodeError,
     id::NetworkId,
     limits::BLOB_BYTES_MAX,
-    replicate::{Replicate, RowWriter, SameIds, decode_value, encode_value},
+    replicate::{Replicate, RowWriter, SameIds, decode_value, encode_by_name, encode_value},
     schema::{Audience, BlobKind, ColumnKind, Predict, Schema, SendRule},
 };
 
@@ -227,6 +227,40 @@ fn the_schema_names_every_column() {
     assert_eq!(predict("byte"), Predict::Hold);
     let log = &schema.shape.blobs[schema.blob("log").expect("it is there")].kind;
     assert!(matches!(log, BlobKind::List(shape) if shape.columns[0].path == "variant"));
+}
+
+/// A game's input that is itself an enum; no field of it may be zero.
+#[derive(Replicate, Clone, Debug, PartialEq, Default)]
+enum Act {
+    #[default]
+    Idle,
+    Move {
+        #[wire(range(-1, 1))]
+        dx: i8,
+    },
+    Bomb {
+        mood: Mood,
+        #[wire(range(3, 9))]
+        size: u8,
+    },
+}
+
+#[test]
+fn an_enum_by_name_has_zeros_for_the_variants_that_do_not_hold() {
+    let shape = Act::schema().shape;
+    let by_name = |numbers: &[(&str, f64)]| {
+        let mut bytes = vec![];
+        let number_of = |path: &str| numbers.iter().find(|it| it.0 == path).map(|it| it.1);
+        encode_by_name(&shape, |column| number_of(&column.path), &mut bytes);
+        decode_value::<Act>(&bytes)
+    };
+    assert_eq!(by_name(&[]), Ok(Act::Idle));
+    assert_eq!(by_name(&[("Move.dx", 1.0)]), Ok(Act::Idle));
+    let moved = by_name(&[("variant", 1.0), ("Move.dx", 1.0)]);
+    assert_eq!(moved, Ok(Act::Move { dx: 1 }));
+    let bomb = by_name(&[("variant", 2.0), ("Bomb.mood", 1.0)]);
+    let mood = Mood::Angry;
+    assert_eq!(bomb, Ok(Act::Bomb { mood, size: 3 }));
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub fn encode_by_name(
     mut number_of: impl FnMut(&ColumnSchema) -> Option<f64>,
     out: &mut Vec<u8>,
 ) {
+    let tag = shape.tag();
     let mut absent: Vec<String> = vec![];
     let mut upper = 0;
     for column in &shape.columns {
@@ -85,7 +86,12 @@ pub fn encode_by_name(
             }
             ColumnKind::Variant { names } => {
                 let others = (0u64..).zip(names).filter(|(number, _)| *number != integer);
-                absent.extend(others.map(|(_, name)| join(&column.path, name)));
+                let above = if tag == Some(column) {
+                    ""
+                } else {
+                    &column.path
+                };
+                absent.extend(others.map(|(_, name)| join(above, name)));
             }
             _ => {}
         }

@@ -1,7 +1,9 @@
 //! The first of the three walks over a type: what its columns are called and mean.
 
 use super::{FloatRange, IntegerRange, Replicate};
-use crate::schema::{BlobKind, BlobSchema, ColumnKind, ColumnSchema, Predict, Shape, bits_for};
+use crate::schema::{
+    BlobKind, BlobSchema, ColumnKind, ColumnSchema, ENUM_TAG, Predict, Shape, bits_for,
+};
 
 /// Collects the columns and blobs of a type, each under its dotted path.
 #[derive(Debug, Default)]
@@ -106,7 +108,7 @@ impl ShapeWriter {
 
     fn column(&mut self, kind: ColumnKind, bits: u8, predict: Predict) {
         let path = match (&kind, self.path.as_str()) {
-            (ColumnKind::Variant { .. }, "") => "variant".into(),
+            (ColumnKind::Variant { .. }, "") => ENUM_TAG.into(),
             (_, path) => path.into(),
         };
         self.shape.columns.push(ColumnSchema {

@@ -7,6 +7,9 @@
 use super::check_name;
 use crate::limits::{DEPTH_MAX, VARIANTS_MAX};
 
+/// The path of the tag of a type that is itself an enum.
+pub(crate) const ENUM_TAG: &str = "variant";
+
 /// What the next value of a column is expected to be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(u8)]
@@ -151,6 +154,25 @@ impl ColumnSchema {
 }
 
 impl Shape {
+    /// Which variant holds, when the whole type is an enum.
+    ///
+    /// Its path is `variant`; those of the variants' fields begin with the variant's name, and not with the tag's.
+    #[must_use]
+    pub fn tag(&self) -> Option<&ColumnSchema> {
+        let (tag, fields) = self.columns.split_first()?;
+        let ColumnKind::Variant { names } = &tag.kind else {
+            return None;
+        };
+        let is_of_variant = |path: &str| {
+            let first = path.split(['.', '?']).next();
+            names.iter().any(|name| Some(name.as_str()) == first)
+        };
+        let is_tag = tag.path == ENUM_TAG
+            && fields.iter().all(|it| is_of_variant(&it.path))
+            && self.blobs.iter().all(|it| is_of_variant(&it.path));
+        is_tag.then_some(tag)
+    }
+
     /// Whether any part of it is a reference to an entity, however deep in lists.
     #[must_use]
     pub fn refers_to_entities(&self) -> bool {

@@ -9,6 +9,7 @@ mod coding;
 mod column;
 mod difference;
 
+pub(crate) use column::ENUM_TAG;
 pub(crate) use column::mask;
 pub use column::{BlobKind, BlobSchema, ColumnKind, ColumnSchema, Predict, Shape, bits_for};
 

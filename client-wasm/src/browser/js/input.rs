@@ -51,10 +51,10 @@ fn check_names(shape: &Shape, object: &JsValue, path: &str) -> Result<(), String
         };
         let is_field = beneath().any(str::is_empty);
         let is_nested = beneath().any(|rest| rest.starts_with(['.', '?']));
-        let is_variant = shape
-            .columns
-            .iter()
-            .any(|column| column.path == path && variants(column).contains(&key));
+        let is_variant = shape.columns.iter().any(|column| {
+            let is_here = column.path == path || path.is_empty() && shape.tag() == Some(column);
+            is_here && variants(column).contains(&key)
+        });
         if !is_field && !is_nested && !is_variant {
             return Err(format!("the input has no field {name}"));
         }
@@ -85,7 +85,11 @@ fn number(shape: &Shape, column: &ColumnSchema, input: &JsValue) -> Result<Optio
         return Ok(Some((!is_none).into()));
     }
     if is_left_out(&value) {
-        return Ok(None);
+        return if shape.tag() == Some(column) {
+            number_by_key(column, input)
+        } else {
+            Ok(None)
+        };
     }
     let numeric = value.as_f64().filter(|number| !number.is_nan());
     let number = match &column.kind {
@@ -95,9 +99,7 @@ fn number(shape: &Shape, column: &ColumnSchema, input: &JsValue) -> Result<Optio
             let by_number =
                 numeric.filter(|&it| it.fract() == 0.0 && (0.0..names.len() as f64).contains(&it));
             let number = name.and_then(place).map(|place| place as f64).or(by_number);
-            return number
-                .map(Some)
-                .ok_or_else(|| format!("one of {}", names.join(", ")));
+            return number.map(Some).ok_or_else(|| one_of(names));
         }
         ColumnKind::Bool => numeric
             .or_else(|| value.as_bool().map(f64::from))
@@ -107,6 +109,25 @@ fn number(shape: &Shape, column: &ColumnSchema, input: &JsValue) -> Result<Optio
             .ok_or("a number"),
     };
     number.map(Some).map_err(str::to_owned)
+}
+
+/// The number of the one variant that the input, itself an enum, has a field for.
+fn number_by_key(column: &ColumnSchema, input: &JsValue) -> Result<Option<f64>, String> {
+    let names = variants(column);
+    let is_given = |name: &str| !is_left_out(&get(input, name));
+    let mut given = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| is_given(name))
+        .map(|(place, _)| place);
+    match (given.next(), given.next()) {
+        (Some(_), Some(_)) => Err(one_of(names)),
+        (place, _) => Ok(place.map(|place| place as f64)),
+    }
+}
+
+fn one_of(names: &[String]) -> String {
+    format!("one of {}", names.join(", "))
 }
 
 fn variants(column: &ColumnSchema) -> &[String] {
