@@ -19,7 +19,7 @@
 //!
 //! | type | `#[wire(…)]` |
 //! |---|---|
-//! | `f32`, `f64` | `range(low, high)` with `step = …` or `bits = …`; or `angle, bits = …` (radians, wraps); a bare `f32` travels whole |
+//! | `f32`, `f64` | `range(low, high)` with `step = …` (values from `low` on, none beyond `high`) or `bits = …`; or `angle, bits = …` (radians, wraps); a bare `f32` travels whole |
 //! | `u8` … `u64`, `i8` … `i64` | `range(low, high)`, or the whole type |
 //! | numbers | `predict = "linear"` for what moves evenly, `"hold"` otherwise |
 //! | `bool`, `String`, enums, structs and tuple structs that derive `Replicate` | nothing |

@@ -20,7 +20,8 @@ pub struct FloatRange {
 }
 
 impl FloatRange {
-    /// The values `min`, `min + step`, … up to `max`.
+    /// The values `min`, `min + step`, … up to `max`, or to the last one below it when `step` does not divide the
+    /// range.
     ///
     /// # Panics
     /// When the range is empty or not finite, or holds more than 2^32 steps. In a constant, as the derive
@@ -32,7 +33,8 @@ impl FloatRange {
             "range: the low end must be below the high end"
         );
         assert!(step.is_finite() && step > 0.0, "step must be above zero");
-        let span = (max - min) / step + 0.5;
+        // 0.3 / 0.1 is a little below 3, and 0.3 is a value of that range all the same.
+        let span = (max - min) / step + 0.001;
         assert!(
             span < 4_294_967_296.0,
             "range and step: more than 2^32 values"
@@ -288,6 +290,17 @@ mod tests {
             let all = IntegerRange::new(0, u64::MAX.into());
             prop_assert_eq!(all.restore(all.quantise_unsigned(unsigned)).cast_unsigned(), unsigned);
         }
+    }
+
+    #[test]
+    fn no_value_lies_beyond_the_range_whatever_the_step() {
+        let highest = |range: FloatRange| range.restore(range.quantise(f64::INFINITY).0);
+        assert_eq!(highest(FloatRange::with_step(0.0, 1.0, 0.4)), 0.8);
+        assert_eq!(highest(FloatRange::with_step(-1.0, 1.0, 0.75)), 0.5);
+        assert_eq!(highest(FloatRange::with_step(0.0, 0.3, 0.1)), 3.0 * 0.1);
+        assert_eq!(highest(FloatRange::with_step(0.0, 1000.0, 0.1)), 1000.0);
+        let narrow = FloatRange::with_step(0.0, 0.3f32.into(), 0.1f32.into());
+        assert_eq!(narrow.bits(), 2);
     }
 
     #[test]
