@@ -264,6 +264,16 @@ fn an_enum_by_name_has_zeros_for_the_variants_that_do_not_hold() {
 }
 
 #[test]
+fn an_infinity_by_name_is_the_end_of_the_range() {
+    let shape = Points::schema().shape;
+    for (number, end) in [(f64::INFINITY, 20), (f64::NEG_INFINITY, -5)] {
+        let mut bytes = vec![];
+        encode_by_name(&shape, |_| Some(number), &mut bytes);
+        assert_eq!(decode_value::<Points>(&bytes).map(|it| it.1), Ok(end));
+    }
+}
+
+#[test]
 fn wild_numbers_are_clamped_and_counted() {
     let wild = Everything {
         place: Vector {

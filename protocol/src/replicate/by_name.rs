@@ -46,7 +46,7 @@ pub fn integer(column: &ColumnSchema, number: f64) -> u64 {
         ColumnKind::Angle => quantise_angle(number, column.bits).0.into(),
         ColumnKind::FloatBits => (number as f32).to_bits().into(),
         ColumnKind::Integer { min, span } => {
-            let offset = (number as i128) - i128::from(*min);
+            let offset = (number as i128).saturating_sub((*min).into());
             offset.clamp(0, i128::from(*span)) as u64
         }
         ColumnKind::Entity => u64::from((number + 1.0) as u32),

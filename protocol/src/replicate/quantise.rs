@@ -153,8 +153,8 @@ impl IntegerRange {
     /// The integers from `min` to `max`, both included.
     ///
     /// # Panics
-    /// When the range is empty or wider than 64 bits. In a constant, as the derive uses it, that is a compile
-    /// error.
+    /// When the range is empty or wider than 64 bits, or begins above [`i64::MAX`]. In a constant, as the derive
+    /// uses it, that is a compile error.
     #[must_use]
     pub const fn new(min: i128, max: i128) -> Self {
         assert!(
@@ -164,6 +164,10 @@ impl IntegerRange {
         assert!(
             min >= i64::MIN as i128 && max <= u64::MAX as i128,
             "range: beyond 64 bits"
+        );
+        assert!(
+            min <= i64::MAX as i128,
+            "range: the low end must not be above i64::MAX"
         );
         assert!(max - min <= u64::MAX as i128, "range: wider than 64 bits");
         Self {
@@ -290,6 +294,12 @@ mod tests {
             let all = IntegerRange::new(0, u64::MAX.into());
             prop_assert_eq!(all.restore(all.quantise_unsigned(unsigned)).cast_unsigned(), unsigned);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "above i64::MAX")]
+    fn a_range_that_begins_beyond_63_bits_is_refused() {
+        let _ = IntegerRange::new(1 << 63, u64::MAX.into());
     }
 
     #[test]
