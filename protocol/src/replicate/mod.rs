@@ -116,7 +116,8 @@ impl EntityMap for SameIds {
     }
 
     fn entity_bits(&self, id: NetworkId) -> Option<u64> {
-        Some(id.0.into())
+        // bevy's `Entity::from_bits` panics at 0, which a peer may have sent.
+        (id.0 != 0).then_some(id.0.into())
     }
 }
 

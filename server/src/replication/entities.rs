@@ -289,4 +289,13 @@ mod tests {
         let placeholder = SameIds.network_id(Entity::PLACEHOLDER.to_bits());
         assert_eq!(placeholder.and_then(|id| entities.entity_of(id)), None);
     }
+
+    #[test]
+    fn whatever_id_a_reference_has_an_end_without_a_world_makes_an_entity_of_it() {
+        for id in [0, 1, FIRST_ID, u32::MAX] {
+            let bits = SameIds.entity_bits(NetworkId(id));
+            bits.map(Entity::from_bits);
+        }
+        assert_eq!(SameIds.entity_bits(NetworkId(0)), None);
+    }
 }
