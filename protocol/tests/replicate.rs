@@ -273,6 +273,21 @@ fn an_infinity_by_name_is_the_end_of_the_range() {
     }
 }
 
+/// A type without an end.
+#[derive(Replicate, Clone, Debug, PartialEq)]
+struct Tree {
+    left: Vec<Tree>,
+    middle: Vec<Tree>,
+    right: Vec<Tree>,
+}
+
+#[test]
+fn a_list_of_the_type_that_holds_it_is_refused() {
+    let refused = Schema::new().add_component(Tree::schema());
+    let reason = refused.expect_err("it has no end").to_string();
+    assert!(reason.contains("nested too deep"), "{reason}");
+}
+
 #[test]
 fn wild_numbers_are_clamped_and_counted() {
     let wild = Everything {

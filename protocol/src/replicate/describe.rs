@@ -1,8 +1,9 @@
 //! The first of the three walks over a type: what its columns are called and mean.
 
 use super::{FloatRange, IntegerRange, Replicate};
-use crate::schema::{
-    BlobKind, BlobSchema, ColumnKind, ColumnSchema, ENUM_TAG, Predict, Shape, bits_for,
+use crate::{
+    limits::DEPTH_MAX,
+    schema::{BlobKind, BlobSchema, ColumnKind, ColumnSchema, ENUM_TAG, Predict, Shape, bits_for},
 };
 
 /// Collects the columns and blobs of a type, each under its dotted path.
@@ -10,6 +11,9 @@ use crate::schema::{
 pub struct ShapeWriter {
     path: String,
     shape: Shape,
+    /// Lists that it is in.
+    depth: usize,
+    is_too_deep: bool,
 }
 
 impl ShapeWriter {
@@ -82,9 +86,19 @@ impl ShapeWriter {
     }
 
     /// A list of elements, each described alike.
+    ///
+    /// Beneath more lists than a schema may have, nothing is described: a type that holds a list of itself would have
+    /// no end. The schema refuses what comes of it.
     pub fn list(&mut self, describe: impl FnOnce(&mut Self)) {
-        let mut element = Self::default();
-        describe(&mut element);
+        let mut element = Self {
+            depth: self.depth + 1,
+            ..Self::default()
+        };
+        self.is_too_deep |= element.depth > DEPTH_MAX;
+        if !self.is_too_deep {
+            describe(&mut element);
+            self.is_too_deep = element.is_too_deep;
+        }
         self.blob(BlobKind::List(element.shape));
     }
 
