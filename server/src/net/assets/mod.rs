@@ -186,13 +186,9 @@ impl Library {
                 let Some(contents) = contents.upgrade() else {
                     return;
                 };
-                let new = match watch.poll() {
-                    Ok(false) => continue,
-                    Ok(true) => scan_logged(&directory, &span, "changed"),
-                    Err(error) => Err(error),
-                };
-                match new {
-                    Ok(new) => {
+                match watch.poll(|| scan_logged(&directory, &span, "changed")) {
+                    Ok(None) => {}
+                    Ok(Some(new)) => {
                         *contents.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                     }
                     Err(error) => span.in_scope(|| {

@@ -291,16 +291,34 @@ fn a_change_that_cannot_be_read_is_told_once() {
     let folder = Folder::new("watched");
     folder.write("one.txt", "one");
     let mut watch = Watch::begin(&folder.0).unwrap();
-    assert!(!watch.poll().unwrap());
+    let mut poll = |result| watch.poll(|| result);
+    assert!(poll(Ok(())).unwrap().is_none());
     let wrong = "a:b.txt";
     folder.write(wrong, "no system's name");
-    assert!(matches!(watch.poll(), Err(AssetError::Name(_))));
+    assert!(matches!(poll(Ok(())), Err(AssetError::Name(_))));
     folder.write("two.txt", "two");
-    assert!(!watch.poll().unwrap(), "it has been told");
+    assert!(poll(Ok(())).unwrap().is_none(), "it has been told");
     fs::remove_file(folder.0.join(wrong)).unwrap();
-    assert!(watch.poll().unwrap(), "what came meanwhile");
+    assert!(poll(Ok(())).unwrap().is_some(), "what came meanwhile");
     folder.write(wrong, "again");
-    assert!(watch.poll().is_err());
+    assert!(poll(Ok(())).is_err());
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_yet_is_tried_again() {
+    let folder = Folder::new("locked");
+    let mut watch = Watch::begin(&folder.0).unwrap();
+    let locked = || {
+        Err(AssetError::Unreadable {
+            path: "one.txt".into(),
+            error: std::io::ErrorKind::PermissionDenied.into(),
+        })
+    };
+    folder.write("one.txt", "one");
+    assert!(watch.poll::<()>(locked).is_err());
+    assert!(watch.poll::<()>(locked).unwrap().is_none(), "told");
+    assert_eq!(watch.poll(|| Ok("one")).unwrap(), Some("one"));
+    assert!(watch.poll(|| Ok("one")).unwrap().is_none());
 }
 
 #[cfg(unix)]

@@ -1,13 +1,13 @@
 //! What tells that a directory has changed.
 //!
-//! In: a look now and then. Out: whether it is to be read again, or why nobody can say. What is wrong with a
+//! In: a look now and then. Out: what it holds, if that is new, or why nobody can say. What is wrong with a
 //! directory stays wrong for many looks, and is told once.
 
 use std::path::{Path, PathBuf};
 
 use super::scan::{AssetError, Found, fingerprint};
 
-/// A directory as it was seen last.
+/// A directory as it was read last.
 #[derive(Debug)]
 pub(super) struct Watch {
     directory: PathBuf,
@@ -25,26 +25,43 @@ impl Watch {
         })
     }
 
-    /// Whether the directory has changed since the last look.
+    /// What `read` makes of the directory if it has changed since it was read last.
     ///
     /// # Errors
     /// [`AssetError`], unless the last look has told the same.
-    pub(super) fn poll(&mut self) -> Result<bool, AssetError> {
-        match fingerprint(&self.directory) {
-            Ok(now) => {
+    pub(super) fn poll<T>(
+        &mut self,
+        read: impl FnOnce() -> Result<T, AssetError>,
+    ) -> Result<Option<T>, AssetError> {
+        match self.read_changed(read) {
+            Ok(new) => {
                 self.said = None;
-                let has_changed = now != self.seen;
-                self.seen = now;
-                Ok(has_changed)
+                Ok(new)
             }
             Err(error) => {
                 let said = self.said.replace(error.to_string());
                 if said == self.said {
-                    Ok(false)
+                    Ok(None)
                 } else {
                     Err(error)
                 }
             }
         }
+    }
+
+    fn read_changed<T>(
+        &mut self,
+        read: impl FnOnce() -> Result<T, AssetError>,
+    ) -> Result<Option<T>, AssetError> {
+        let now = fingerprint(&self.directory)?;
+        if now == self.seen {
+            return Ok(None);
+        }
+        let new = read();
+        // A file that nobody may open yet becomes readable without a change that shows.
+        if !matches!(new, Err(AssetError::Unreadable { .. })) {
+            self.seen = now;
+        }
+        new.map(Some)
     }
 }
