@@ -79,6 +79,11 @@ pub(super) struct Found {
 
 /// Reads the whole directory.
 pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
+    scan_within(ASSETS_BYTES_KEPT_MAX, directory)
+}
+
+/// Reads it and keeps so many bytes of it in memory at most, before the last file's packed form.
+pub(super) fn scan_within(memory_bytes: u64, directory: &Path) -> Result<Contents, AssetError> {
     let found = fingerprint(directory)?;
     let description = directory.join(DESCRIPTION);
     let described = if found.iter().any(|file| file.name == DESCRIPTION) {
@@ -90,7 +95,9 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
     let mut by_hash = HashMap::new();
     let mut kept_bytes = 0;
     for Found { name, file } in found.iter().filter(|found| found.name != DESCRIPTION) {
-        let (hash, forms) = read(file, &mut kept_bytes)?;
+        let (hash, forms) = read(file, memory_bytes, &mut kept_bytes)?;
+        // Of two files with the same content only the first may have found memory for a packed form.
+        let forms: &mut Forms = by_hash.entry(hash).or_insert(forms);
         manifest.assets.push(Asset {
             name: name.clone(),
             bytes: forms.plain.len(),
@@ -104,7 +111,6 @@ pub(super) fn scan(directory: &Path) -> Result<Contents, AssetError> {
             depends: vec![],
             packed_bytes: forms.packed.as_ref().map_or(0, |it| it.len() as u64),
         });
-        by_hash.insert(hash, forms);
     }
     depend(&mut manifest, &described).map_err(|said| AssetError::Description {
         path: description,
@@ -180,12 +186,16 @@ fn name_of(directory: &Path, path: &Path) -> Result<String, AssetError> {
     name.ok_or_else(|| AssetError::Name(path.to_owned()))
 }
 
-fn read(file: &HashedFile, kept_bytes: &mut u64) -> Result<(AssetHash, Forms), AssetError> {
+fn read(
+    file: &HashedFile,
+    memory_bytes: u64,
+    kept_bytes: &mut u64,
+) -> Result<(AssetHash, Forms), AssetError> {
     let unreadable = |error| AssetError::Unreadable {
         path: file.path.clone(),
         error,
     };
-    if file.bytes <= ASSET_BYTES_KEPT_MAX && *kept_bytes + file.bytes <= ASSETS_BYTES_KEPT_MAX {
+    if file.bytes <= ASSET_BYTES_KEPT_MAX && *kept_bytes + file.bytes <= memory_bytes {
         let bytes = Bytes::from(fs::read(&file.path).map_err(unreadable)?);
         let packed = packing::pack(&bytes).map(Bytes::from);
         *kept_bytes += (bytes.len() + packed.as_ref().map_or(0, Bytes::len)) as u64;

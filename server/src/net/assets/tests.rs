@@ -8,7 +8,11 @@ use tickwire_protocol::{
     packing::Unpacker,
 };
 
-use super::{AssetError, Library, Progress, Refusal, scan::fingerprint, watch::Watch};
+use super::{
+    AssetError, Library, Progress, Refusal,
+    scan::{fingerprint, scan_within},
+    watch::Watch,
+};
 use crate::limits::ASSET_BYTES_KEPT_MAX;
 
 /// A directory that is gone afterwards.
@@ -275,6 +279,20 @@ fn what_cannot_be_delivered_is_told_with_its_file() {
         Library::open(&folder.0).unwrap_err(),
         AssetError::Description { .. }
     ));
+}
+
+#[test]
+fn a_copy_that_memory_has_no_room_for_leaves_the_first_its_packed_form() {
+    let folder = Folder::new("copies");
+    let text = "the same words again\n".repeat(500);
+    folder.write("copy.txt", &text);
+    folder.write("copy of copy.txt", &text);
+    let contents = scan_within(text.len() as u64, &folder.0).unwrap();
+    assert_eq!(contents.manifest.assets.len(), 2);
+    for asset in &contents.manifest.assets {
+        let packed = contents.by_hash[&asset.hash].packed.as_ref();
+        assert_eq!(packed.map(|it| it.len() as u64), Some(asset.packed_bytes));
+    }
 }
 
 #[cfg(unix)]
