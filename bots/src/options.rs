@@ -142,7 +142,23 @@ impl Options {
         if self.duration.is_zero() {
             return Err("--duration must be longer than nothing".into());
         }
+        let last = self.ramp_moment(self.bots.saturating_sub(1));
+        if last >= self.duration.into() {
+            let seconds = Duration::from(last).as_secs() + 1;
+            let per_second = (self.bots as f64 / self.duration.as_secs_f64()).ceil();
+            return Err(format!(
+                "the last of {} bots would not connect before the end: --duration {seconds}s or --ramp {per_second}, \
+                 or more",
+                self.bots
+            ));
+        }
         Ok(())
+    }
+
+    /// When a bot connects, from the run's start on.
+    #[must_use]
+    pub fn ramp_moment(&self, number: usize) -> Micros {
+        Micros(number as u64 * Micros::PER_SECOND / u64::from(self.ramp))
     }
 
     /// The room that a bot joins.
@@ -257,6 +273,16 @@ mod tests {
         assert!(parse(&["--stall", "0.6", "--flap", "0.6"]).is_err());
         assert!(parse(&["--duration", "0s"]).is_err());
         assert!(parse(&["--ramp", "0"]).is_err());
+    }
+
+    #[test]
+    fn a_ramp_that_is_longer_than_the_run_is_refused_with_what_would_do() {
+        let slow = ["--bots", "600", "--ramp", "10", "--duration"];
+        let refused = parse(&[&slow[..], &["30s"]].concat()).unwrap_err();
+        assert!(refused.contains("--duration 60s"), "{refused}");
+        assert!(refused.contains("--ramp 20"), "{refused}");
+        assert!(parse(&[&slow[..], &["60s"]].concat()).is_ok());
+        assert!(parse(&["--bots", "600", "--ramp", "20"]).is_ok());
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Seat {
     #[must_use]
     pub fn new(number: usize, plan: &Plan) -> Self {
         let conduct = plan.conducts[number];
-        let connect_at = Micros(number as u64 * Micros::PER_SECOND / u64::from(plan.options.ramp));
+        let connect_at = plan.options.ramp_moment(number);
         Self {
             person: Person::new(number, conduct, plan.options.read_period(conduct).is_none()),
             random: fastrand::Rng::with_seed(plan.options.seed.wrapping_add(number as u64)),
