@@ -131,7 +131,8 @@ pub fn run_watched(
 
 /// The command: reads the options, runs, shows the result and writes the files asked for.
 ///
-/// The exit status is 1 when a player was not served, 2 when the run could not begin.
+/// The exit status is 1 when a player was not served, 2 when the run could not begin or its
+/// result could not be written.
 #[must_use]
 pub fn main(
     make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
@@ -139,6 +140,15 @@ pub fn main(
     let options = Options::parse();
     let (json, html) = (options.json.clone(), options.html.clone());
     let target = options.url.to_string();
+    // Before the run: an hour of figures is not to be lost to a folder that is not there.
+    let files = [&json, &html];
+    for path in files.into_iter().flatten() {
+        let mut open = fs::OpenOptions::new();
+        if let Err(error) = open.append(true).create(true).open(path) {
+            eprintln!("tickwire-bots: {}: {error}", path.display());
+            return ExitCode::from(2);
+        }
+    }
     let outcome = match run(options, make_bot) {
         Ok(outcome) => outcome,
         Err(why) => {
@@ -154,16 +164,21 @@ pub fn main(
         )
     });
     let html = html.map(|path| (path, html::page(&target, &outcome)));
+    let mut is_written = true;
     for (path, text) in json.into_iter().chain(html) {
         if let Err(error) = fs::write(&path, text) {
             eprintln!("tickwire-bots: {}: {error}", path.display());
-            return ExitCode::from(2);
+            is_written = false;
         }
     }
     let failures = outcome.report.failures();
-    if failures.is_empty() {
-        return ExitCode::SUCCESS;
+    if !failures.is_empty() {
+        eprintln!("failed: {}", failures.join(", "));
+        return ExitCode::FAILURE;
     }
-    eprintln!("failed: {}", failures.join(", "));
-    ExitCode::FAILURE
+    if is_written {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    }
 }
