@@ -182,3 +182,25 @@ pub fn main(
         ExitCode::from(2)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::options::Options;
+    use std::{net::TcpListener, time::Duration};
+
+    #[test]
+    fn a_server_that_never_answers_is_named() {
+        let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = mute.local_addr().expect("it is bound");
+        let options = Options {
+            bots: 1,
+            duration: Duration::from_millis(50),
+            quiet: true,
+            ..Options::for_target(&format!("ws://{address}/play"))
+        };
+        let outcome = run(options, |_, _| Err("nobody plays".into())).expect("it can begin");
+        let complaints = outcome.report.complaints;
+        assert_eq!(complaints, [format!("no answer from {address}")]);
+    }
+}

@@ -386,6 +386,10 @@ impl Seat {
             line.connection
                 .push_close(CloseCode::Normal, "the load test is over");
         } else {
+            if self.person.conduct.is_player() {
+                let address = scene.plan.address;
+                scene.slice.complain(&format!("no answer from {address}"));
+            }
             // Nothing was agreed that a farewell could end.
             self.abandon(scene);
         }
