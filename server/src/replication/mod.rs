@@ -306,9 +306,9 @@ impl Replication {
         };
         let own_entity = own.map(|own| own.id);
         let credit = credit(view, &self.settings, encoding.sections.frame);
-        let budget = credit.map_or(SNAPSHOT_SECTIONS_BYTES_MAX, |credit| {
-            credit.min(SNAPSHOT_SECTIONS_BYTES_MAX)
-        });
+        let budget = credit
+            .unwrap_or(usize::MAX)
+            .min(SNAPSHOT_SECTIONS_BYTES_MAX);
         let start = out.len();
         let is_partial = encoding.pick(view, budget);
         encoding.write(view, self.tick, own_entity, header, is_partial, out);
