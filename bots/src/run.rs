@@ -185,9 +185,10 @@ pub fn main(
 
 #[cfg(test)]
 mod tests {
+    use std::{net::TcpListener, time::Duration};
+
     use super::run;
     use crate::options::Options;
-    use std::{net::TcpListener, time::Duration};
 
     #[test]
     fn a_server_that_never_answers_is_named() {

@@ -301,34 +301,18 @@ fn random_token() -> Option<ResumeToken> {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::net::UnixStream, sync::mpsc::channel};
-
     use super::*;
     use crate::{
         game::Game,
-        limits::Limits,
-        net::{
-            directory::Directory,
-            metrics::Metrics,
-            worker::{
-                Socket,
-                tests::{newcomer, shared},
-            },
-        },
+        net::worker::tests::{connection, lone_worker},
     };
 
     #[test]
     fn a_room_that_cannot_be_opened_takes_no_other_rooms_place() {
-        let (sender, commands) = channel();
-        let metrics = Metrics::new(1);
         let game = || Game::new("hopeless").on_start(|_| panic!("on purpose"));
-        let directory = Directory::new(1, 2, 8);
-        let shared = shared(game, Limits::default(), directory, &[sender]);
-        let mut worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
+        let (mut worker, _commands) = lone_worker(game, 2);
         for room in ["one", "two", "three"] {
-            let (ours, _theirs) = UnixStream::pair().unwrap();
-            let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
-            let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
+            let (connection, _peer) = connection();
             let key = worker.adopt(connection).unwrap();
             let hello = Hello {
                 room: room.into(),

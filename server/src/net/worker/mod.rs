@@ -436,6 +436,10 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
 mod tests {
     //! What tests of this folder begin with.
 
+    #[cfg(unix)]
+    use std::os::unix::net::UnixStream;
+    use std::{slice, sync::mpsc::channel};
+
     use super::*;
     use crate::net::{gate::Gate, metrics::Metrics};
 
@@ -468,19 +472,33 @@ mod tests {
             span: tracing::Span::none(),
         }
     }
+
+    /// A connection that has said nothing yet, and its peer.
+    #[cfg(unix)]
+    pub(super) fn connection() -> (Connection, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
+        let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
+        (connection, theirs)
+    }
+
+    /// The only worker of a server with so many rooms, and what commands it.
+    pub(super) fn lone_worker(
+        make_game: fn() -> Game,
+        rooms_max: usize,
+    ) -> (Worker, Sender<Command>) {
+        let (sender, commands) = channel();
+        let metrics = Metrics::new(1);
+        let directory = Directory::new(1, rooms_max, 8);
+        let workers = slice::from_ref(&sender);
+        let shared = shared(make_game, Limits::default(), directory, workers);
+        let worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
+        (worker, sender)
+    }
+
     #[test]
     fn a_worker_that_is_late_takes_some_commands_and_not_all() {
-        let (sender, commands) = std::sync::mpsc::channel();
-        let metrics = Metrics::new(1);
-        let game = || Game::new("nothing");
-        let directory = Directory::new(1, 8, 8);
-        let shared = shared(
-            game,
-            Limits::default(),
-            directory,
-            std::slice::from_ref(&sender),
-        );
-        let mut worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
+        let (mut worker, sender) = lone_worker(|| Game::new("nothing"), 8);
         worker.next_sweep = Micros(0);
         let mut left_of = |sent| {
             for _ in 0..sent {

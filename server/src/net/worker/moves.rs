@@ -115,10 +115,7 @@ fn choose(own: u64, other: u64, rooms: &[(usize, u64)]) -> Option<(usize, u64)> 
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::{
-        os::unix::net::UnixStream,
-        sync::mpsc::{Receiver, channel},
-    };
+    use std::sync::mpsc::{Receiver, channel};
 
     use tickwire_protocol::session::{Hello, ResumeToken, ServerSession};
 
@@ -129,10 +126,7 @@ mod tests {
         net::{
             directory::Directory,
             metrics::Metrics,
-            worker::{
-                Socket,
-                tests::{newcomer, shared},
-            },
+            worker::tests::{connection, shared},
         },
         room::Room,
     };
@@ -153,9 +147,7 @@ mod tests {
     #[test]
     fn who_says_hello_while_the_room_is_on_its_way_here_waits_for_it() {
         let (mut worker, sent) = worker();
-        let (ours, _theirs) = UnixStream::pair().unwrap();
-        let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
-        let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
+        let (connection, _peer) = connection();
         let key = worker.adopt(connection).unwrap();
         // The first worker has made the room, and gives it away.
         let directory = worker.shared.directory.clone();
@@ -216,9 +208,7 @@ mod tests {
         let place = worker.shared.directory.place_in("den".into()).unwrap();
         let room = Room::new(Game::new("nothing"), "den", 1, Micros(0)).unwrap();
         let key = worker.put_room(RoomSlot::new(room, &place, 0.0, Micros(0)));
-        let (ours, _theirs) = UnixStream::pair().unwrap();
-        let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
-        let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
+        let (connection, _peer) = connection();
         let member = worker.adopt(connection).unwrap();
         let session = Box::new(ServerSession::new(Micros(0)));
         let room = &mut worker.rooms[key].room;
