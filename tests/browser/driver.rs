@@ -22,6 +22,10 @@ use tests::process::OwnedChild;
 /// A command that takes longer has failed. Starting a browser on a busy machine takes the longest.
 const COMMAND_SECONDS: u64 = 60;
 
+/// How often ChromeDriver is started until it has a port. It takes one that is free for IPv6 and then wants the
+/// same for IPv4, where another program may have it: then it ends.
+const STARTS_MAX: u32 = 8;
+
 /// How long a test waits for what a page does: long enough for a machine with two cores that compiles something else
 /// meanwhile.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,6 +79,20 @@ pub(crate) struct Driver {
 impl Driver {
     /// Starts ChromeDriver on a free port.
     pub(crate) fn start() -> Result<Self> {
+        let mut said = String::new();
+        for _ in 0..STARTS_MAX {
+            match Self::start_once()? {
+                Ok(driver) => return Ok(driver),
+                Err(last_words) => said = last_words,
+            }
+        }
+        bail!(
+            "chromedriver ended {STARTS_MAX} times before it said its port; the last time it said:\n{said}"
+        )
+    }
+
+    /// Starts it once, or gives what it said before it ended.
+    fn start_once() -> Result<Result<Self, String>> {
         let process = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -84,23 +102,22 @@ impl Driver {
             .context("chromedriver cannot be started: `cargo xtask test` installs it")?;
         let mut process = OwnedChild(process);
         let stdout = process.stdout.take().context("its output was piped")?;
-        let mut driver = Self {
-            _process: process,
-            url: String::new(),
-        };
         let mut lines = BufReader::new(stdout).lines();
-        let port = loop {
-            let line = lines
-                .next()
-                .context("chromedriver ended before it said its port")??;
+        let mut said = String::new();
+        while let Some(line) = lines.next().transpose()? {
             if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
+                let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+                // Read to the end, or it would block once the pipe is full.
+                thread::spawn(move || lines.for_each(drop));
+                return Ok(Ok(Self {
+                    _process: process,
+                    url,
+                }));
             }
-        };
-        driver.url = format!("http://127.0.0.1:{port}");
-        // Read to the end, or it would block once the pipe is full.
-        thread::spawn(move || lines.for_each(drop));
-        Ok(driver)
+            said += &line;
+            said.push('\n');
+        }
+        Ok(Err(said))
     }
 
     /// Starts a browser.
