@@ -5,7 +5,8 @@
 //! 3. `rustup target add` installs the target.
 //! 4. apt-get installs what way 2 needs.
 //!
-//! Way 2 stands before way 3 so that a machine which rustup cannot reach asks only once.
+//! Way 2 stands before way 3 so that a machine which rustup cannot reach asks only once. A release of Debian whose
+//! Rust is older than the workspace's has no way 2.
 
 use std::{
     env,
@@ -28,6 +29,9 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// The oldest compiler that the workspace takes.
+const RUST_LEAST: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// What links WASM there, if no [`linker`] is found: rustc-web brings none of its own.
 const DEBIAN_LINKER: &str = "lld";
@@ -82,7 +86,11 @@ impl Toolchain {
         install::debian(&packages, "a WASM toolchain").with_context(|| {
             format!("no WASM toolchain: `rustup target add {TARGET}` would give one where rustup is in use")
         })?;
-        debian().context("Debian's rustc-web is installed, and its cargo, the sources of std or a linker are not there")
+        debian().with_context(|| {
+            format!(
+                "Debian's rustc-web is installed, and it is older than Rust {RUST_LEAST}, or its cargo, the sources of std or a linker are not there"
+            )
+        })
     }
 
     /// A cargo that compiles for [`TARGET`] into a folder of its own under `target_dir`: builds of the
@@ -138,13 +146,26 @@ fn has_target() -> bool {
     })
 }
 
-/// Debian's toolchain, when its cargo, the sources of std and a linker are installed.
+/// Debian's toolchain, when it is new enough and its cargo, the sources of std and a linker are installed.
 fn debian() -> Option<Toolchain> {
+    let version = said_by(DEBIAN_RUSTC, &["--version"])?;
     let sources = sysroot(DEBIAN_RUSTC)?.join("lib/rustlib/src/rust/library/std/src/lib.rs");
-    let complete = Path::new(DEBIAN_CARGO).exists() && sources.exists();
+    let complete = is_new_enough(&version) && Path::new(DEBIAN_CARGO).exists() && sources.exists();
     complete
         .then(linker)?
         .map(|linker| Toolchain::Debian { linker })
+}
+
+/// Whether a compiler that calls itself `rustc 1.96.0 (…)` is one that the workspace takes.
+fn is_new_enough(rustc_version: &str) -> bool {
+    let version = rustc_version.split(' ').nth(1).and_then(release);
+    version.is_some() && version >= release(RUST_LEAST)
+}
+
+/// The first two numbers of a version.
+fn release(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split('.').map(|number| number.parse().ok());
+    numbers.next()?.zip(numbers.next()?)
 }
 
 /// LLVM's linker: the one rustup's toolchains bring, or the system's.
@@ -163,10 +184,28 @@ fn linker() -> Option<PathBuf> {
 
 /// Where a compiler keeps its libraries.
 fn sysroot(rustc: &str) -> Option<PathBuf> {
+    said_by(rustc, &["--print", "sysroot"]).map(PathBuf::from)
+}
+
+/// What a compiler prints.
+fn said_by(rustc: &str, arguments: &[&str]) -> Option<String> {
     let mut command = program(rustc);
     // The path that `cargo run` sets leads to the libraries of the toolchain in use.
-    command
-        .env_remove("LD_LIBRARY_PATH")
-        .args(["--print", "sysroot"]);
-    output(&mut command).map(PathBuf::from)
+    command.env_remove("LD_LIBRARY_PATH").args(arguments);
+    output(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn a_compiler_older_than_the_workspaces_is_not_taken() {
+        assert!(is_new_enough("rustc 1.96.0 (ac68faa20 2026-09-01)"));
+        assert!(is_new_enough("rustc 2.0.0"));
+        assert!(!is_new_enough(
+            "rustc 1.63.0 (4b91a6ea7 2022-08-08) (built from a source tarball)"
+        ));
+        assert!(!is_new_enough(""));
+    }
 }
