@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
     process::ExitCode,
     sync::{Arc, mpsc},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use clap::Parser as _;
@@ -36,6 +36,9 @@ pub struct Outcome {
 /// Descriptors that a run needs besides its sockets.
 const DESCRIPTORS_SPARE: u64 = 64;
 
+/// How long an address of several is waited for before the next is asked.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
 /// Plays a load test and waits for its end.
 ///
 /// `make_bot` is called once per player, with its number and the game's schema, on the thread that
@@ -51,13 +54,24 @@ pub fn run(
     run_watched(options, make_bot, |_, _| {})
 }
 
-/// The first network address that the host's name stands for.
+/// The network address that the host's name stands for.
 fn resolve(url: &Address) -> Result<SocketAddr, String> {
-    (url.host(), url.port())
+    let addresses = (url.host(), url.port())
         .to_socket_addrs()
-        .map_err(|error| format!("{}: {error}", url.host()))?
-        .next()
+        .map_err(|error| format!("{}: {error}", url.host()))?;
+    choose(&addresses.collect::<Vec<_>>())
         .ok_or_else(|| format!("{}: the name stands for no address", url.host()))
+}
+
+/// Of several addresses the first that takes a connection now, for `localhost` stands for two and a server may listen
+/// on one; the first of all if none does.
+fn choose(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    let answers = |it: &&SocketAddr| TcpStream::connect_timeout(it, ANSWER_WAIT).is_ok();
+    let answering = addresses
+        .iter()
+        .filter(|_| addresses.len() > 1)
+        .find(answers);
+    answering.or(addresses.first()).copied()
 }
 
 /// As [`run`], with every second of it shown to `watch` by its number, for sums over a part of the run.
@@ -185,10 +199,19 @@ pub fn main(
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, time::Duration};
+    use std::net::TcpListener;
 
-    use super::run;
-    use crate::options::Options;
+    use super::*;
+
+    #[test]
+    fn of_a_names_addresses_the_one_with_a_server_is_taken() {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let taken = server.local_addr().expect("it is bound");
+        let other = ([127, 0, 0, 2], taken.port()).into();
+        assert_eq!(choose(&[other, taken]), Some(taken));
+        assert_eq!(choose(&[other, other]), Some(other));
+        assert_eq!(choose(&[]), None);
+    }
 
     #[test]
     fn a_server_that_never_answers_is_named() {
