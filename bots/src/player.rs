@@ -257,6 +257,10 @@ impl Player {
                 self.served_at = now;
             }
             ClientEvent::Refused(farewell) | ClientEvent::Goodbye(farewell) => {
+                if farewell.code == CloseCode::Refused.number() {
+                    // The seat is gone: with its token one would only hear so again.
+                    person.resume = None;
+                }
                 self.standing = Standing::SentAway;
                 self.farewell = Some(farewell);
             }
@@ -481,6 +485,27 @@ mod tests {
         player.served_at = later;
         player.finish(later + Micros(1000), &person, &mut slice);
         assert_eq!((slice.unserved, slice.interval.count()), (2, 1));
+    }
+
+    #[test]
+    fn who_is_sent_away_comes_back_as_somebody_new() {
+        let make_bot = |_: usize, _: &Schema| Err("nobody plays".to_owned());
+        for (code, keeps) in [(CloseCode::GoingAway, true), (CloseCode::Refused, false)] {
+            let mut person = Person::new(0, Conduct::Light, true);
+            person.resume = Some(ResumeToken([7; 16]));
+            let mut player = Player::new(&person, "", None, 1, Micros(0));
+            let event = ClientEvent::Goodbye(Farewell::new(code, "the round is over"));
+            player
+                .on_event(
+                    event,
+                    Micros(0),
+                    &mut person,
+                    &make_bot,
+                    &mut Slice::default(),
+                )
+                .expect("a farewell");
+            assert_eq!(person.resume.is_some(), keeps, "{code:?}");
+        }
     }
 
     #[test]
