@@ -49,8 +49,8 @@ struct Arguments {
     /// Seconds that each measurement counts.
     #[arg(long, default_value_t = 8)]
     seconds: u32,
-    /// How often the three take turns.
-    #[arg(long, default_value_t = 2)]
+    /// How often the three take turns; the median counts, of an even number the worse of the two in the middle.
+    #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// Only cases whose name contains this.
     #[arg(long)]
