@@ -21,6 +21,9 @@ use super::limits::{CALLERS_MAX, PIECES_WAITING_MAX};
 /// As many are in the call as may be.
 const RESET_FULL: u32 = 429;
 
+/// The caller is in the call already.
+const RESET_TWICE: u32 = 409;
+
 /// A piece of a recording, as MessagePack's bytes. What it holds is the pages' business.
 #[derive(Clone)]
 pub(super) struct Piece(Vec<u8>);
@@ -77,6 +80,10 @@ impl Call {
         };
         {
             let mut callers = self.callers();
+            if callers.iter().any(|other| other.peer == *peer) {
+                camera.reset(RESET_TWICE, "you are in the call already");
+                return Ok(());
+            }
             if callers.len() == CALLERS_MAX {
                 camera.reset(RESET_FULL, "as many are in the call as may be");
                 return Ok(());
@@ -126,11 +133,14 @@ async fn show(caller: Caller, to: Peer) {
     };
     options.metadata = metadata.into();
     let mut screen = to.open_messages::<Piece>(options);
-    let mut pieces = caller.pieces.subscribe();
-    // Only the stream of the caller's own handler keeps the pieces coming: when it ends, this one does.
     let Caller {
-        begin_anew, peer, ..
+        peer,
+        pieces: sender,
+        begin_anew,
     } = caller;
+    let mut pieces = sender.subscribe();
+    // Only the caller's own handler keeps it: when that ends, this does.
+    drop(sender);
     // One request under way serves all who wait for it.
     let ask = || {
         let _ = begin_anew.try_send(());
