@@ -76,6 +76,8 @@ fn install(as_root: &[&str], packages: &[&str]) -> Command {
     let mut command = apt(as_root);
     command
         .args(["install", "--yes", "--no-install-recommends", "--quiet=2"])
+        // A machine that has just started may be updating itself.
+        .args(["-o", "DPkg::Lock::Timeout=300"])
         .args(packages);
     command
 }

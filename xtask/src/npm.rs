@@ -44,6 +44,12 @@ pub(crate) fn packages(name: &str, from: &Path) -> Result<PathBuf> {
     // Without install scripts: some of the packages would compile native code that they work without.
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
         .args(["--loglevel", "error"])
+        // A connection that falls silent is given up and made anew long before the limit.
+        .args(["--fetch-timeout=20000", "--fetch-retries=4"])
+        .args([
+            "--fetch-retry-mintimeout=1000",
+            "--fetch-retry-maxtimeout=10000",
+        ])
         .stdout(Stdio::null())
         .current_dir(&folder);
     run_within(&mut npm, LIMIT).context(

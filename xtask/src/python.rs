@@ -46,6 +46,8 @@ fn packages(name: &str, requirements: &Path) -> Result<PathBuf> {
         "--quiet",
         "--disable-pip-version-check",
     ])
+    // A connection that falls silent is given up and made anew long before the limit.
+    .args(["--timeout", "20", "--retries", "5"])
     .args(["--no-deps", "--require-hashes", "--upgrade"])
     // Their pure Python, the same on every system.
     .args(["--only-binary", ":all:", "--platform", "any"])
