@@ -26,6 +26,9 @@ const COMMAND_SECONDS: u64 = 60;
 /// same for IPv4, where another program may have it: then it ends.
 const STARTS_MAX: u32 = 8;
 
+/// How often a browser is started until it runs: on a busy machine one may end, or not be there in time.
+const BROWSER_STARTS_MAX: u32 = 3;
+
 /// How long a test waits for what a page does: long enough for a machine with two cores that compiles something else
 /// meanwhile.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -120,8 +123,19 @@ impl Driver {
         Ok(Err(said))
     }
 
-    /// Starts a browser.
+    /// Starts a browser, again if it ends while it starts.
     pub(crate) fn browser(&self, screen: &Screen) -> Result<Browser> {
+        let mut browser = self.browser_once(screen);
+        for _ in 1..BROWSER_STARTS_MAX {
+            if browser.is_ok() {
+                break;
+            }
+            browser = self.browser_once(screen);
+        }
+        browser
+    }
+
+    fn browser_once(&self, screen: &Screen) -> Result<Browser> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = scratch().join(format!("profile-{}-{number}", std::process::id()));
@@ -185,11 +199,15 @@ impl Browser {
         loop {
             // A page that is still loading has no such property yet: not true, and no failure.
             let script = format!("try {{ return ({expression}) }} catch (error) {{ return null }}");
-            let value = self.execute(&script)?;
-            if !matches!(value, Value::Null | Value::Bool(false)) {
-                return Ok(value);
+            // Nor is it one that there is no page to ask, between two.
+            let value = self.execute(&script);
+            if let Ok(value) = &value
+                && !matches!(value, Value::Null | Value::Bool(false))
+            {
+                return Ok(value.clone());
             }
             if started.elapsed() > limit {
+                value.context("the page cannot be asked")?;
                 bail!(
                     "not true within {} s: {expression}\nthe page logged:\n{}",
                     limit.as_secs(),
@@ -198,6 +216,15 @@ impl Browser {
             }
             thread::sleep(POLL);
         }
+    }
+
+    /// Waits until the browser's cache holds at least so many assets: they are put there after the page has them.
+    pub(crate) fn until_cached(&self, assets: u64) -> Result<()> {
+        self.run(&format!(
+            "const cache = await caches.open('tickwire-assets-1');
+             while ((await cache.keys()).length < {assets}) await new Promise((resolve) => setTimeout(resolve, 20));"
+        ))
+        .map(drop)
     }
 
     /// Begins what the body of an async function does in the page, one at a time.

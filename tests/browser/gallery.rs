@@ -225,6 +225,7 @@ fn twelve_pictures_come_over_the_socket_and_a_second_visit_transfers_none() -> R
     let requests = browser.execute(requests)?;
     ensure!(requests == Value::Array(vec![]), "{requests}");
     browser.screenshot("gallery-images")?;
+    browser.until_cached(12)?;
 
     browser.open(&server.page("/gallery/images"))?;
     browser.wait_until("page.done", PATIENCE)?;

@@ -82,7 +82,8 @@ fn a_second_visit_fetches_no_asset_again() -> Result<()> {
         const beat = setInterval(() => game.frame(), 20);
         await new Promise((resolve) => game.on('assets', resolve));
         // What was fetched is put into the cache meanwhile.
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        const cache = await caches.open('tickwire-assets-1');
+        while ((await cache.keys()).length < names.length) await new Promise((resolve) => setTimeout(resolve, 20));
         clearInterval(beat);
         const progress = game.progress;
         game.leave();

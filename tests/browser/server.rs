@@ -25,6 +25,13 @@ impl Server {
         Self::start_with_assets(port, &repository().join("assets"))
     }
 
+    /// The same on a port that the system gives nobody by chance, so that it is still free when the server is gone.
+    pub(crate) fn start_apart() -> Result<Self> {
+        let first = 20_000 + (std::process::id() % 10_000) as u16;
+        let started = (first..first + 100).find_map(|port| Self::start(port).ok());
+        started.context("no port below those that the system gives is free")
+    }
+
     /// The same, with other assets than the demo's.
     pub(crate) fn start_with_assets(port: u16, assets: &Path) -> Result<Self> {
         let target = target_dir()?;

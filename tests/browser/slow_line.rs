@@ -115,6 +115,7 @@ fn drain(queue: &Queue, mut server: TcpStream, bytes_per_second: usize) {
     let mut free = Instant::now();
     loop {
         let mut state = queue.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_empty = state.0.is_empty();
         while state.0.is_empty() {
             if state.1 {
                 let _ = server.shutdown(std::net::Shutdown::Write);
@@ -128,7 +129,11 @@ fn drain(queue: &Queue, mut server: TcpStream, bytes_per_second: usize) {
         let length = state.0.len().min(PIECE_BYTES);
         let piece: Vec<u8> = state.0.drain(..length).collect();
         drop(state);
-        free = free.max(Instant::now()) + time_for(length, bytes_per_second);
+        // What a late wake-up costs is made up for, as long as there is a queue.
+        if was_empty {
+            free = Instant::now();
+        }
+        free += time_for(length, bytes_per_second);
         thread::sleep(free.saturating_duration_since(Instant::now()));
         if server.write_all(&piece).is_err() {
             return;

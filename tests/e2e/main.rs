@@ -155,11 +155,11 @@ fn bots_that_read_by_the_clock_miss_nothing_and_are_not_timed() {
     assert!(report.failures().is_empty(), "{report}");
     let mut missed = report.missed_ticks;
     assert_eq!((report.connected, report.verified), (8, 2));
-    assert!(report.snapshots_per_second > 15.0, "{report}");
+    assert!(report.snapshots_per_second > 10.0, "{report}");
     assert!(report.interval_ms.p50 < 100.0, "only who decodes is timed");
     let report = play(options(8, 0.0)).report;
     assert!(report.failures().is_empty(), "{report}");
-    assert!(report.snapshots_per_second > 15.0, "{report}");
+    assert!(report.snapshots_per_second > 10.0, "{report}");
     assert!(report.interval_ms.max == 0.0, "{report}");
     missed += report.missed_ticks;
     assert!(missed <= server.snapshots_skipped(), "{missed}: {report}");

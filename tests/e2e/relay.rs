@@ -54,10 +54,10 @@ fn clone(socket: &TcpStream) -> TcpStream {
 /// Either end may be gone at any time: that ends the line.
 fn copy_up(mut player: TcpStream, mut server: TcpStream) {
     let mut buffer = [0; 16 * 1024];
+    // Read to the end also when nobody wants it: a socket that is closed over unread bytes takes back what it has
+    // not sent yet.
     while let Ok(bytes @ 1..) = player.read(&mut buffer) {
-        if server.write_all(&buffer[..bytes]).is_err() {
-            break;
-        }
+        let _ = server.write_all(&buffer[..bytes]);
     }
     let _ = server.shutdown(Shutdown::Write);
 }
@@ -75,10 +75,10 @@ fn copy_down(mut server: TcpStream, mut player: TcpStream, budget: usize) -> Lin
         }
         if line.crossed.len() == budget {
             // What crossed is still read by the player; the server hears of the end at once.
-            let _ = player.shutdown(Shutdown::Both);
+            let _ = player.shutdown(Shutdown::Write);
             let _ = server.shutdown(Shutdown::Write);
         }
     }
-    let _ = player.shutdown(Shutdown::Both);
+    let _ = player.shutdown(Shutdown::Write);
     line
 }
