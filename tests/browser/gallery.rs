@@ -113,6 +113,20 @@ fn hello_world_is_said_heard_and_ended() -> Result<()> {
     ];
     ensure!(of("down ") == heard, "{lines}");
     browser.screenshot("gallery-hello")?;
+
+    // Around the page: its code, the server's, and the way on.
+    browser.execute("document.querySelectorAll('details').forEach((it) => (it.open = true))")?;
+    let code = "document.getElementById('code').innerText.includes('wire.openStream')
+        && document.getElementById('rust').innerText.includes('async fn hello')";
+    browser
+        .wait_until(code, PATIENCE)
+        .context("the code is not shown")?;
+    browser.screenshot("gallery-code")?;
+    browser.execute("document.querySelector('[rel=next]').click()")?;
+    let back = "location.pathname === '/gallery/upload' && document.querySelector('[rel=prev]')?.pathname === '/gallery/hello'";
+    browser
+        .wait_until(back, PATIENCE)
+        .context("there is no way on and back")?;
     browser.expect_no_errors()?;
     fits_a_phone(&driver, &server, "hello", talk)
 }

@@ -1,7 +1,20 @@
-// What all pages of the gallery share: the connection, a notice when it is lost, the code on display.
-// Importing it puts the last two below the page's own content.
+// What all pages of the gallery share: the connection, a notice when it is lost, the way to the other pages, the code
+// on display. Importing it puts the last three around the page's own content.
 
 import init, { Tickwire } from "/client/tickwire_client.js";
+
+/** The pages in their order, each with the module of the server that answers it. The game is the ninth. */
+const PAGES = [
+  ["/gallery/hello", "talk.rs"],
+  ["/gallery/upload", "talk.rs"],
+  ["/gallery/share", "share.rs"],
+  ["/gallery/progressive", "mod.rs"],
+  ["/gallery/music", "talk.rs"],
+  ["/gallery/video", "film.rs"],
+  ["/gallery/call", "call.rs"],
+  ["/gallery/images", "mod.rs"],
+  ["/"],
+];
 
 /** Connects to the gallery's server. Resolves once this visitor is in. */
 export async function connect(options = {}) {
@@ -61,9 +74,21 @@ function code() {
   return lines.map((line) => line.slice(indent)).join("\n");
 }
 
+const at = PAGES.findIndex(([path]) => path === location.pathname);
+const [before, own, after] = [PAGES[at - 1], PAGES[at], PAGES[at + 1]];
+document.querySelector("header").insertAdjacentHTML(
+  "beforeend",
+  `<nav>${before ? `<a rel="prev" href="${before[0]}">← Previous</a>` : ""}
+  <span>${at + 1} of ${PAGES.length}</span> <a rel="next" href="${after[0]}">Next →</a></nav>`,
+);
 document.querySelector("main").insertAdjacentHTML(
   "beforeend",
-  '<details><summary>The code of this page</summary><pre id="code"></pre></details>',
+  `<details><summary>The code of this page</summary><pre id="code"></pre></details>
+  <details id="server"><summary>The server’s half, ${own[1]}</summary><pre id="rust"></pre></details>`,
 );
 $("code").textContent = code();
+$("server").ontoggle = async () => {
+  const source = await fetch(`/gallery/server/${own[1]}`);
+  $("rust").textContent = (await source.text()).split("\n#[cfg(test)]")[0];
+};
 document.querySelector("main").insertAdjacentHTML("afterend", '<p id="notice" role="status" hidden></p>');

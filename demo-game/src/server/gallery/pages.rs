@@ -5,6 +5,7 @@ use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 macro_rules! page {
     ($file:literal) => {
@@ -12,8 +13,8 @@ macro_rules! page {
     };
 }
 
-/// Path, type and text of everything.
-const PAGES: [(&str, &str, &str); 14] = [
+/// Path, type and text of everything. A page shows its own script and the module here that answers it.
+const PAGES: [(&str, &str, &str); 19] = [
     ("/gallery", HTML, page!("index.html")),
     ("/gallery/", HTML, page!("index.html")),
     ("/gallery/hello", HTML, page!("hello.html")),
@@ -28,6 +29,11 @@ const PAGES: [(&str, &str, &str); 14] = [
     ("/gallery/gallery.js", SCRIPT, page!("gallery.js")),
     ("/gallery/live.js", SCRIPT, page!("live.js")),
     ("/gallery/flac.js", SCRIPT, page!("flac.js")),
+    ("/gallery/server/mod.rs", TEXT, include_str!("mod.rs")),
+    ("/gallery/server/talk.rs", TEXT, include_str!("talk.rs")),
+    ("/gallery/server/share.rs", TEXT, include_str!("share.rs")),
+    ("/gallery/server/film.rs", TEXT, include_str!("film.rs")),
+    ("/gallery/server/call.rs", TEXT, include_str!("call.rs")),
 ];
 
 /// The pages, to be merged with the demo's own.
