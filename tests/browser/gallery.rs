@@ -133,6 +133,75 @@ fn hello_world_is_said_heard_and_ended() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn what_a_page_lacks_and_what_nothing_catches_is_told() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let words = "document.getElementById('notice').innerText";
+    let browser = driver.browser(&Screen::Desktop)?;
+    // A page of plain http that is not this machine's own gets no decoder.
+    browser.open(&format!("http://0.0.0.0:{}/gallery/music", server.port()?))?;
+    browser
+        .wait_until(&format!("{words}.includes('behind https')"), PATIENCE)
+        .context("a page of plain http does not say what it lacks")?;
+    browser.screenshot("gallery-plain-http")?;
+
+    browser.open(&server.page("/gallery/upload"))?;
+    browser.execute(
+        "const script = document.createElement('script');
+         [script.type, script.textContent] = ['module', 'await Promise.reject(new Error(\"no such file\"))'];
+         document.body.append(script);",
+    )?;
+    browser
+        .wait_until(&format!("{words}.includes('no such file')"), PATIENCE)
+        .context("an error that nothing catches is not told")?;
+    browser.execute("document.querySelector('#notice button').click()")?;
+    ensure!(browser.execute("return document.getElementById('notice').hidden")? == true);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_file_that_cannot_arrive_says_so_and_can_be_chosen_again() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let ready = "document.getElementById('area').ondrop";
+    let browser = open(&driver, &server, "upload", &Screen::Desktop, ready)?;
+    let choose = "const dataTransfer = new DataTransfer();
+         dataTransfer.items.add(new File(['hello'], 'a.txt'));
+         const input = document.getElementById('file');
+         input.files = dataTransfer.files;
+         input.dispatchEvent(new Event('change'));
+         return input.files.length";
+    let port = server.port()?;
+    drop(server);
+    let told = "document.getElementById('notice').innerText.includes('Trying again')";
+    browser.wait_until(told, PATIENCE)?;
+    // Chosen again, a file that is still there would be no change.
+    ensure!(browser.execute(choose)? == 0);
+    let failed = "document.getElementById('uploads').innerText.includes('did not arrive')
+        && document.querySelector('progress').hidden";
+    browser
+        .wait_until(failed, PATIENCE)
+        .context("the page does not say that it failed")?;
+    ensure!(browser.execute(&format!("return {told}"))? == true);
+
+    let _server = Server::start(port)?;
+    browser.wait_until("document.getElementById('notice').hidden", PATIENCE)?;
+    browser.execute(choose)?;
+    let arrived = "document.getElementById('uploads').innerText.includes('5 bytes of 5 bytes')";
+    browser
+        .wait_until(arrived, PATIENCE)
+        .context("the file does not arrive after a cut")?;
+    let beside = "return document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true }))";
+    ensure!(
+        browser.execute(beside)? == false,
+        "what is dropped beside the area takes the page's place"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn a_dropped_file_arrives_whole_and_its_way_is_told() -> Result<()> {
     const BYTES: u32 = 5_000_000;
     let server = Server::start(0)?;

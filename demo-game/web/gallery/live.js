@@ -14,11 +14,15 @@ export class LivePlayer {
 
   /** A player for `video`; `mime` names container and codecs. */
   static async open(video, mime) {
+    if (!globalThis.MediaSource?.isTypeSupported(mime)) {
+      throw new Error(`This browser does not play ${mime} as it comes. A current Chrome, Edge or Firefox does.`);
+    }
     const player = new LivePlayer();
     const source = new MediaSource();
     player.#video = video;
     video.src = URL.createObjectURL(source);
     await new Promise((resolve) => source.addEventListener("sourceopen", resolve, { once: true }));
+    URL.revokeObjectURL(video.src);
     player.#buffer = source.addSourceBuffer(mime);
     // Each piece follows the one before, whatever time it says it is.
     player.#buffer.mode = "sequence";
