@@ -25,27 +25,31 @@ fn a_picture_is_drawn_before_it_is_whole_and_again_as_it_sharpens() -> Result<()
     let whole = "page.drawings.at(-1)?.complete";
     let browser = driver.browser(&Screen::Desktop)?;
     browser.open(&server.page("/gallery/progressive"))?;
-    browser
-        .wait_until("page.drawings.length > 0", PATIENCE)
+    let first = format!(
+        "page.drawings.length > 0 && (() => {{ {SHOWS}
+            return {{ ...page.drawings[0], shows: shows(document.getElementById('canvas')) }};
+        }})()"
+    );
+    let first = browser
+        .wait_until(&first, PATIENCE)
         .context("nothing is drawn")?;
     browser.screenshot("gallery-progressive-early")?;
+    ensure!(
+        first["shows"] == true,
+        "the first drawing is empty: {first}"
+    );
+    let share =
+        first["bytes"].as_f64().context("bytes")? / first["total"].as_f64().context("total")?;
+    ensure!(
+        share < 0.2 && first["complete"] == false,
+        "drawn first at {first}"
+    );
     browser
         .wait_until(whole, PATIENCE)
         .context("it is never whole")?;
     let drawings = browser.execute("return page.drawings")?;
     let drawings = drawings.as_array().context("a list")?;
     ensure!(drawings.len() >= 3, "drawn only {} times", drawings.len());
-    let first = &drawings[0];
-    let share =
-        first["bytes"].as_f64().context("bytes")? / first["total"].as_f64().context("total")?;
-    ensure!(
-        share < 0.5 && first["complete"] == false,
-        "drawn first at {first}"
-    );
-    let shows = format!("(() => {{ {SHOWS} return shows(document.getElementById('canvas')) }})()");
-    browser
-        .wait_until(&shows, PATIENCE)
-        .context("the canvas is empty")?;
     browser.screenshot("gallery-progressive")?;
     browser.expect_no_errors()?;
     fits_a_phone(&driver, &server, "progressive", whole)
