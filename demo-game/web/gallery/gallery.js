@@ -7,7 +7,7 @@ const PAGES = [
   ["/gallery/upload", "talk.rs"],
   ["/gallery/share", "share.rs"],
   ["/gallery/progressive", "mod.rs"],
-  ["/gallery/music", "talk.rs"],
+  ["/gallery/music", "tune.rs"],
   ["/gallery/video", "film.rs"],
   ["/gallery/call", "call.rs"],
   ["/gallery/images", "mod.rs"],

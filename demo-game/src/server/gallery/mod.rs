@@ -10,11 +10,11 @@ mod limits;
 mod pages;
 mod share;
 mod talk;
+mod tune;
 mod turns;
 
 use std::{net::IpAddr, path::Path, sync::Arc};
 
-use bytes::Bytes;
 use serde::Deserialize;
 use tickwire_server::{
     net::{Running, Server, assets::Library},
@@ -24,6 +24,7 @@ use tickwire_server::{
 use call::Call;
 use film::Film;
 use share::Shared;
+use tune::Tune;
 
 pub use pages::pages;
 
@@ -48,7 +49,7 @@ enum Request {
 
 /// What the pages' handlers share.
 struct Gallery {
-    music: Bytes,
+    tune: Tune,
     film: Film,
     shared: Shared,
     call: Call,
@@ -64,7 +65,7 @@ pub fn start(media: &Path, proxies: &[IpAddr]) -> Result<Running, String> {
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let gallery = Arc::new(Gallery {
-        music: read("tune.flac")?.into(),
+        tune: Tune::new(read("tune.flac")?.into())?,
         film: Film::new(read("film.webm")?.into())?,
         shared: Shared::default(),
         call: Call::default(),
@@ -107,7 +108,7 @@ impl Gallery {
             Request::Upload { name } => talk::upload(incoming.accept(), &name).await,
             Request::Share(picture) => self.shared.take(&peer, picture, incoming.accept()).await,
             Request::SharedBefore => self.shared.show_before(&peer, incoming.accept()).await,
-            Request::Music => talk::music(incoming.accept(), &self.music).await,
+            Request::Music => self.tune.play(incoming.accept()).await,
             Request::Video => self.film.play(incoming.accept()).await,
             Request::Call => self.call.take(&peer, incoming.accept_messages()).await,
         };

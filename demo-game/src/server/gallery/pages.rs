@@ -14,7 +14,7 @@ macro_rules! page {
 }
 
 /// Path, type and text of everything. A page shows its own script and the module here that answers it.
-const PAGES: [(&str, &str, &str); 19] = [
+const PAGES: [(&str, &str, &str); 20] = [
     ("/gallery", HTML, page!("index.html")),
     ("/gallery/", HTML, page!("index.html")),
     ("/gallery/hello", HTML, page!("hello.html")),
@@ -32,6 +32,7 @@ const PAGES: [(&str, &str, &str); 19] = [
     ("/gallery/server/mod.rs", TEXT, include_str!("mod.rs")),
     ("/gallery/server/talk.rs", TEXT, include_str!("talk.rs")),
     ("/gallery/server/share.rs", TEXT, include_str!("share.rs")),
+    ("/gallery/server/tune.rs", TEXT, include_str!("tune.rs")),
     ("/gallery/server/film.rs", TEXT, include_str!("film.rs")),
     ("/gallery/server/call.rs", TEXT, include_str!("call.rs")),
 ];

@@ -1,8 +1,7 @@
-//! Pages 1, 2 and 5: a conversation on one stream, an upload that is told how far it is, a tune.
+//! Pages 1 and 2: a conversation on one stream, an upload that is told how far it is.
 
 use std::io;
 
-use bytes::Bytes;
 use tickwire_server::stream::{ByteStream, Incoming};
 
 use super::limits::NAME_CHARS_MAX;
@@ -45,13 +44,5 @@ pub(super) async fn upload(mut stream: ByteStream, _name: &str) -> io::Result<()
     let hash = hasher.finalize();
     let line = format!("{{\"received\":{received},\"hash\":\"{hash}\"}}\n");
     stream.send(line.into()).await?;
-    stream.finished().await
-}
-
-/// Page 5: the file's size in four bytes, and the file, as fast as the page reads it.
-pub(super) async fn music(mut stream: ByteStream, file: &Bytes) -> io::Result<()> {
-    let size = (file.len() as u32).to_be_bytes();
-    stream.send(Bytes::copy_from_slice(&size)).await?;
-    stream.send(file.clone()).await?;
     stream.finished().await
 }
