@@ -117,7 +117,21 @@ fn live_video_plays_and_everyone_sees_the_same() -> Result<()> {
     .context("it stands still")?;
     ann.screenshot("gallery-video")?;
     ann.expect_no_errors()?;
-    fits_a_phone(&driver, &server, "video", &plays)
+    fits_a_phone(&driver, &server, "video", &plays)?;
+
+    // Streams end with their connection: the page opens another one when it is back.
+    let port = server.port()?;
+    ann.execute("window.before = document.querySelector('video').src")?;
+    drop(server);
+    let told = "document.getElementById('notice').innerText.includes('Trying again')";
+    ann.wait_until(told, PATIENCE)
+        .context("the cut is not told")?;
+    let _server = Server::start(port)?;
+    let goes_on = format!("document.querySelector('video').src !== before && {plays}");
+    ann.wait_until(&goes_on, PATIENCE)
+        .context("the film does not go on after a cut")?;
+    ensure!(ann.execute("return document.getElementById('notice').hidden")? == true);
+    Ok(())
 }
 
 #[test]
