@@ -151,16 +151,42 @@ fn two_browsers_see_and_hear_each_other() -> Result<()> {
             return other && other.currentTime > 2 && shows(other) && other.webkitAudioDecodedByteCount > 0;
         }})()"
     );
-    for (browser, name) in [(&ann, "Ann"), (&ben, "Ben")] {
-        browser
-            .wait_until(&other, PATIENCE)
-            .with_context(|| format!("{name} does not see and hear the other"))?;
-    }
+    let both_see = || -> Result<()> {
+        for (browser, name) in [(&ann, "Ann"), (&ben, "Ben")] {
+            browser
+                .wait_until(&other, PATIENCE)
+                .with_context(|| format!("{name} does not see and hear the other"))?;
+        }
+        Ok(())
+    };
+    let shown = |count: u32| format!("document.querySelectorAll('video').length === {count}");
+    both_see()?;
     ann.screenshot("gallery-call")?;
-    ann.expect_no_errors()?;
-    // Who leaves is no longer shown.
+
+    // Who leaves is no longer shown, and sees nobody; and may come again.
+    ben.execute("document.getElementById('join').click()")?;
+    for (browser, count) in [(&ann, 1), (&ben, 0)] {
+        browser
+            .wait_until(&shown(count), PATIENCE)
+            .context("who left is still shown")?;
+    }
+    ben.wait_until(ready, PATIENCE)?;
+    ben.execute("document.getElementById('join').click()")?;
+    both_see().context("after one has left and come again")?;
+    for browser in [&ann, &ben] {
+        browser.expect_no_errors()?;
+    }
+    fits_a_phone(&driver, &server, "call", ready)?;
+
+    let port = server.port()?;
+    drop(server);
+    for browser in [&ann, &ben] {
+        browser.wait_until(&shown(1), PATIENCE)?;
+    }
+    let _server = Server::start(port)?;
+    both_see().context("after a cut")?;
     drop(ben);
-    ann.wait_until("document.querySelectorAll('video').length === 1", PATIENCE)
-        .context("who left is still shown")?;
-    fits_a_phone(&driver, &server, "call", ready)
+    ann.wait_until(&shown(1), PATIENCE)
+        .context("whose browser is closed is still shown")?;
+    Ok(())
 }

@@ -88,7 +88,7 @@ impl Call {
                 camera.reset(RESET_FULL, "as many are in the call as may be");
                 return Ok(());
             }
-            let room = |other: &&Caller| other.peer.room() == peer.room();
+            let room = |other: &&Caller| other.peer.room() == peer.room() && other.peer != *peer;
             for other in callers.iter().filter(room) {
                 tokio::spawn(show(caller.clone(), other.peer.clone()));
                 tokio::spawn(show(other.clone(), peer.clone()));
@@ -110,7 +110,8 @@ impl Call {
                 }
             }
         };
-        self.callers().retain(|other| other.peer != *peer);
+        self.callers()
+            .retain(|other| !other.pieces.same_channel(&caller.pieces));
         ended
     }
 
