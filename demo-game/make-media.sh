@@ -46,8 +46,15 @@ bass="0.5*sin(2*PI*$freq*mod(t\,2))*exp(-0.9*mod(t\,2))"
 $quiet -f lavfi -i "aevalsrc=0.3*($note+$bass):s=22050:d=16" -c:a pcm_s16le "$work/tune.wav"
 flac --silent --force --best --blocksize=1152 --no-padding --no-seektable -o tune.flac "$work/tune.wav"
 
-# Twelve seconds of film: the game of life, a group of pictures every half second, so that one can join
-# at any.
-$quiet -f lavfi -i "life=size=96x54:rate=20:ratio=0.25:seed=7:mold=12:life_color=0x8fe3ff:death_color=0x3f6fd0:mold_color=0x0a1130" \
-  -t 12 -vf "scale=384:216:flags=neighbor,gblur=1.2" -c:v libvpx -b:v 180k -g 10 -keyint_min 10 \
-  -deadline good -cpu-used 1 -an -f webm -dash 1 -cluster_time_limit 500 film.webm
+# Twelve seconds of film, which end where they begin: the Julia set of a number that goes round in a circle. A group of
+# pictures every half second, so that one can join at any. The lower half is the upper one turned round; some
+# minutes of work.
+julia="st(0,((X+0.5)/W-0.5)*3.02); st(1,((Y+0.5)/H/2-0.5)*1.7); \
+  st(4,-0.79+0.025*cos(2*PI*T/12)); st(5,0.16+0.025*sin(2*PI*T/12)); st(2,0); \
+  while(lt(ld(0)*ld(0)+ld(1)*ld(1),400)*lt(ld(2),64), \
+    st(3,ld(0)*ld(0)-ld(1)*ld(1)+ld(4)); st(1,2*ld(0)*ld(1)+ld(5)); st(0,ld(3)); st(2,ld(2)+1)); \
+  if(gte(ld(2),64), 0, 255*pow((ld(2)+1-log(log(ld(0)*ld(0)+ld(1)*ld(1))/2/log(2))/log(2))/64,0.7))"
+$quiet -f lavfi -i "color=black:size=768x216:rate=20:duration=12,format=gray,geq=lum='$julia'" \
+  -vf "split[top][same];[same]hflip,vflip[bottom];[top][bottom]vstack,scale=480:270:flags=area,gblur=0.5,$night" \
+  -c:v libvpx -b:v 200k -g 10 -keyint_min 10 -deadline good -cpu-used 1 -an -f webm -dash 1 -cluster_time_limit 500 \
+  film.webm

@@ -105,7 +105,7 @@ fn live_video_plays_and_everyone_sees_the_same() -> Result<()> {
     let plays = format!(
         "(() => {{ {SHOWS}
             const video = document.querySelector('video');
-            return video.currentTime > 2 && video.videoWidth === 384 && shows(video);
+            return video.currentTime > 2 && video.videoWidth === 480 && shows(video);
         }})()"
     );
     let ann = open(&driver, &server, "video", &Screen::Desktop, &plays)?;
