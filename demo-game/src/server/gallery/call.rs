@@ -21,9 +21,6 @@ use super::limits::{CALLERS_MAX, PIECES_WAITING_MAX};
 /// As many are in the call as may be.
 const RESET_FULL: u32 = 429;
 
-/// The caller is in the call already.
-const RESET_TWICE: u32 = 409;
-
 /// A piece of a recording, as MessagePack's bytes. What it holds is the pages' business.
 #[derive(Clone)]
 pub(super) struct Piece(Vec<u8>);
@@ -73,33 +70,38 @@ impl Call {
         mut camera: MessageStream<Piece>,
     ) -> io::Result<()> {
         let (begin_anew, mut asked) = mpsc::channel(1);
-        let caller = Caller {
-            peer: peer.clone(),
-            pieces: broadcast::Sender::new(PIECES_WAITING_MAX),
-            begin_anew,
-        };
+        let is_this = |caller: &Caller| caller.begin_anew.same_channel(&begin_anew);
         {
             let mut callers = self.callers();
-            if callers.iter().any(|other| other.peer == *peer) {
-                camera.reset(RESET_TWICE, "you are in the call already");
-                return Ok(());
-            }
+            // Who comes back after a cut may still be there.
+            callers.retain(|other| other.peer != *peer);
             if callers.len() == CALLERS_MAX {
                 camera.reset(RESET_FULL, "as many are in the call as may be");
                 return Ok(());
             }
-            let room = |other: &&Caller| other.peer.room() == peer.room() && other.peer != *peer;
+            let caller = Caller {
+                peer: peer.clone(),
+                pieces: broadcast::Sender::new(PIECES_WAITING_MAX),
+                begin_anew: begin_anew.clone(),
+            };
+            let room = |other: &&Caller| other.peer.room() == peer.room();
             for other in callers.iter().filter(room) {
                 tokio::spawn(show(caller.clone(), other.peer.clone()));
                 tokio::spawn(show(other.clone(), peer.clone()));
             }
-            callers.push(caller.clone());
+            callers.push(caller);
         }
         let ended = loop {
             tokio::select! {
                 piece = camera.receive() => match piece {
-                    // Nobody watches yet: then nobody needs it.
-                    Ok(Some(piece)) => drop(caller.pieces.send(piece)),
+                    Ok(Some(piece)) => {
+                        let callers = self.callers();
+                        let Some(caller) = callers.iter().find(|it| is_this(it)) else {
+                            break Ok(());
+                        };
+                        // Nobody watches yet: then nobody needs it.
+                        drop(caller.pieces.send(piece));
+                    }
                     Ok(None) => break Ok(()),
                     Err(error) => break Err(error),
                 },
@@ -110,8 +112,7 @@ impl Call {
                 }
             }
         };
-        self.callers()
-            .retain(|other| !other.pieces.same_channel(&caller.pieces));
+        self.callers().retain(|caller| !is_this(caller));
         ended
     }
 
@@ -140,7 +141,7 @@ async fn show(caller: Caller, to: Peer) {
         begin_anew,
     } = caller;
     let mut pieces = sender.subscribe();
-    // Only the caller's own handler keeps it: when that ends, this does.
+    // Only the list of callers keeps it: who is no longer there is no longer shown.
     drop(sender);
     // One request under way serves all who wait for it.
     let ask = || {
