@@ -16,6 +16,10 @@ pub const PRESSED_MAX: usize = 256;
 /// Sentences kept about what went wrong: the first show the cause, the rest repeat it.
 pub const COMPLAINTS_MAX: usize = 10;
 
+/// Whole seconds after which a run is called off if no bot could open a connection by then. A server that is
+/// still starting has that long to listen.
+pub const UNOPENED_SECONDS_MAX: usize = 5;
+
 /// The longest time that is told apart from a longer one.
 pub const SPAN_MICROS_MAX: Micros = Micros::from_millis(120_000);
 

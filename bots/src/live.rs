@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::statistics::Slice;
+use crate::statistics::{Slice, Spans};
 
 /// Puts the threads' slices together into seconds, and shows the newest whole one.
 #[derive(Debug)]
@@ -17,9 +17,12 @@ pub struct Live {
     started: Instant,
     threads: usize,
     bots: usize,
+    is_quiet: bool,
     /// Seconds that some threads have handed over and others not yet, with how many have.
     partial: BTreeMap<u64, (usize, Slice)>,
     errors: u64,
+    /// Keeps the complaints that have been shown.
+    shown: Slice,
 }
 
 impl Live {
@@ -40,8 +43,10 @@ impl Live {
             started: Instant::now(),
             threads,
             bots,
+            is_quiet,
             partial: BTreeMap::new(),
             errors: 0,
+            shown: Slice::default(),
         }
     }
 
@@ -64,6 +69,13 @@ impl Live {
         seconds
     }
 
+    /// What a second complains of that no second before it did.
+    fn new_complaints(&mut self, slice: &Slice) -> Vec<String> {
+        let complaints = slice.complaints.iter();
+        let new = complaints.filter(|complaint| self.shown.complain(complaint));
+        new.cloned().collect()
+    }
+
     /// The seconds at the end that not every thread lived to see.
     pub fn finish(self) -> impl Iterator<Item = Slice> {
         self.bar.finish_and_clear();
@@ -72,7 +84,12 @@ impl Live {
 
     fn show(&mut self, slice: &Slice) {
         self.errors += slice.errors();
-        let spread = |spans: &crate::statistics::Spans| {
+        let complaints = self.new_complaints(slice);
+        // Above the bar, and also where there is no terminal to draw one on.
+        if !self.is_quiet && !complaints.is_empty() {
+            self.bar.suspend(|| eprintln!("{}", complaints.join("\n")));
+        }
+        let spread = |spans: &Spans| {
             format!(
                 "{:.0}/{:.0}/{:.0}",
                 spans.millis_at(0.5),
@@ -98,6 +115,17 @@ mod tests {
     use super::Live;
     use crate::statistics::Slice;
     use std::time::Duration;
+
+    #[test]
+    fn a_complaint_is_shown_when_it_comes_and_once() {
+        let mut live = Live::new(4, 1, Duration::from_secs(3), true);
+        let mut slice = Slice::default();
+        slice.complain("no connection");
+        assert_eq!(live.new_complaints(&slice), ["no connection"]);
+        slice.complain("the room is full");
+        assert_eq!(live.new_complaints(&slice), ["the room is full"]);
+        assert!(live.new_complaints(&slice).is_empty());
+    }
 
     #[test]
     fn a_second_is_whole_when_every_thread_has_handed_it_over() {

@@ -15,7 +15,7 @@ use crate::{
 /// Load-tests a Tickwire server with bots that speak its real protocol.
 ///
 /// Every bot joins, sends input, decodes every snapshot and compares its replica with the server's
-/// checksum at the end. Exits with 1 when a bot was not served as a player should be.
+/// checksum at the end. Exits with 1 when a bot was not served as a player should be, or when nobody listens.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "tickwire-bots", version)]
 pub struct Options {

@@ -104,6 +104,8 @@ pub struct Report {
     pub crew: Crew,
     /// Well-behaved bots that were welcomed.
     pub connected: u64,
+    /// Attempts of well-behaved bots that ended before they were in. A bot that got in later fails no run.
+    pub attempts_failed: u64,
     /// Connections of well-behaved bots that ended without their doing.
     pub disconnects: u64,
     /// Messages that did not decode.
@@ -134,6 +136,8 @@ pub struct Report {
     pub closes: BTreeMap<u16, u64>,
     /// The first things that went wrong, in words.
     pub complaints: Vec<String>,
+    /// Why the run ended before its time, if it did, and what to do.
+    pub called_off: Option<String>,
 }
 
 impl Report {
@@ -153,6 +157,7 @@ impl Report {
             bots: crew.total(),
             crew,
             connected: whole.connected,
+            attempts_failed: whole.attempts_failed,
             disconnects: whole.disconnects,
             decode_errors: whole.decode_errors,
             diverged: whole.diverged,
@@ -167,6 +172,7 @@ impl Report {
             seconds,
             closes: whole.closes.clone(),
             complaints: whole.complaints.clone(),
+            called_off: None,
         }
     }
 
@@ -176,7 +182,7 @@ impl Report {
         let players = self.crew.players() as u64;
         let missing = players.saturating_sub(self.connected);
         let unverified = (self.crew.full as u64).saturating_sub(self.verified + self.diverged);
-        [
+        let counts = [
             (missing, "bots never got in"),
             (self.disconnects, "disconnects"),
             (self.decode_errors, "decode errors"),
@@ -187,11 +193,10 @@ impl Report {
                 unverified,
                 "bots ended without a comparison with the server's state",
             ),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect()
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let counts = counts.map(|(count, what)| format!("{count} {what}"));
+        self.called_off.clone().into_iter().chain(counts).collect()
     }
 }
 
@@ -211,6 +216,7 @@ impl fmt::Display for Report {
             self.crew.players(),
             self.seconds
         )?;
+        writeln!(f, "{:<24} {:>8}", "failed attempts", self.attempts_failed)?;
         writeln!(f, "{:<24} {:>8}", "disconnects", self.disconnects)?;
         writeln!(f, "{:<24} {:>8}", "decode errors", self.decode_errors)?;
         writeln!(f, "{:<24} {:>8}", "diverged", self.diverged)?;

@@ -4,7 +4,11 @@ use std::{
     fs,
     net::{SocketAddr, TcpStream, ToSocketAddrs as _},
     process::ExitCode,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -15,6 +19,7 @@ use tickwire_protocol::{schema::Schema, websocket::Address};
 use crate::{
     bot::Bot,
     conduct, html,
+    limits::UNOPENED_SECONDS_MAX,
     live::Live,
     options::Options,
     report::{Report, Second},
@@ -42,7 +47,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// Plays a load test and waits for its end.
 ///
 /// `make_bot` is called once per player, with its number and the game's schema, on the thread that
-/// plays it.
+/// plays it. A run in which no bot could open a connection for [`UNOPENED_SECONDS_MAX`] ends then, and has failed.
 ///
 /// # Errors
 /// With a sentence for the user when the run cannot begin: wrong options, an unknown host, no
@@ -72,6 +77,11 @@ fn choose(addresses: &[SocketAddr]) -> Option<SocketAddr> {
         .filter(|_| addresses.len() > 1)
         .find(answers);
     answering.or(addresses.first()).copied()
+}
+
+/// Whether a run is to be called off after so many whole seconds.
+const fn is_hopeless(seconds: usize, whole: &Slice) -> bool {
+    seconds >= UNOPENED_SECONDS_MAX && whole.is_unopened()
 }
 
 /// As [`run`], with every second of it shown to `watch` by its number, for sums over a part of the run.
@@ -104,6 +114,7 @@ pub fn run_watched(
         conducts,
         make_bot: Box::new(make_bot),
         started: Instant::now(),
+        is_called_off: AtomicBool::new(false),
     });
     let (sender, slices) = mpsc::channel();
     let workers = (0..threads).map(|thread| {
@@ -122,6 +133,9 @@ pub fn run_watched(
         watch(seconds.len(), slice);
         whole.add(slice);
         seconds.push(Second::from(slice));
+        if is_hopeless(seconds.len(), &whole) {
+            plan.is_called_off.store(true, Ordering::Relaxed);
+        }
     };
     for (second, slice) in slices {
         live.handle_slice(second, &slice)
@@ -135,7 +149,14 @@ pub fn run_watched(
         result.map_err(|error| error.to_string())?;
     }
     live.finish().for_each(|slice| count(&slice));
-    let report = Report::new(crew, &whole, plan.started.elapsed().as_secs_f64());
+    let mut report = Report::new(crew, &whole, plan.started.elapsed().as_secs_f64());
+    if plan.is_called_off.load(Ordering::Relaxed) {
+        report.called_off = Some(format!(
+            "called off after {UNOPENED_SECONDS_MAX} s because no connection to {} could be opened (start the \
+             server first, and give the address that it says with --url)",
+            plan.options.url
+        ));
+    }
     Ok(Outcome {
         report,
         seconds,
@@ -145,7 +166,7 @@ pub fn run_watched(
 
 /// The command: reads the options, runs, shows the result and writes the files asked for.
 ///
-/// The exit status is 1 when a player was not served, 2 when the run could not begin or its
+/// The exit status is 1 when a player was not served or nobody listened, 2 when the run could not begin or its
 /// result could not be written.
 #[must_use]
 pub fn main(
@@ -226,5 +247,47 @@ mod tests {
         let outcome = run(options, |_, _| Err("nobody plays".into())).expect("it can begin");
         let complaints = outcome.report.complaints;
         assert_eq!(complaints, [format!("no answer from {address}")]);
+        assert_eq!(outcome.whole.attempts_failed, 1);
+    }
+
+    #[test]
+    fn a_run_is_called_off_when_nobody_listens_and_only_then() {
+        let unheard = Slice {
+            unopened: 5,
+            ..Slice::default()
+        };
+        assert!(!is_hopeless(UNOPENED_SECONDS_MAX - 1, &unheard));
+        assert!(is_hopeless(UNOPENED_SECONDS_MAX, &unheard));
+        let heard = Slice {
+            opened: 1,
+            ..unheard
+        };
+        assert!(!is_hopeless(UNOPENED_SECONDS_MAX, &heard));
+        assert!(!is_hopeless(UNOPENED_SECONDS_MAX, &Slice::default()));
+    }
+
+    #[test]
+    fn a_run_without_a_server_ends_in_seconds_and_says_what_to_do() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = taken.local_addr().expect("it is bound");
+        drop(taken);
+        let options = Options {
+            bots: 2,
+            duration: Duration::from_secs(3600),
+            quiet: true,
+            ..Options::for_target(&format!("ws://{address}/play"))
+        };
+        let report = run(options, |_, _| Err("nobody plays".into()))
+            .expect("it can begin")
+            .report;
+        assert!(
+            report.failures()[0].contains("start the server"),
+            "{report}"
+        );
+        assert!(report.attempts_failed >= 2, "{report}");
+        assert!(
+            report.complaints[0].contains(&address.to_string()),
+            "{report}"
+        );
     }
 }

@@ -217,6 +217,8 @@ impl Seat {
             }
             Err(error) => {
                 scene.slice.complain(&format!("no socket: {error}"));
+                scene.slice.unopened += 1;
+                scene.slice.attempts_failed += u64::from(self.person.conduct.is_player());
                 self.connect_at = scene.now + RETRY_MICROS;
             }
         }
@@ -241,6 +243,7 @@ impl Seat {
         let result = connection.handle_readable(scene.buffer, &scene.look, |happened| {
             match (happened, player.as_mut()) {
                 (Happened::Opened, _) => {
+                    slice.opened += 1;
                     let hz = u64::from(plan.options.input_hz);
                     let press_period = Micros::PER_SECOND.checked_div(hz).map(Micros);
                     *player = Some(Player::new(
@@ -389,6 +392,7 @@ impl Seat {
             if self.person.conduct.is_player() {
                 let address = scene.plan.address;
                 scene.slice.complain(&format!("no answer from {address}"));
+                scene.slice.attempts_failed += 1;
             }
             // Nothing was agreed that a farewell could end.
             self.abandon(scene);
@@ -415,11 +419,14 @@ impl Seat {
     fn on_ended(&mut self, ended: &Ended, scene: &mut Scene<'_>) {
         let was_leaving = self.line.as_ref().is_some_and(|line| line.is_leaving);
         let was_playing = self.playing_since.is_some();
+        let was_open = self.line.as_ref().is_some_and(|line| line.player.is_some());
+        scene.slice.unopened += u64::from(!was_open);
         if let Ended::Closed { code, .. } = ended {
             *scene.slice.closes.entry(*code).or_default() += 1;
         }
         if self.person.conduct.is_player() && !was_leaving {
             scene.slice.disconnects += u64::from(was_playing);
+            scene.slice.attempts_failed += u64::from(!was_playing);
             // A server that is late says nothing wrong.
             let is_broken = match ended {
                 Ended::Broken(PeerError::Misbehaved(PeerMisbehaved::TimedOut(_))) => false,
@@ -434,7 +441,11 @@ impl Seat {
                 .and_then(Player::farewell);
             let farewell =
                 farewell.map_or_else(String::new, |farewell| format!(" ({})", farewell.reason));
-            scene.slice.complain(&format!("{ended}{farewell}"));
+            let address = scene.plan.address;
+            scene.slice.complain(&match ended {
+                Ended::Lost(why) if !was_open => format!("no connection to {address}: {why}"),
+                _ => format!("{ended}{farewell}"),
+            });
         }
         let has_flapped = self.person.conduct == Conduct::Flaps && scene.now >= self.act_at;
         let pause = if has_flapped {

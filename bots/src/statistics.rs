@@ -72,6 +72,12 @@ pub struct Slice {
     pub input_to_effect: Spans,
     /// Bots that were welcomed for the first time.
     pub connected: u64,
+    /// Attempts of well-behaved bots that ended before they were in: nobody listened, or they were refused.
+    pub attempts_failed: u64,
+    /// Connections that were opened, of all bots.
+    pub opened: u64,
+    /// Attempts that ended before a connection was open, of all bots.
+    pub unopened: u64,
     /// Connections of well-behaved bots that ended without their doing.
     pub disconnects: u64,
     /// Messages that did not decode, or came in an order they must not come in.
@@ -108,6 +114,9 @@ impl Slice {
         self.interval.add(&other.interval);
         self.input_to_effect.add(&other.input_to_effect);
         self.connected += other.connected;
+        self.attempts_failed += other.attempts_failed;
+        self.opened += other.opened;
+        self.unopened += other.unopened;
         self.disconnects += other.disconnects;
         self.decode_errors += other.decode_errors;
         self.diverged += other.diverged;
@@ -128,19 +137,32 @@ impl Slice {
         }
     }
 
-    /// Keeps a sentence about what went wrong, unless enough are kept.
-    pub fn complain(&mut self, complaint: &str) {
-        if self.complaints.len() < COMPLAINTS_MAX
-            && !self.complaints.iter().any(|kept| kept == complaint)
-        {
+    /// Keeps a sentence about what went wrong, unless it or enough others are kept. Says whether it did.
+    pub fn complain(&mut self, complaint: &str) -> bool {
+        let is_new = self.complaints.len() < COMPLAINTS_MAX
+            && !self.complaints.iter().any(|kept| kept == complaint);
+        if is_new {
             self.complaints.push(complaint.to_owned());
         }
+        is_new
     }
 
-    /// Everything that must not happen to a well-behaved bot.
+    /// Everything that must not happen to a well-behaved bot. Attempts that failed are among it: they fail a
+    /// run only if the bot never got in, but whoever watches must see them.
     #[must_use]
     pub const fn errors(&self) -> u64 {
-        self.disconnects + self.decode_errors + self.diverged + self.unserved + self.unmade
+        self.attempts_failed
+            + self.disconnects
+            + self.decode_errors
+            + self.diverged
+            + self.unserved
+            + self.unmade
+    }
+
+    /// Whether bots have tried to connect and none could.
+    #[must_use]
+    pub const fn is_unopened(&self) -> bool {
+        self.opened == 0 && self.unopened > 0
     }
 }
 
@@ -160,6 +182,24 @@ mod tests {
         assert!((low.millis_at(0.5) - 50.0).abs() < 0.1);
         assert!((low.millis_at(1.0) - 100.0).abs() < 0.1);
         assert_eq!(Spans::new().millis_at(0.5), 0.0);
+    }
+
+    #[test]
+    fn attempts_that_fail_are_errors_and_nobody_is_there_when_all_of_them_did() {
+        let mut whole = Slice::default();
+        assert!(!whole.is_unopened(), "nobody has tried yet");
+        whole.add(&Slice {
+            attempts_failed: 2,
+            unopened: 3,
+            ..Slice::default()
+        });
+        assert_eq!(whole.errors(), 2);
+        assert!(whole.is_unopened());
+        whole.add(&Slice {
+            opened: 1,
+            ..Slice::default()
+        });
+        assert!(!whole.is_unopened());
     }
 
     #[test]

@@ -13,7 +13,11 @@ use std::{
     collections::BinaryHeap,
     io,
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -46,6 +50,8 @@ pub struct Plan {
     pub make_bot: Box<MakeBot>,
     /// The run's first moment.
     pub started: Instant,
+    /// Set to end the run before its time.
+    pub is_called_off: AtomicBool,
 }
 
 /// One thread's share of a run.
@@ -98,10 +104,13 @@ impl Worker {
     /// When the poll fails.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        let end = Micros::from(self.plan.options.duration);
+        let mut end = Micros::from(self.plan.options.duration);
         let mut is_ending = false;
         loop {
             let now = self.now();
+            if self.plan.is_called_off.load(Ordering::Relaxed) {
+                end = end.min(now);
+            }
             if now >= end && !is_ending {
                 is_ending = true;
                 self.for_each_seat(Seat::end);
@@ -215,15 +224,19 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::{
+        sync::{Arc, atomic::AtomicBool, mpsc},
+        time::Duration,
+    };
 
-    use super::{Micros, Options, Plan, Worker};
+    use super::{Micros, Options, Plan, Slice, Worker};
     use crate::conduct;
 
-    #[test]
-    fn a_thread_that_was_held_up_tells_of_every_second_it_missed() {
+    /// A thread with one bot, which nobody answers, and what it hands over.
+    fn worker(duration: Duration, is_called_off: bool) -> (Worker, mpsc::Receiver<(u64, Slice)>) {
         let options = Options {
             bots: 1,
+            duration,
             ..Options::for_target("ws://127.0.0.1:1/play")
         };
         let plan = Plan {
@@ -232,9 +245,23 @@ mod tests {
             address: ([127, 0, 0, 1], 1).into(),
             make_bot: Box::new(|_, _| Err("nobody plays".into())),
             started: std::time::Instant::now(),
+            is_called_off: AtomicBool::new(is_called_off),
         };
         let (sender, slices) = mpsc::channel();
-        let mut worker = Worker::new(Arc::new(plan), 0, 1, sender).expect("a poll");
+        let worker = Worker::new(Arc::new(plan), 0, 1, sender).expect("a poll");
+        (worker, slices)
+    }
+
+    #[test]
+    fn a_thread_whose_run_is_called_off_ends_long_before_its_time() {
+        let (worker, slices) = worker(Duration::from_secs(3600), true);
+        worker.run().expect("the poll works");
+        assert_eq!(slices.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_thread_that_was_held_up_tells_of_every_second_it_missed() {
+        let (mut worker, slices) = worker(Duration::from_secs(30), false);
         worker.hand_over(Micros::from_millis(3500));
         worker.hand_over(Micros::from_millis(4000));
         drop(worker);
