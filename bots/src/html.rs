@@ -3,9 +3,12 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use crate::{
     report::{Report, Second},
     run::Outcome,
+    settings::Settings,
     statistics::Spans,
 };
 
@@ -20,9 +23,9 @@ struct Curve {
     values: Vec<f64>,
 }
 
-/// The page for a run, with one point per second in each plot.
+/// The page for a run, with one point per whole second in each plot.
 #[must_use]
-pub fn page(target: &str, outcome: &Outcome) -> String {
+pub fn page(outcome: &Outcome) -> String {
     let Outcome {
         report,
         seconds,
@@ -96,12 +99,33 @@ pub fn page(target: &str, outcome: &Outcome) -> String {
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width\"><title>Tickwire load test</title>\
-         <style>{STYLE}</style><h1>Load test of {target}</h1><p>{crew}</p>{verdict}<pre>{table}</pre>{plots}\
+         <style>{STYLE}</style><h1>Load test of {target}</h1><p>{crew}</p>{verdict}<pre>{table}</pre>{plots}{settings}\
          </html>\n",
-        target = escape(target),
+        target = escape(&report.settings.url),
         crew = crew(report),
         table = escape(&report.to_string()),
         plots = plots.concat(),
+        settings = settings(&report.settings),
+    )
+}
+
+/// What was run, as a table: every setting that says something.
+fn settings(settings: &Settings) -> String {
+    let fields = serde_json::to_value(settings).unwrap_or_default();
+    let fields = fields.as_object().into_iter().flatten();
+    let rows = fields.filter_map(|(name, value)| {
+        let text = match value {
+            Value::Null => return None,
+            Value::String(text) if text.is_empty() => return None,
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let name = name.replace('_', " ");
+        Some(format!("<tr><th>{name}<td>{}", escape(&text)))
+    });
+    format!(
+        "<h2>What was run</h2><table>{}</table>",
+        rows.collect::<String>()
     )
 }
 
@@ -130,7 +154,7 @@ const RED: &str = "#d03838";
 
 const STYLE: &str = "body{font:15px/1.4 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;\
     color:CanvasText;background:Canvas;color-scheme:light dark}pre{overflow-x:auto}svg{width:100%;height:auto}\
-    figure{margin:1.5rem 0}text{font:11px system-ui,sans-serif;fill:currentColor}.ok{color:#2a8f3c}.bad{color:#d03838}";
+    th{text-align:left;font-weight:normal;padding-right:2rem}figure{margin:1.5rem 0}text{font:11px system-ui,sans-serif;fill:currentColor}.ok{color:#2a8f3c}.bad{color:#d03838}";
 
 /// A figure with one point per second and curve.
 fn plot(title: &str, unit: &str, curves: &[Curve]) -> String {
@@ -303,10 +327,13 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::{page, round_up, second_marks};
     use crate::{
+        options::Options,
         report::{Crew, Report, Second},
         run::Outcome,
+        settings::Settings,
         statistics::Slice,
     };
+    use std::time::UNIX_EPOCH;
     use tickwire_protocol::time::Micros;
 
     #[test]
@@ -336,14 +363,21 @@ mod tests {
             full: 1,
             ..Crew::default()
         };
+        let options = Options {
+            seed: 4711,
+            ..Options::for_target("ws://h/<p>")
+        };
+        let settings = Settings::new(&options, UNIX_EPOCH);
         let outcome = Outcome {
-            report: Report::new(crew, &whole, 3.0),
+            report: Report::new(settings, crew, &whole, 3.0),
             seconds: vec![Second::from(&whole); 3],
             whole,
         };
-        let page = page("ws://h/<p>", &outcome);
+        let page = page(&outcome);
         assert!(!page.contains("<script>") && !page.contains("<p>ws"));
         assert!(page.contains("&lt;script&gt;"));
+        assert!(page.contains("<th>seed<td>4711"));
+        assert!(page.contains("<th>started<td>1970-01-01T00:00:00Z"));
         let interval = page
             .split("Snapshot interval</b>")
             .nth(1)

@@ -8,6 +8,7 @@
 pub mod limits;
 
 pub mod options;
+pub mod settings;
 
 pub mod arrival;
 pub mod bot;

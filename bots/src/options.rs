@@ -106,7 +106,8 @@ pub struct Options {
 }
 
 /// What the bots press.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Play {
     /// Any value that the game's input type allows, held for a moment, then another.
     Random,

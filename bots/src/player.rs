@@ -386,7 +386,7 @@ impl Player {
             return;
         }
         self.last_input = Some(tick);
-        slice.inputs += 1;
+        slice.inputs += u64::from(person.conduct.is_player());
         if self.pressed.len() == PRESSED_MAX {
             self.pressed.pop_front();
         }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 use tickwire_protocol::error::CloseCode;
 
-use crate::statistics::{Slice, Spans};
+use crate::{
+    settings::Settings,
+    statistics::{Slice, Spans},
+};
 
 /// How a time is spread, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -98,6 +101,8 @@ impl Crew {
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// What was run.
+    pub settings: Settings,
     /// Connections asked for.
     pub bots: usize,
     /// What they were asked to do.
@@ -124,6 +129,8 @@ pub struct Report {
     pub unmade: u64,
     /// Snapshots per second, mean per well-behaved bot.
     pub snapshots_per_second: f64,
+    /// Inputs sent per second, mean per well-behaved bot.
+    pub inputs_per_second: f64,
     /// Time between one snapshot and the next, and what was open at the end if the next was overdue.
     pub interval_ms: Spread,
     /// Time from an input to the first snapshot that holds its effect.
@@ -143,7 +150,7 @@ pub struct Report {
 impl Report {
     /// The figures of a run of `seconds` whose slices add up to `whole`.
     #[must_use]
-    pub fn new(crew: Crew, whole: &Slice, seconds: f64) -> Self {
+    pub fn new(settings: Settings, crew: Crew, whole: &Slice, seconds: f64) -> Self {
         let per_second = |count: u64| {
             #[expect(
                 clippy::cast_precision_loss,
@@ -154,6 +161,7 @@ impl Report {
             if playing > 0.0 { count / playing } else { 0.0 }
         };
         Self {
+            settings,
             bots: crew.total(),
             crew,
             connected: whole.connected,
@@ -166,6 +174,7 @@ impl Report {
             unserved: whole.unserved,
             unmade: whole.unmade,
             snapshots_per_second: per_second(whole.snapshots),
+            inputs_per_second: per_second(whole.inputs),
             interval_ms: Spread::from(&whole.interval),
             input_to_effect_ms: Spread::from(&whole.input_to_effect),
             bytes_per_second: per_second(whole.bytes),
@@ -232,6 +241,11 @@ impl fmt::Display for Report {
             "{:<24} {:>8.2} a bot",
             "snapshots/s", self.snapshots_per_second
         )?;
+        writeln!(
+            f,
+            "{:<24} {:>8.2} a bot",
+            "inputs/s", self.inputs_per_second
+        )?;
         writeln!(f, "{:<24} {:>8.0} a bot", "bytes/s", self.bytes_per_second)?;
         writeln!(
             f,
@@ -272,9 +286,13 @@ fn close_name(code: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Crew, Report};
-    use crate::statistics::Slice;
-    use std::time::Duration;
+    use crate::{options::Options, settings::Settings, statistics::Slice};
+    use std::time::{Duration, UNIX_EPOCH};
     use tickwire_protocol::time::Micros;
+
+    fn settings() -> Settings {
+        Settings::new(&Options::for_target("ws://h/play"), UNIX_EPOCH)
+    }
 
     fn served(players: u64) -> Slice {
         let mut whole = Slice {
@@ -282,6 +300,7 @@ mod tests {
             verified: players,
             snapshots: 20 * 10 * players,
             bytes: 1000 * 10 * players,
+            inputs: 30 * 10 * players,
             playing: Duration::from_secs(10 * players),
             ..Slice::default()
         };
@@ -295,9 +314,10 @@ mod tests {
             full: 4,
             ..Crew::default()
         };
-        let report = Report::new(crew, &served(4), 10.0);
+        let report = Report::new(settings(), crew, &served(4), 10.0);
         assert!((report.snapshots_per_second - 20.0).abs() < 1e-9);
         assert!((report.bytes_per_second - 1000.0).abs() < 1e-9);
+        assert!((report.inputs_per_second - 30.0).abs() < 1e-9);
         assert!(report.failures().is_empty());
     }
 
@@ -319,7 +339,10 @@ mod tests {
         for break_one in broken {
             let mut whole = served(4);
             break_one(&mut whole);
-            assert_eq!(Report::new(crew, &whole, 10.0).failures().len(), 1);
+            assert_eq!(
+                Report::new(settings(), crew, &whole, 10.0).failures().len(),
+                1
+            );
         }
     }
 
@@ -329,10 +352,11 @@ mod tests {
             full: 1,
             ..Crew::default()
         };
-        let json = serde_json::to_value(Report::new(crew, &served(1), 10.0)).unwrap();
+        let json = serde_json::to_value(Report::new(settings(), crew, &served(1), 10.0)).unwrap();
         for field in [
             "bots",
             "connected",
+            "attempts_failed",
             "disconnects",
             "decode_errors",
             "diverged",
@@ -341,7 +365,11 @@ mod tests {
         ] {
             assert!(json[field].is_u64(), "{field}");
         }
-        for field in ["snapshots_per_second", "bytes_per_second"] {
+        for field in [
+            "snapshots_per_second",
+            "inputs_per_second",
+            "bytes_per_second",
+        ] {
             assert!(json[field].is_f64(), "{field}");
         }
         for field in ["interval_ms", "input_to_effect_ms"] {

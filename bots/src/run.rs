@@ -10,7 +10,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use clap::Parser as _;
@@ -23,6 +23,7 @@ use crate::{
     live::Live,
     options::Options,
     report::{Report, Second},
+    settings::Settings,
     statistics::Slice,
     worker::{Plan, Worker},
 };
@@ -32,7 +33,8 @@ use crate::{
 pub struct Outcome {
     /// The figures.
     pub report: Report,
-    /// The same by second, for plots.
+    /// The same by second, for plots: the whole seconds of the run's duration, or the one piece of a run that is
+    /// shorter. The last holds the errors of the comparison that follows too.
     pub seconds: Vec<Second>,
     /// Everything that was counted, as one.
     pub whole: Slice,
@@ -84,6 +86,15 @@ const fn is_hopeless(seconds: usize, whole: &Slice) -> bool {
     seconds >= UNOPENED_SECONDS_MAX && whole.is_unopened()
 }
 
+/// Drops the seconds in which bots were compared and left: a plot of them shows a server that has collapsed. Their
+/// errors are the last one's.
+fn keep_whole(seconds: &mut Vec<Second>, seconds_whole: usize) {
+    let rest = seconds.split_off(seconds_whole.min(seconds.len()));
+    if let Some(last) = seconds.last_mut() {
+        last.errors += rest.iter().map(|second| second.errors).sum::<u64>();
+    }
+}
+
 /// As [`run`], with every second of it shown to `watch` by its number, for sums over a part of the run.
 ///
 /// # Errors
@@ -104,6 +115,8 @@ pub fn run_watched(
         ));
     }
 
+    let settings = Settings::new(&options, SystemTime::now());
+    let mut seconds_whole = options.duration.as_secs().max(1) as usize;
     let threads = options.thread_count();
     let conducts = conduct::assign(&options);
     let crew = conduct::count(&conducts);
@@ -135,6 +148,7 @@ pub fn run_watched(
         seconds.push(Second::from(slice));
         if is_hopeless(seconds.len(), &whole) {
             plan.is_called_off.store(true, Ordering::Relaxed);
+            seconds_whole = seconds_whole.min(seconds.len());
         }
     };
     for (second, slice) in slices {
@@ -149,7 +163,8 @@ pub fn run_watched(
         result.map_err(|error| error.to_string())?;
     }
     live.finish().for_each(|slice| count(&slice));
-    let mut report = Report::new(crew, &whole, plan.started.elapsed().as_secs_f64());
+    keep_whole(&mut seconds, seconds_whole);
+    let mut report = Report::new(settings, crew, &whole, plan.started.elapsed().as_secs_f64());
     if plan.is_called_off.load(Ordering::Relaxed) {
         report.called_off = Some(format!(
             "called off after {UNOPENED_SECONDS_MAX} s because no connection to {} could be opened (start the \
@@ -174,7 +189,6 @@ pub fn main(
 ) -> ExitCode {
     let options = Options::parse();
     let (json, html) = (options.json.clone(), options.html.clone());
-    let target = options.url.to_string();
     // Before the run: an hour of figures is not to be lost to a folder that is not there.
     let files = [&json, &html];
     for path in files.into_iter().flatten() {
@@ -198,7 +212,7 @@ pub fn main(
             serde_json::to_string_pretty(&outcome.report).unwrap_or_default(),
         )
     });
-    let html = html.map(|path| (path, html::page(&target, &outcome)));
+    let html = html.map(|path| (path, html::page(&outcome)));
     let mut is_written = true;
     for (path, text) in json.into_iter().chain(html) {
         if let Err(error) = fs::write(&path, text) {
@@ -248,6 +262,25 @@ mod tests {
         let complaints = outcome.report.complaints;
         assert_eq!(complaints, [format!("no answer from {address}")]);
         assert_eq!(outcome.whole.attempts_failed, 1);
+    }
+
+    #[test]
+    fn seconds_after_the_duration_leave_their_errors_to_the_last() {
+        let slice = |players, disconnects| Slice {
+            players,
+            disconnects,
+            ..Slice::default()
+        };
+        let slices = [slice(8, 0), slice(8, 1), slice(3, 2), slice(0, 4)];
+        let kept = |seconds_whole| {
+            let mut seconds = slices.iter().map(Second::from).collect();
+            keep_whole(&mut seconds, seconds_whole);
+            let kept = seconds.iter();
+            kept.map(|second| (second.players, second.errors))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(kept(2), [(8, 0), (8, 7)]);
+        assert_eq!(kept(9).len(), 4, "a thread may have ended early");
     }
 
     #[test]

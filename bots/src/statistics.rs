@@ -96,7 +96,7 @@ pub struct Slice {
     pub unmade: u64,
     /// Bytes received, WebSocket framing included.
     pub bytes: u64,
-    /// Inputs sent.
+    /// Inputs sent by well-behaved bots.
     pub inputs: u64,
     /// The sum over all bots of the time they played.
     pub playing: Duration,

@@ -111,6 +111,10 @@ impl Worker {
             if self.plan.is_called_off.load(Ordering::Relaxed) {
                 end = end.min(now);
             }
+            // Before the end: who has left by then does not count as playing in the last second.
+            if now.0 / Micros::PER_SECOND > self.second {
+                self.hand_over(now);
+            }
             if now >= end && !is_ending {
                 is_ending = true;
                 self.for_each_seat(Seat::end);
@@ -122,13 +126,9 @@ impl Worker {
                 self.hand_over(now);
                 return Ok(());
             }
-            thread::sleep((self.look.time() + LOOK_PERIOD).since(now).into());
+            thread::sleep((self.look.time() + LOOK_PERIOD).since(self.now()).into());
             self.look(&mut events)?;
             self.wake_due();
-            let now = self.now();
-            if now.0 / Micros::PER_SECOND > self.second {
-                self.hand_over(now);
-            }
         }
     }
 

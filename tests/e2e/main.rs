@@ -157,8 +157,12 @@ fn bots_that_read_by_the_clock_miss_nothing_and_are_not_timed() {
     assert_eq!((report.connected, report.verified), (8, 2));
     assert!(report.snapshots_per_second > 10.0, "{report}");
     assert!(report.interval_ms.p50 < 100.0, "only who decodes is timed");
-    let report = play(options(8, 0.0)).report;
+    let Outcome {
+        report, seconds, ..
+    } = play(options(8, 0.0));
     assert!(report.failures().is_empty(), "{report}");
+    let players: Vec<u64> = seconds.iter().map(|second| second.players).collect();
+    assert_eq!((players.len(), players[2]), (3, 8), "none has left yet");
     assert!(report.snapshots_per_second > 10.0, "{report}");
     assert!(report.interval_ms.max == 0.0, "{report}");
     missed += report.missed_ticks;
