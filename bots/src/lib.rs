@@ -8,10 +8,12 @@
 pub mod limits;
 
 pub mod options;
+pub mod payload;
 pub mod settings;
 
 pub mod arrival;
 pub mod bot;
+pub mod cast;
 pub mod conduct;
 pub mod connection;
 pub mod mischief;
@@ -28,6 +30,7 @@ pub mod live;
 pub mod report;
 
 pub use bot::{Bot, Eyes};
+pub use cast::Cast;
 pub use options::Options;
 pub use run::{Outcome, main, run, run_watched};
 pub use schema_bot::SchemaBot;

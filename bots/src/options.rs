@@ -10,6 +10,7 @@ use tickwire_protocol::{
 use crate::{
     conduct::Conduct,
     limits::{BOTS_MAX, LOOK_PERIOD},
+    payload::Payload,
 };
 
 /// Load-tests a Tickwire server with bots that speak its real protocol.
@@ -50,6 +51,11 @@ pub struct Options {
     /// Spread over this many rooms: --room with a number behind it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub rooms: u32,
+
+    /// What every bot says at the door, as JSON: the game's own part of the handshake, for a game that reads it
+    /// when a player knocks or joins, as '{"team":"red"}'
+    #[arg(long, value_name = "JSON")]
+    pub join: Option<Payload>,
 
     /// What the bots press
     #[arg(long, value_enum, default_value_t = Play::Random)]
@@ -293,6 +299,14 @@ mod tests {
         assert_eq!(rooms, ["hall-0", "hall-1", "hall-0"]);
         assert_eq!(parse(&["--room", "hall"]).unwrap().room_of(7), "hall");
         assert!(parse(&["--rooms", "0"]).is_err());
+    }
+
+    #[test]
+    fn what_is_said_at_the_door_is_json() {
+        let options = parse(&["--join", r#"{"team":"red"}"#]).unwrap();
+        assert_eq!(options.join.unwrap().value()["team"], "red");
+        assert!(parse(&["--join", "{team:red}"]).is_err());
+        assert!(parse(&[]).unwrap().join.is_none());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Person {
     pub conduct: Conduct,
     /// Whether it reads in time for what it sees to be timed.
     pub is_timed: bool,
+    /// What it says at the door, as MessagePack.
+    pub join: Vec<u8>,
     /// The seat it had, to come back to.
     pub resume: Option<ResumeToken>,
     /// The schema, once a server has said it.
@@ -51,6 +53,7 @@ impl Person {
             number,
             conduct,
             is_timed: is_timed && conduct.is_player(),
+            join: Vec::new(),
             resume: None,
             schema: None,
             bot: None,
@@ -108,7 +111,7 @@ impl Player {
             resume: person.resume,
             name: format!("Bot {}", person.number),
             room: room.to_owned(),
-            join: Default::default(),
+            join: person.join.clone().into(),
         };
         Self {
             session: ClientSession::new(hello, seed, now),
@@ -415,7 +418,7 @@ fn peek(snapshot: &[u8], before: Tick) -> Result<SnapshotHeader, PeerError> {
 mod tests {
     use tickwire_protocol::{
         id::{PlayerId, SessionId},
-        session::{ServerSession, Welcome},
+        session::{ServerEvent, ServerSession, Welcome},
         stream::Class,
         time::RoomTime,
     };
@@ -485,6 +488,27 @@ mod tests {
         player.served_at = later;
         player.finish(later + Micros(1000), &person, &mut slice);
         assert_eq!((slice.unserved, slice.interval.count()), (2, 1));
+    }
+
+    #[test]
+    fn a_player_says_at_the_door_what_it_has_to_say() {
+        let mut person = Person::new(0, Conduct::Full, true);
+        person.join = vec![0xa1, b'r'];
+        let mut message = Vec::new();
+        let mut player = Player::new(&person, "", None, 1, Micros(0));
+        assert!(player.poll_message(Micros(0), &mut message));
+        let mut server = ServerSession::new(Micros(0));
+        let time = RoomTime {
+            now: Micros(0),
+            next_tick: Tick(1),
+            next_tick_due: Micros(0),
+        };
+        server.handle_message(&message, time).expect("a hello");
+        let said = server.poll_event();
+        assert!(
+            matches!(&said, Some(ServerEvent::Hello(hello)) if hello.join == person.join),
+            "{said:?}"
+        );
     }
 
     #[test]

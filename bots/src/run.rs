@@ -18,6 +18,7 @@ use tickwire_protocol::{schema::Schema, websocket::Address};
 
 use crate::{
     bot::Bot,
+    cast::Cast,
     conduct, html,
     limits::UNOPENED_SECONDS_MAX,
     live::Live,
@@ -58,7 +59,7 @@ pub fn run(
     options: Options,
     make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
 ) -> Result<Outcome, String> {
-    run_watched(options, make_bot, |_, _| {})
+    Cast::new(make_bot).run(options)
 }
 
 /// The network address that the host's name stands for.
@@ -102,6 +103,14 @@ fn keep_whole(seconds: &mut Vec<Second>, seconds_whole: usize) {
 pub fn run_watched(
     options: Options,
     make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
+    watch: impl FnMut(usize, &Slice),
+) -> Result<Outcome, String> {
+    Cast::new(make_bot).run_watched(options, watch)
+}
+
+pub(crate) fn run_with(
+    cast: Cast,
+    options: Options,
     mut watch: impl FnMut(usize, &Slice),
 ) -> Result<Outcome, String> {
     options.check()?;
@@ -125,7 +134,7 @@ pub fn run_watched(
         options,
         address,
         conducts,
-        make_bot: Box::new(make_bot),
+        cast,
         started: Instant::now(),
         is_called_off: AtomicBool::new(false),
     });
@@ -187,6 +196,10 @@ pub fn run_watched(
 pub fn main(
     make_bot: impl Fn(usize, &Schema) -> Result<Box<dyn Bot>, String> + Send + Sync + 'static,
 ) -> ExitCode {
+    Cast::new(make_bot).main()
+}
+
+pub(crate) fn main_with(cast: Cast) -> ExitCode {
     let options = Options::parse();
     let (json, html) = (options.json.clone(), options.html.clone());
     // Before the run: an hour of figures is not to be lost to a folder that is not there.
@@ -198,7 +211,7 @@ pub fn main(
             return ExitCode::from(2);
         }
     }
-    let outcome = match run(options, make_bot) {
+    let outcome = match cast.run(options) {
         Ok(outcome) => outcome,
         Err(why) => {
             eprintln!("tickwire-bots: {why}");

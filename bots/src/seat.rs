@@ -196,11 +196,21 @@ impl Seat {
 
     fn connect(&mut self, scene: &mut Scene<'_>) {
         self.connect_at = NEVER;
-        let target = &scene.plan.options.url;
+        let plan = scene.plan;
+        match plan.cast.joining(self.person.number, &plan.options) {
+            Ok(join) => self.person.join = join,
+            Err(complaint) => {
+                // It would be no other the next time.
+                scene.slice.unmade += 1;
+                scene.slice.complain(&complaint);
+                return;
+            }
+        }
+        let target = &plan.options.url;
         match Connection::open(
             scene.registry,
             scene.token,
-            scene.plan.address,
+            plan.address,
             target,
             &mut self.random,
         ) {
@@ -256,7 +266,7 @@ impl Seat {
                     Ok(())
                 }
                 (Happened::Message(message, arrived), Some(player)) => {
-                    player.handle_message(message, arrived, person, &*plan.make_bot, slice)
+                    player.handle_message(message, arrived, person, plan.cast.make_bot(), slice)
                 }
                 (Happened::Message(..), None) => Ok(()),
             }

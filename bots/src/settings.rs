@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::options::{Options, Play};
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub room: String,
     /// Rooms that the bots were spread over.
     pub rooms: u32,
+    /// What every bot said at the door, if the command line had it.
+    pub join: Option<Value>,
     /// What the bots of the command pressed.
     pub play: Play,
     /// Inputs a second and bot; 0 for one each tick.
@@ -67,6 +70,7 @@ impl Settings {
             seed: options.seed,
             room: options.room.clone(),
             rooms: options.rooms,
+            join: options.join.as_ref().map(|join| join.value().clone()),
             play: options.play,
             input_hz: options.input_hz,
             decode: options.decode,
@@ -148,11 +152,13 @@ mod tests {
             seed: 7,
             rooms: 3,
             input_hz: 30,
+            join: Some("[1, 2]".parse().expect("it is JSON")),
             ..Options::for_target("ws://h:1/play")
         };
         let json = serde_json::to_value(Settings::new(&options, UNIX_EPOCH)).expect("plain fields");
         assert_eq!(json["url"], "ws://h:1/play");
         assert_eq!(json["play"], "random");
+        assert_eq!(json["join"][1], 2);
         assert_eq!(json["duration_seconds"], 30.0);
         for (field, value) in [("seed", 7), ("rooms", 3), ("input_hz", 30), ("ramp", 500)] {
             assert_eq!(json[field], value, "{field}");

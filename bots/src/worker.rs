@@ -27,10 +27,10 @@ use tickwire_protocol::time::Micros;
 
 use crate::{
     arrival::Look,
+    cast::Cast,
     conduct::Conduct,
     limits::{COMPARISON_MICROS_MAX, EVENTS_MAX, LOOK_PERIOD},
     options::Options,
-    player::MakeBot,
     seat::{Scene, Seat},
     statistics::Slice,
 };
@@ -46,8 +46,8 @@ pub struct Plan {
     pub address: SocketAddr,
     /// Who behaves how, by number.
     pub conducts: Vec<Conduct>,
-    /// Makes the bots.
-    pub make_bot: Box<MakeBot>,
+    /// Who plays.
+    pub cast: Cast,
     /// The run's first moment.
     pub started: Instant,
     /// Set to end the run before its time.
@@ -229,7 +229,7 @@ mod tests {
         time::Duration,
     };
 
-    use super::{Micros, Options, Plan, Slice, Worker};
+    use super::{Cast, Micros, Options, Plan, Slice, Worker};
     use crate::conduct;
 
     /// A thread with one bot, which nobody answers, and what it hands over.
@@ -243,7 +243,7 @@ mod tests {
             conducts: conduct::assign(&options),
             options,
             address: ([127, 0, 0, 1], 1).into(),
-            make_bot: Box::new(|_, _| Err("nobody plays".into())),
+            cast: Cast::new(|_, _| Err("nobody plays".into())),
             started: std::time::Instant::now(),
             is_called_off: AtomicBool::new(is_called_off),
         };
