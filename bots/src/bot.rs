@@ -1,4 +1,4 @@
-//! The player behind a connection: what it sees in, what it presses out.
+//! The player behind a connection: what it sees and hears in, what it presses and says out.
 //!
 //! A game's own bot is a type of some twenty lines:
 //!
@@ -34,6 +34,42 @@
 //!     tickwire_bots::main(|_number, _schema| Ok(Box::new(Homing)))
 //! }
 //! ```
+//!
+//! One whose game begins when its players have said so also sends events and hears them; what it says at the door
+//! is up to [`Cast::join`](crate::Cast::join):
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tickwire_bots::{Bot, Eyes, ReceivedEvent, Voice};
+//! use tickwire_protocol::event::GameEvent;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Ready;
+//!
+//! impl GameEvent for Ready {
+//!     const NAME: &'static str = "ready";
+//! }
+//!
+//! struct Patient {
+//!     has_begun: bool,
+//! }
+//!
+//! impl Bot for Patient {
+//!     fn press(&mut self, _eyes: &Eyes<'_>, input: &mut Vec<u8>) {
+//!         if self.has_begun {
+//!             input.push(1);
+//!         }
+//!     }
+//!
+//!     fn enter(&mut self, _is_resumed: bool, _eyes: &Eyes<'_>, voice: &mut Voice<'_>) {
+//!         voice.send_event(&Ready);
+//!     }
+//!
+//!     fn hear(&mut self, event: &ReceivedEvent<'_>, _eyes: &Eyes<'_>, _voice: &mut Voice<'_>) {
+//!         self.has_begun |= event.name() == "begun";
+//!     }
+//! }
+//! ```
 
 use tickwire_protocol::{
     id::NetworkId,
@@ -43,7 +79,9 @@ use tickwire_protocol::{
     time::Tick,
 };
 
-/// Decides what one player presses.
+use crate::voice::{ReceivedEvent, Voice};
+
+/// Decides what one player presses and says.
 ///
 /// One bot lives as long as its player, over reconnects too. It runs on a thread with thousands of
 /// others: what it decides must not wait for anything.
@@ -51,6 +89,22 @@ pub trait Bot: Send {
     /// Appends the input of one tick, as [`encode_value`](tickwire_protocol::replicate::encode_value)
     /// writes it. Appending nothing sends no input for this tick.
     fn press(&mut self, eyes: &Eyes<'_>, input: &mut Vec<u8>);
+
+    /// Its player was let in: for the first time, or again after a break. `is_resumed` says whether it has the seat
+    /// that it had before. It sees nothing yet. Says nothing unless the bot does.
+    fn enter(&mut self, is_resumed: bool, eyes: &Eyes<'_>, voice: &mut Voice<'_>) {
+        let _ = (is_resumed, eyes, voice);
+    }
+
+    /// An event of the game came. Nothing happens unless the bot does something.
+    fn hear(&mut self, event: &ReceivedEvent<'_>, eyes: &Eyes<'_>, voice: &mut Voice<'_>) {
+        let _ = (event, eyes, voice);
+    }
+
+    /// It may say something: before each [`press`](Self::press). Says nothing unless the bot does.
+    fn speak(&mut self, eyes: &Eyes<'_>, voice: &mut Voice<'_>) {
+        let _ = (eyes, voice);
+    }
 }
 
 /// What a bot sees: the newest state that its player was sent.
@@ -63,7 +117,7 @@ pub struct Eyes<'a> {
 }
 
 impl<'a> Eyes<'a> {
-    /// The tick that the input is for.
+    /// The tick that an input made now is for.
     #[must_use]
     pub const fn tick(&self) -> Tick {
         self.tick

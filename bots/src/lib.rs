@@ -21,6 +21,7 @@ pub mod player;
 pub mod run;
 pub mod schema_bot;
 pub mod seat;
+pub mod voice;
 pub mod worker;
 
 pub mod statistics;
@@ -34,3 +35,4 @@ pub use cast::Cast;
 pub use options::Options;
 pub use run::{Outcome, main, run, run_watched};
 pub use schema_bot::SchemaBot;
+pub use voice::{ReceivedEvent, Voice};

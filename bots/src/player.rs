@@ -9,7 +9,6 @@ use std::{collections::VecDeque, sync::Arc};
 use tickwire_protocol::{
     coding::Reader,
     error::{CloseCode, DecodeError, PeerError},
-    event,
     input::InputLead,
     mux::StreamEvent,
     schema::Schema,
@@ -23,6 +22,7 @@ use crate::{
     conduct::Conduct,
     limits::{PRESSED_MAX, SILENCE_MICROS_MAX},
     statistics::Slice,
+    voice::{ReceivedEvent, Voice},
 };
 
 /// Makes the bot for a player, once its game's schema is known.
@@ -163,10 +163,10 @@ impl Player {
         }
     }
 
-    /// Takes the passing of time: presses what is due.
+    /// Takes the passing of time: says and presses what is due.
     ///
     /// # Errors
-    /// When the server has been silent for too long.
+    /// When the server has been silent for too long, or takes no events.
     pub fn handle_timeout(
         &mut self,
         now: Micros,
@@ -175,7 +175,7 @@ impl Player {
     ) -> Result<(), PeerError> {
         self.session.handle_timeout(now)?;
         if self.standing != Standing::Joining && self.session.is_open() && now >= self.next_press {
-            self.press(now, person, slice);
+            self.press(now, person, slice)?;
         }
         Ok(())
     }
@@ -258,6 +258,9 @@ impl Player {
                 self.standing = Standing::Playing;
                 self.next_press = now;
                 self.served_at = now;
+                self.lend(now, person, slice, |bot, eyes, voice| {
+                    bot.enter(welcome.resumed, eyes, voice);
+                })?;
             }
             ClientEvent::Refused(farewell) | ClientEvent::Goodbye(farewell) => {
                 if farewell.code == CloseCode::Refused.number() {
@@ -268,14 +271,14 @@ impl Player {
                 self.farewell = Some(farewell);
             }
             ClientEvent::Event(bytes) => {
-                let (kind, _) = event::split(&bytes)?;
-                if person
-                    .schema
-                    .as_ref()
-                    .is_some_and(|schema| kind >= schema.events().len())
-                {
-                    return Err(DecodeError::OutOfRange("event kind").into());
-                }
+                let Some(schema) = person.schema.clone() else {
+                    return Err(DecodeError::Invalid("an event before a schema").into());
+                };
+                let event = ReceivedEvent::split(&schema, &bytes)?;
+                slice.events_heard += u64::from(person.conduct.is_player());
+                self.lend(now, person, slice, |bot, eyes, voice| {
+                    bot.hear(&event, eyes, voice);
+                })?;
             }
             ClientEvent::Stream(StreamEvent::Opened(offer)) => {
                 if let Ok(streams) = self.session.streams() {
@@ -286,6 +289,28 @@ impl Player {
             ClientEvent::Stream(_) => {}
         }
         Ok(())
+    }
+
+    /// Lets the player's bot see and speak, if it has one.
+    fn lend(
+        &mut self,
+        now: Micros,
+        person: &mut Person,
+        slice: &mut Slice,
+        act: impl FnOnce(&mut dyn Bot, &Eyes<'_>, &mut Voice<'_>),
+    ) -> Result<(), PeerError> {
+        let (Some(bot), Some(schema)) = (&mut person.bot, &person.schema) else {
+            return Ok(());
+        };
+        let (tick, _) = self.lead.due(self.session.clock(), now);
+        let eyes = Eyes {
+            tick,
+            schema,
+            replica: self.replica.as_ref(),
+        };
+        let mut voice = Voice::new(&mut self.session, schema);
+        act(&mut **bot, &eyes, &mut voice);
+        voice.settle(person.conduct.is_player(), slice)
     }
 
     fn on_snapshot(
@@ -353,7 +378,12 @@ impl Player {
         }
     }
 
-    fn press(&mut self, now: Micros, person: &mut Person, slice: &mut Slice) {
+    fn press(
+        &mut self,
+        now: Micros,
+        person: &mut Person,
+        slice: &mut Slice,
+    ) -> Result<(), PeerError> {
         let clock = self.session.clock();
         let (tick, fraction) = self.lead.due(clock, now);
         self.next_press = match self.press_period {
@@ -366,27 +396,28 @@ impl Player {
             if InputLead::is_beyond(last, tick) {
                 self.pressed.retain(|&(pressed, _)| tick.is_after(pressed));
             } else if !tick.is_after(last) {
-                return;
+                return Ok(());
             }
         }
         let (Some(bot), Some(schema)) = (&mut person.bot, &person.schema) else {
-            return;
+            return Ok(());
         };
+        let eyes = Eyes {
+            tick,
+            schema,
+            replica: self.replica.as_ref(),
+        };
+        let mut voice = Voice::new(&mut self.session, schema);
+        bot.speak(&eyes, &mut voice);
+        voice.settle(person.conduct.is_player(), slice)?;
         self.input.clear();
-        bot.press(
-            &Eyes {
-                tick,
-                schema,
-                replica: self.replica.as_ref(),
-            },
-            &mut self.input,
-        );
+        bot.press(&eyes, &mut self.input);
         if self.input.is_empty() {
-            return;
+            return Ok(());
         }
         if let Err(misuse) = self.session.push_input(tick, &self.input) {
             slice.complain(&misuse.to_string());
-            return;
+            return Ok(());
         }
         self.last_input = Some(tick);
         slice.inputs += u64::from(person.conduct.is_player());
@@ -394,6 +425,7 @@ impl Player {
             self.pressed.pop_front();
         }
         self.pressed.push_back((tick, now));
+        Ok(())
     }
 }
 
@@ -417,7 +449,9 @@ fn peek(snapshot: &[u8], before: Tick) -> Result<SnapshotHeader, PeerError> {
 #[cfg(test)]
 mod tests {
     use tickwire_protocol::{
+        event::{self, GameEvent},
         id::{PlayerId, SessionId},
+        schema::{EventDirection, EventSchema},
         session::{ServerEvent, ServerSession, Welcome},
         stream::Class,
         time::RoomTime,
@@ -433,36 +467,47 @@ mod tests {
         }
     }
 
-    /// The message in which a server lets the player in, before tick 1.
-    fn welcome(player: &mut Player, now: Micros) -> Vec<u8> {
-        let time = RoomTime {
+    const fn time(now: Micros) -> RoomTime {
+        RoomTime {
             now,
             next_tick: Tick(1),
             next_tick_due: now,
-        };
+        }
+    }
+
+    /// The server's next message.
+    fn next_of(server: &mut ServerSession, now: Micros) -> Vec<u8> {
+        let mut message = Vec::new();
+        assert!(server.poll_transmit(Class::Bulk, usize::MAX, time(now), &mut message));
+        message
+    }
+
+    /// A server that lets the player in before tick 1, and the message in which it does.
+    fn welcome(player: &mut Player, schema: &Schema, now: Micros) -> (ServerSession, Vec<u8>) {
         let mut message = Vec::new();
         assert!(player.poll_message(now, &mut message));
         let mut session = ServerSession::new(now);
-        session.handle_message(&message, time).expect("a hello");
-        let mut schema = Vec::new();
-        Schema::new().encode(&mut schema);
+        session
+            .handle_message(&message, time(now))
+            .expect("a hello");
+        let mut bytes = Vec::new();
+        schema.encode(&mut bytes);
         let welcome = Welcome {
             session: SessionId(1),
             player: PlayerId(1),
             resume: ResumeToken([0; 16]),
             resumed: false,
             tick_rate_millihertz: 20_000,
-            next_tick: time.next_tick,
+            next_tick: Tick(1),
             next_tick_due: now,
             server_time: now,
             message_bytes_max: 65_536,
             silence_micros_max: Micros::from_millis(30_000),
-            schema: Some(schema.into()),
+            schema: Some(bytes.into()),
         };
         session.accept(welcome, now).expect("it said hello");
-        message.clear();
-        assert!(session.poll_transmit(Class::Bulk, usize::MAX, time, &mut message));
-        message
+        let message = next_of(&mut session, now);
+        (session, message)
     }
 
     #[test]
@@ -498,17 +543,98 @@ mod tests {
         let mut player = Player::new(&person, "", None, 1, Micros(0));
         assert!(player.poll_message(Micros(0), &mut message));
         let mut server = ServerSession::new(Micros(0));
-        let time = RoomTime {
-            now: Micros(0),
-            next_tick: Tick(1),
-            next_tick_due: Micros(0),
-        };
-        server.handle_message(&message, time).expect("a hello");
+        server
+            .handle_message(&message, time(Micros(0)))
+            .expect("a hello");
         let said = server.poll_event();
         assert!(
             matches!(&said, Some(ServerEvent::Hello(hello)) if hello.join == person.join),
             "{said:?}"
         );
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+    struct Ready {
+        team: u8,
+    }
+
+    impl GameEvent for Ready {
+        const NAME: &'static str = "ready";
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Begun;
+
+    impl GameEvent for Begun {
+        const NAME: &'static str = "begun";
+    }
+
+    /// Says that it is ready, once more for each beginning, and something that the game does not know.
+    struct Talker;
+
+    impl Bot for Talker {
+        fn press(&mut self, _: &Eyes<'_>, _: &mut Vec<u8>) {}
+
+        fn enter(&mut self, is_resumed: bool, _: &Eyes<'_>, voice: &mut Voice<'_>) {
+            assert!(!is_resumed, "it is new");
+            voice.send_event(&Ready { team: 1 });
+            voice.send_event_payload("nothing", &[0xc0]);
+        }
+
+        fn hear(&mut self, event: &ReceivedEvent<'_>, eyes: &Eyes<'_>, voice: &mut Voice<'_>) {
+            assert_eq!((event.name(), event.payload()), ("begun", &[0x90][..]));
+            assert!(event.read::<Begun>().is_some() && event.read::<Ready>().is_none());
+            assert!(eyes.tick().is_after(Tick(0)));
+            voice.send_event_value("ready", &Ready { team: 2 });
+        }
+
+        fn speak(&mut self, _: &Eyes<'_>, voice: &mut Voice<'_>) {
+            voice.send_event_payload("ready", b"\x81\xa4team\x03");
+        }
+    }
+
+    #[test]
+    fn a_bot_hears_the_games_events_and_sends_its_own() {
+        let mut schema = Schema::new();
+        for name in [Ready::NAME, Begun::NAME] {
+            let event = EventSchema {
+                name: name.to_owned(),
+                direction: EventDirection::Both,
+            };
+            schema.add_event(event).expect("there is room for two");
+        }
+        let make_bot = |_: usize, _: &Schema| Ok(Box::new(Talker) as Box<dyn Bot>);
+        let now = Micros::from_millis(1000);
+        let mut person = Person::new(0, Conduct::Light, true);
+        let mut player = Player::new(&person, "", None, 1, now);
+        let mut slice = Slice::default();
+        let (mut server, message) = welcome(&mut player, &schema, now);
+        let mut begun = Vec::new();
+        event::encode(1, &Begun, &mut begun);
+        server.send_event(&begun).expect("it is open");
+        for message in [message, next_of(&mut server, now)] {
+            player
+                .handle_message(&message, now, &mut person, &make_bot, &mut slice)
+                .expect("what a server says");
+        }
+        player
+            .handle_timeout(now, &mut person, &mut slice)
+            .expect("no silence");
+        let mut message = Vec::new();
+        while player.poll_message(now, &mut message) {
+            let said = server.handle_message(&message, time(now));
+            said.expect("what a client says");
+            message.clear();
+        }
+        let said = core::iter::from_fn(|| server.poll_event());
+        let teams = said.filter_map(|event| match event {
+            ServerEvent::Event(bytes) => Some(event::decode::<Ready>(&bytes[1..]).ok()?.team),
+            _ => None,
+        });
+        assert_eq!(teams.collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!((slice.events_sent, slice.events_heard), (3, 1));
+        assert!(slice.complaints[0].contains("no event is named nothing"));
+        assert_eq!(slice.complaints.len(), 1);
     }
 
     #[test]
@@ -538,7 +664,7 @@ mod tests {
         let now = Micros::from_millis(1000);
         let mut player = Player::new(&person, "", None, 1, now);
         let mut slice = Slice::default();
-        let message = welcome(&mut player, now);
+        let (_, message) = welcome(&mut player, &Schema::new(), now);
         let make_bot = |_: usize, _: &Schema| Ok(Box::new(Presser) as Box<dyn Bot>);
         player
             .handle_message(&message, now, &mut person, &make_bot, &mut slice)

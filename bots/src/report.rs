@@ -131,6 +131,10 @@ pub struct Report {
     pub snapshots_per_second: f64,
     /// Inputs sent per second, mean per well-behaved bot.
     pub inputs_per_second: f64,
+    /// Events of the game that well-behaved bots sent.
+    pub events_sent: u64,
+    /// Events of the game that well-behaved bots received.
+    pub events_heard: u64,
     /// Time between one snapshot and the next, and what was open at the end if the next was overdue.
     pub interval_ms: Spread,
     /// Time from an input to the first snapshot that holds its effect.
@@ -175,6 +179,8 @@ impl Report {
             unmade: whole.unmade,
             snapshots_per_second: per_second(whole.snapshots),
             inputs_per_second: per_second(whole.inputs),
+            events_sent: whole.events_sent,
+            events_heard: whole.events_heard,
             interval_ms: Spread::from(&whole.interval),
             input_to_effect_ms: Spread::from(&whole.input_to_effect),
             bytes_per_second: per_second(whole.bytes),
@@ -246,6 +252,10 @@ impl fmt::Display for Report {
             "{:<24} {:>8.2} a bot",
             "inputs/s", self.inputs_per_second
         )?;
+        if self.events_sent + self.events_heard > 0 {
+            writeln!(f, "{:<24} {:>8}", "events sent", self.events_sent)?;
+            writeln!(f, "{:<24} {:>8}", "events heard", self.events_heard)?;
+        }
         writeln!(f, "{:<24} {:>8.0} a bot", "bytes/s", self.bytes_per_second)?;
         writeln!(
             f,

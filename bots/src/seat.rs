@@ -437,9 +437,11 @@ impl Seat {
         if self.person.conduct.is_player() && !was_leaving {
             scene.slice.disconnects += u64::from(was_playing);
             scene.slice.attempts_failed += u64::from(!was_playing);
-            // A server that is late says nothing wrong.
+            // A server that is late, or does not read, says nothing wrong.
             let is_broken = match ended {
-                Ended::Broken(PeerError::Misbehaved(PeerMisbehaved::TimedOut(_))) => false,
+                Ended::Broken(PeerError::Misbehaved(
+                    PeerMisbehaved::TimedOut(_) | PeerMisbehaved::TooSlow(_),
+                )) => false,
                 Ended::Broken(PeerError::Decode(_) | PeerError::Misbehaved(_)) => true,
                 _ => false,
             };

@@ -98,6 +98,10 @@ pub struct Slice {
     pub bytes: u64,
     /// Inputs sent by well-behaved bots.
     pub inputs: u64,
+    /// Events of the game that well-behaved bots sent.
+    pub events_sent: u64,
+    /// Events of the game that well-behaved bots received.
+    pub events_heard: u64,
     /// The sum over all bots of the time they played.
     pub playing: Duration,
     /// Bots playing when the slice was handed over.
@@ -127,6 +131,8 @@ impl Slice {
         self.unmade += other.unmade;
         self.bytes += other.bytes;
         self.inputs += other.inputs;
+        self.events_sent += other.events_sent;
+        self.events_heard += other.events_heard;
         self.playing += other.playing;
         self.players += other.players;
         for (&code, &count) in &other.closes {

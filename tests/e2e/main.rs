@@ -4,6 +4,7 @@
 mod assets;
 #[cfg(target_os = "linux")]
 mod kill;
+mod lobby;
 mod relay;
 mod streams;
 #[cfg(unix)]
