@@ -84,6 +84,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) encode_misses: Counter,
     pub(crate) rooms_panicked: Counter,
     pub(crate) rooms_moved: Counter,
+    pub(crate) busy_micros: Counter,
     inputs_late: Counter,
     inputs_early: Counter,
     inputs_duplicate: Counter,
@@ -256,6 +257,20 @@ mod tests {
         for (_, reason) in REFUSALS {
             let line = format!("tickwire_refused_total{{reason=\"{reason}\"}} 1\n");
             assert!(text.contains(&line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn how_busy_is_said_of_each_worker_and_how_many_there_are() {
+        let metrics = Metrics::new(2);
+        metrics.worker(1).busy_micros.add(1_250_000);
+        let text = metrics.to_text();
+        for line in [
+            "tickwire_workers 2",
+            "tickwire_worker_busy_seconds_total{worker=\"0\"} 0",
+            "tickwire_worker_busy_seconds_total{worker=\"1\"} 1.25",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line} in {text}");
         }
     }
 

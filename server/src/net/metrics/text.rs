@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use tickwire_protocol::{error::CloseCode, websocket::CLOSE_ABNORMAL};
+use tickwire_protocol::{error::CloseCode, time::Micros, websocket::CLOSE_ABNORMAL};
 
 use super::{Counter, Histogram, Metrics, REFUSALS, STREAM_NAMES, Select, StreamCounters};
 use crate::limits::Limit;
@@ -21,6 +21,7 @@ impl Metrics {
 
     fn write(&self, out: &mut String) -> fmt::Result {
         self.write_gauges(out)?;
+        self.write_busy(out)?;
         self.write_counters(out)?;
         self.write_histograms(out)?;
         self.write_streams(out)?;
@@ -54,6 +55,11 @@ impl Metrics {
                 "Rooms, empty ones included.",
                 self.level(|w| &w.rooms),
             ),
+            (
+                "tickwire_workers",
+                "Threads that run rooms.",
+                i64::try_from(self.workers.len()).unwrap_or(i64::MAX),
+            ),
         ];
         for (name, help, value) in gauges {
             writeln!(
@@ -61,7 +67,25 @@ impl Metrics {
                 "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
             )?;
         }
-        Ok(())
+        let (name, version) = ("tickwire_build_info", env!("CARGO_PKG_VERSION"));
+        writeln!(
+            out,
+            "# HELP {name} The version of tickwire-server, as a label.\n# TYPE {name} gauge\n{name}{{version=\"{version}\"}} 1"
+        )
+    }
+
+    /// How full the server is, which a sum would not tell: a room has one worker.
+    fn write_busy(&self, out: &mut String) -> fmt::Result {
+        let busy = self.workers.iter().enumerate().map(|(worker, metrics)| {
+            let seconds = Micros(metrics.busy_micros.read()).as_seconds();
+            (format!("worker=\"{worker}\""), seconds)
+        });
+        family(
+            out,
+            "tickwire_worker_busy_seconds_total",
+            "Time that a worker was at work; counted once a second.",
+            &busy.collect::<Vec<_>>(),
+        )
     }
 
     fn write_counters(&self, out: &mut String) -> fmt::Result {
@@ -245,7 +269,12 @@ impl Metrics {
     }
 }
 
-fn family(out: &mut String, name: &str, help: &str, rows: &[Row]) -> fmt::Result {
+fn family<N: fmt::Display>(
+    out: &mut String,
+    name: &str,
+    help: &str,
+    rows: &[(String, N)],
+) -> fmt::Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter")?;
     rows.iter()
         .try_for_each(|(labels, value)| writeln!(out, "{name}{{{labels}}} {value}"))

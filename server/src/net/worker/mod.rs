@@ -418,6 +418,7 @@ impl Worker {
         }
         self.next_sweep = now + SWEEP_PERIOD;
         let busy = core::mem::take(&mut self.busy_micros);
+        self.metrics.busy_micros.add(busy);
         self.shared.directory.report_load(self.index, busy);
         self.sweep_rooms(now);
         self.sweep_connections(now);
@@ -494,6 +495,17 @@ mod tests {
         let shared = shared(make_game, Limits::default(), directory, workers);
         let worker = Worker::new(0, shared, metrics.worker(0).clone(), commands).unwrap();
         (worker, sender)
+    }
+
+    #[test]
+    fn what_a_worker_was_busy_is_counted_by_its_sweeps() {
+        let (mut worker, _sender) = lone_worker(|| Game::new("nothing"), 8);
+        for busy_micros in [700_000, 50_000] {
+            worker.busy_micros = busy_micros;
+            worker.sweep(worker.next_sweep);
+        }
+        assert_eq!(worker.metrics.busy_micros.read(), 750_000);
+        assert_eq!(worker.busy_micros, 0);
     }
 
     #[test]
