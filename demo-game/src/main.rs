@@ -6,7 +6,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -160,19 +160,59 @@ fn pages() -> Router {
         )
 }
 
-/// Tells where to play. A pipe gets the bare line that scripts wait for.
+/// Tells where to play.
 fn announce(address: SocketAddr) {
     let mut out = io::stdout();
-    let told = if out.is_terminal() {
-        writeln!(
-            out,
-            "The arena is open: http://{address}/  (Ctrl-C closes it)"
-        )
+    let text = if out.is_terminal() {
+        welcome(address, own_address(address.ip()))
     } else {
-        writeln!(out, "http://{address}/")
+        bare_line(address)
     };
     // Without anybody reading there is nobody to tell; the game goes on.
-    drop(told.and_then(|()| out.flush()));
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// What a pipe gets: the line that scripts wait for.
+fn bare_line(address: SocketAddr) -> String {
+    format!("http://{}/\n", here(address))
+}
+
+/// What a person reads. On every address of the machine, others need the one that they can reach.
+fn welcome(address: SocketAddr, own: Option<IpAddr>) -> String {
+    let mut text = format!(
+        "The arena is open: http://{}/  (Ctrl-C closes it)\n",
+        here(address)
+    );
+    if let Some(own) = own.filter(|_| address.ip().is_unspecified()) {
+        let own = SocketAddr::new(own, address.port());
+        text += &format!("From other machines: http://{own}/\n");
+    }
+    text + "The gallery is at /gallery, what the server counts at /metrics.\n"
+}
+
+/// An address that a browser on this machine can open.
+fn here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// The address from which this machine would send to one far away, if it has a way there. Nothing is sent: a UDP
+/// socket that connects only looks for the way.
+fn own_address(listening: IpAddr) -> Option<IpAddr> {
+    // Both are of the blocks for documentation, where nobody is.
+    let far: IpAddr = match listening {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    let socket = UdpSocket::bind((listening, 0)).ok()?;
+    socket.connect((far, 9)).ok()?;
+    let own = socket.local_addr().ok()?.ip();
+    (!own.is_loopback()).then_some(own)
 }
 
 fn refused(error: &io::Error, address: SocketAddr) -> String {
@@ -203,4 +243,30 @@ async fn asked_to_stop() {
     }
     // A system that reports no signals can only be stopped from outside.
     drop(interrupted.await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_names_those_that_can_be_opened() {
+        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 4000));
+        assert_eq!(bare_line(everywhere), "http://127.0.0.1:4000/\n");
+        let text = welcome(everywhere, Some([192, 168, 1, 7].into()));
+        assert!(text.contains("http://127.0.0.1:4000/ "), "{text}");
+        assert!(text.contains("http://192.168.1.7:4000/\n"), "{text}");
+        assert!(!welcome(everywhere, None).contains("other machines"));
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 4000));
+        assert_eq!(bare_line(everywhere), "http://[::1]:4000/\n");
+    }
+
+    #[test]
+    fn a_server_on_one_address_names_that() {
+        let one = SocketAddr::from(([192, 168, 1, 7], 4000));
+        assert_eq!(bare_line(one), "http://192.168.1.7:4000/\n");
+        let text = welcome(one, Some([10, 0, 0, 1].into()));
+        assert!(text.contains("http://192.168.1.7:4000/ "), "{text}");
+        assert!(!text.contains("10.0.0.1"), "{text}");
+    }
 }
