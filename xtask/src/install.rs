@@ -1,13 +1,16 @@
-//! Packages of the system, installed by apt-get where there is one.
+//! Packages of the system, installed by apt-get where there is one, and parts of the toolchain in use.
 //!
 //! Other systems are told what is missing: guessing at their package names would fail in ways nobody
 //! reads.
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::command::{find, output, program, run, say, shown};
+use crate::{
+    command::{cargo, find, output, program, run, run_within, say, shown},
+    toolchain::RUSTUP_LIMIT,
+};
 
 /// Installs Debian packages, after an `apt-get update` if the lists turn out to be missing or old.
 ///
@@ -61,6 +64,31 @@ pub(crate) fn node() -> Result<()> {
     if find("node").is_none() || find("npm").is_none() {
         debian(&["nodejs", "npm"], "Node, for tests and benches")?;
     }
+    Ok(())
+}
+
+/// Makes sure that cargo can format and lint: rustup's minimal profile and Debian's cargo come without either.
+///
+/// # Errors
+/// rustup cannot add them; where there is no rustup, as [`debian`].
+pub(crate) fn rustfmt_and_clippy() -> Result<()> {
+    let has = |subcommand| output(cargo().args([subcommand, "--version"])).is_some();
+    let is_ready = || has("fmt") && has("clippy");
+    if is_ready() {
+        return Ok(());
+    }
+    if find("rustup").is_some() {
+        let mut add = program("rustup");
+        add.args(["component", "add", "rustfmt", "clippy"]);
+        say(format!("installing rustfmt and clippy: {}", shown(&add)));
+        run_within(&mut add, RUSTUP_LIMIT)?;
+    } else {
+        debian(&["rustfmt", "rust-clippy"], "rustfmt or clippy")?;
+    }
+    ensure!(
+        is_ready(),
+        "rustfmt and clippy are installed, and the cargo in use does not find them"
+    );
     Ok(())
 }
 

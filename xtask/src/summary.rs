@@ -1,7 +1,7 @@
-//! Counting: what test programs print goes in, a table and one last line come out.
+//! Counting: what test programs print goes in, a table, what failed, and one last line come out.
 //!
-//! The numbers are read from the `test result:` lines of Rust's test harness, which are the only thing
-//! that unit tests, integration tests and doctests all print.
+//! The numbers are read from the `test result:` lines of Rust's test harness, which unit tests, integration tests
+//! and doctests all print, and the names from its `test NAME ... FAILED`.
 
 use std::time::Duration;
 
@@ -37,6 +37,12 @@ impl Count {
     }
 }
 
+/// The name of the test that one line of a test program says has failed.
+pub(crate) fn failed_test(line: &str) -> Option<&str> {
+    let line = line.trim_end().strip_prefix("test ")?;
+    line.strip_suffix(" ... FAILED")
+}
+
 /// What a row counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -54,9 +60,12 @@ struct Row {
     took: Duration,
 }
 
-/// All rows so far.
+/// All rows so far, and what has failed in them.
 #[derive(Default)]
-pub(crate) struct Summary(Vec<Row>);
+pub(crate) struct Summary {
+    rows: Vec<Row>,
+    failures: Vec<(&'static str, String)>,
+}
 
 impl Summary {
     /// Adds a row. A step whose program failed counts at least one failure, whatever it printed: a
@@ -72,12 +81,18 @@ impl Summary {
         if !succeeded && count.failed == 0 {
             count.failed = 1;
         }
-        self.0.push(Row {
+        self.rows.push(Row {
             name,
             kind,
             count,
             took,
         });
+    }
+
+    /// Keeps what failed in a row, the name of a test or why a step did not succeed, to be shown at the end: ten minutes
+    /// of output lie above it.
+    pub(crate) fn keep_failure(&mut self, name: &'static str, what: impl Into<String>) {
+        self.failures.push((name, what.into()));
     }
 
     /// Whether nothing failed, and a test was run at all.
@@ -87,11 +102,11 @@ impl Summary {
 
     /// Whether a test has passed. What the tests need is there whatever is filtered.
     pub(crate) fn has_tests(&self) -> bool {
-        let mut tests = self.0.iter().filter(|row| row.kind == Kind::Tests);
+        let mut tests = self.rows.iter().filter(|row| row.kind == Kind::Tests);
         tests.any(|row| row.count.passed > 0)
     }
 
-    /// The table, and as its last line the sum: `N passed, N failed`.
+    /// The table, what failed, and as its last line the sum: `N passed, N failed`.
     pub(crate) fn shown(&self) -> String {
         let mut text = format!(
             "\n{:<34}{:>8}{:>8}{:>9}{:>8}\n",
@@ -99,7 +114,7 @@ impl Summary {
         );
         for Row {
             name, count, took, ..
-        } in &self.0
+        } in &self.rows
         {
             let Count {
                 passed,
@@ -111,12 +126,18 @@ impl Summary {
                 took.as_secs_f32()
             );
         }
+        if !self.failures.is_empty() {
+            text += "\nfailed:\n";
+        }
+        for (name, what) in &self.failures {
+            text += &format!("  {name}: {what}\n");
+        }
         let total = self.total();
         text + &format!("\n{} passed, {} failed", total.passed, total.failed)
     }
 
     fn total(&self) -> Count {
-        self.0.iter().fold(Count::default(), |sum, row| Count {
+        self.rows.iter().fold(Count::default(), |sum, row| Count {
             passed: sum.passed + row.count.passed,
             failed: sum.failed + row.count.failed,
             ignored: sum.ignored + row.count.ignored,
@@ -169,6 +190,36 @@ mod tests {
         );
         assert!(!summary.is_good());
         assert!(summary.shown().ends_with("\n5 passed, 1 failed"));
+    }
+
+    #[test]
+    fn what_failed_stands_below_the_table_and_above_the_sum() {
+        assert_eq!(
+            failed_test("test play::a_ship_flies ... FAILED\n"),
+            Some("play::a_ship_flies")
+        );
+        assert_eq!(
+            failed_test("test server/src/lib.rs - (line 7) - compile ... FAILED"),
+            Some("server/src/lib.rs - (line 7) - compile")
+        );
+        for line in [
+            "test play::a_ship_flies ... ok",
+            "test result: FAILED. 40 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out",
+            "    play::a_ship_flies",
+        ] {
+            assert_eq!(failed_test(line), None, "{line}");
+        }
+        let mut summary = Summary::default();
+        let count = Count {
+            passed: 5,
+            failed: 1,
+            ..Count::default()
+        };
+        summary.add("browser tests", Kind::Tests, count, false, Duration::ZERO);
+        summary.keep_failure("browser tests", "play::a_ship_flies");
+        let text = summary.shown();
+        let end = "\nfailed:\n  browser tests: play::a_ship_flies\n\n5 passed, 1 failed";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use clap::Args;
 use crate::{
     command::{self, cargo, say, shown},
     demo, install, npm, python,
-    summary::{Count, Kind, Summary},
+    summary::{Count, Kind, Summary, failed_test},
     wasm,
 };
 
@@ -68,16 +68,18 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 
 /// What is checked without running the code.
 fn checks(summary: &mut Summary) {
-    step(summary, "format", || {
-        command::run(cargo().args(["fmt", "--all", "--check"]))
-    });
-    step(summary, "clippy", || {
-        let mut clippy = cargo();
-        clippy
-            .args(["clippy", "--workspace", "--all-targets"])
-            .args(BROWSER_FEATURES);
-        command::run(clippy.args(["--", "-D", "warnings"]))
-    });
+    if step(summary, "rustfmt and clippy", install::rustfmt_and_clippy) {
+        step(summary, "format", || {
+            command::run(cargo().args(["fmt", "--all", "--check"]))
+        });
+        step(summary, "clippy", || {
+            let mut clippy = cargo();
+            clippy
+                .args(["clippy", "--workspace", "--all-targets"])
+                .args(BROWSER_FEATURES);
+            command::run(clippy.args(["--", "-D", "warnings"]))
+        });
+    }
     step(summary, "docs", || {
         let mut doc = cargo();
         doc.args(["doc", "--workspace", "--no-deps"])
@@ -154,6 +156,7 @@ fn step(summary: &mut Summary, name: &'static str, body: impl FnOnce() -> Result
     let outcome = body();
     if let Err(error) = &outcome {
         eprintln!("error: {error:#}");
+        summary.keep_failure(name, format!("{error:#}"));
     }
     let count = Count {
         passed: u64::from(outcome.is_ok()),
@@ -168,15 +171,24 @@ fn tests(summary: &mut Summary, name: &'static str, command: &mut Command) {
     say(name);
     let started = Instant::now();
     let mut count = Count::default();
-    let outcome = counted(command, &mut count);
+    let mut failed = Vec::new();
+    let outcome = counted(command, &mut count, &mut failed);
     if let Err(error) = &outcome {
         eprintln!("error: {error:#}");
+        // It did not compile, or crashed.
+        if failed.is_empty() {
+            failed.push(format!("{error:#}"));
+        }
+    }
+    for what in failed {
+        summary.keep_failure(name, what);
     }
     summary.add(name, Kind::Tests, count, outcome.is_ok(), started.elapsed());
 }
 
-/// Runs a test program, lets everything it prints through, and counts its results on the way.
-fn counted(command: &mut Command, count: &mut Count) -> Result<()> {
+/// Runs a test program, lets everything it prints through, and on the way counts its results and notes the names of
+/// failed tests.
+fn counted(command: &mut Command, count: &mut Count, failed: &mut Vec<String>) -> Result<()> {
     let line = shown(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -189,7 +201,9 @@ fn counted(command: &mut Command, count: &mut Count) -> Result<()> {
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes)? > 0 {
         std::io::stdout().write_all(&bytes)?;
-        count.read_line(&String::from_utf8_lossy(&bytes));
+        let line = String::from_utf8_lossy(&bytes);
+        count.read_line(&line);
+        failed.extend(failed_test(&line).map(str::to_owned));
         bytes.clear();
     }
     let status = child.wait()?;

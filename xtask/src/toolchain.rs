@@ -37,7 +37,7 @@ const RUST_LEAST: &str = env!("CARGO_PKG_RUST_VERSION");
 const DEBIAN_LINKER: &str = "lld";
 
 /// The target is about 30 MB; a network that needs longer for it is none.
-const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
 /// Set to `debian`, it goes straight to Debian's toolchain: how the tests of this file's ways are run
 /// on a machine that has rustup.
