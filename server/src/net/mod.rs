@@ -30,8 +30,10 @@ use std::{
 
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{ConnectInfo, Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -129,7 +131,9 @@ impl Server {
         self
     }
 
-    /// Serves the files below a directory for every path that no route takes: the game's page.
+    /// Serves the files below a directory for every path that no route takes: the game's page, say, or the client that
+    /// a page loads from `/client/tickwire_client.js`, if it is the `target/dist` of `cargo xtask wasm`. Without it
+    /// other paths are not found, and `/` says where players connect.
     #[must_use]
     pub fn files(mut self, directory: impl Into<PathBuf>) -> Self {
         self.files = Some(directory.into());
@@ -245,7 +249,7 @@ impl Server {
                 .map_err(ServeError::Worker)?;
             running.threads.push(thread);
         }
-        running.router = routes(self.router, self.files, running.door.clone());
+        running.router = routes(self.router, self.files, running.door.clone(), game.name());
         let (workers, connections_max) = (self.workers, self.limits.connections_max);
         tracing::info!(workers, connections_max, "the server has begun");
         Ok(running)
@@ -339,16 +343,34 @@ struct Door {
     refusals: Arc<Semaphore>,
 }
 
-fn routes(game: Router, files: Option<PathBuf>, door: Arc<Door>) -> Router {
+fn routes(own: Router, files: Option<PathBuf>, door: Arc<Door>, game: &str) -> Router {
     let router = Router::new()
         .route("/play", get(play))
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(show_metrics))
         .with_state(door)
-        .merge(game);
+        .merge(own);
     match files {
         Some(directory) => router.fallback_service(ServeDir::new(directory)),
-        None => router,
+        None => {
+            let sentence: Arc<str> = format!(
+                "A server of the game {game}, without a page of its own: players connect to /play.\n"
+            )
+            .into();
+            router.layer(from_fn_with_state(sentence, introduce))
+        }
+    }
+}
+
+/// Says at `/` what is here, if the game has nothing there. Whether it has, only its answer tells.
+async fn introduce(State(sentence): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let is_asked = request.uri().path() == "/" && request.method().is_safe();
+    let response = next.run(request).await;
+    let is_nothing = response.status() == StatusCode::NOT_FOUND && response.body().is_end_stream();
+    if is_asked && is_nothing {
+        sentence.to_string().into_response()
+    } else {
+        response
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use axum::{Router, http::StatusCode, routing::get};
 use tickwire_protocol::{
     limits::INPUT_TICKS_AHEAD_MAX, replicate::encode_value, session::Hello, websocket::Opcode,
 };
@@ -237,6 +238,30 @@ fn health_and_metrics_answer_over_http() {
     assert!(server.metric("tickwire_ticks_total") >= 1.0);
     assert!(server.get("/nothing").starts_with("HTTP/1.1 404"));
     assert!(server.get("/play").starts_with("HTTP/1.1 400"));
+}
+
+#[test]
+fn a_server_without_a_page_says_at_its_root_where_players_connect() {
+    let server = TestServer::start(Server::new(pucks).workers(1));
+    let answer = server.get("/");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("text/plain"), "{answer}");
+    assert!(answer.ends_with("players connect to /play.\n"), "{answer}");
+    assert!(server.get("/nothing").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn what_a_game_answers_at_its_root_is_left_alone() {
+    let page = Router::new().route("/", get(async || "the page"));
+    let server = TestServer::start(Server::new(pucks).router(page).workers(1));
+    assert!(server.get("/").ends_with("the page"));
+    let lost = Router::new().fallback(async || (StatusCode::NOT_FOUND, "lost"));
+    let server = TestServer::start(Server::new(pucks).router(lost).workers(1));
+    for path in ["/", "/nothing"] {
+        let answer = server.get(path);
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        assert!(answer.ends_with("lost"), "{answer}");
+    }
 }
 
 #[test]
