@@ -13,6 +13,7 @@ mod harness;
 mod media;
 mod misuse;
 mod play;
+mod pucks;
 mod schema;
 mod server;
 mod slow_line;

@@ -112,7 +112,7 @@ pub(crate) fn dist() -> Result<PathBuf> {
 }
 
 /// `target/debug`: this test lies in its folder `deps`.
-fn target_dir() -> Result<PathBuf> {
+pub(crate) fn target_dir() -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     Ok(this
         .ancestors()
