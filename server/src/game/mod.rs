@@ -5,6 +5,59 @@
 //! be cloned, so [`Server::new`](crate::net::Server::new) takes the *function* that builds a `Game` and
 //! calls it for every room; in exchange anything can be moved into a room's systems and hooks.
 //!
+//! # Slow work
+//!
+//! Systems and hooks run on the room's worker: one that waits for a disk or a database makes every room of the worker
+//! late. A task waits instead, and a channel of the room brings what it found into the tick:
+//!
+//! ```
+//! use tickwire_server::prelude::*;
+//! use tokio::{runtime::Handle, sync::mpsc::{UnboundedReceiver, unbounded_channel}};
+//! # async fn best_of(_name: &str) -> u32 { 0 }
+//!
+//! #[derive(Component, Replicate, Clone, Copy, Default)]
+//! struct Best(u32);
+//!
+//! #[derive(Resource)]
+//! struct Found(UnboundedReceiver<(Entity, Best)>);
+//!
+//! fn take_found(mut found: ResMut<Found>, mut bests: Query<&mut Best>) {
+//!     while let Ok((entity, best)) = found.0.try_recv() {
+//!         // The player may have left meanwhile.
+//!         if let Ok(mut known) = bests.get_mut(entity) {
+//!             *known = best;
+//!         }
+//!     }
+//! }
+//!
+//! fn game(runtime: Handle) -> Game {
+//!     let (sender, found) = unbounded_channel();
+//!     Game::new("bests")
+//!         .replicate::<Best>()
+//!         .insert_resource(Found(found))
+//!         .add_systems(take_found)
+//!         .on_join(move |world, joining| {
+//!             let entity = world.spawn((Replicated, Best::default())).id();
+//!             let (sender, name) = (sender.clone(), joining.name.to_owned());
+//!             runtime.spawn(async move {
+//!                 // Fails when the room has been dropped.
+//!                 let _ = sender.send((entity, Best(best_of(&name).await)));
+//!             });
+//!             entity
+//!         })
+//! }
+//!
+//! # async fn run() {
+//! // On the runtime on which the server is started:
+//! let runtime = Handle::current();
+//! let server = Server::new(move || game(runtime.clone()));
+//! # }
+//! ```
+//!
+//! What the tasks of [`Server::on_player`](crate::net::Server::on_player) find goes the same way, by a map from
+//! [`Peer::room`](crate::stream::Peer::room) to the senders of the rooms. As with all that comes from outside, the tick in
+//! which it comes is not the same in every run.
+//!
 //! [`Room::new`]: crate::room::Room::new
 
 mod event;
@@ -208,7 +261,7 @@ impl Game {
     /// Runs once when the room opens, to fill its world. [`RoomName`], [`RoomRandom`] and [`TickClock`] are there.
     ///
     /// Hooks run where the room's systems do, on its worker: one that waits for a disk or a database makes every room of
-    /// the worker late. Such work belongs into a task of `Server::on_player`.
+    /// the worker late. [Slow work](self#slow-work) belongs into a task, whose result comes back into the tick.
     #[must_use]
     pub fn on_start(mut self, hook: impl FnMut(&mut World) + Send + Sync + 'static) -> Self {
         self.hooks.start = Some(Box::new(hook));
