@@ -1,4 +1,5 @@
-//! Links in the pages of the repository: each leads to a file that is there, and to a heading in it.
+//! The repository's pages: each link leads to a file that is there, and to a heading in it, and what the README
+//! quotes is what it quotes.
 
 use std::{collections::HashMap, path::Path};
 
@@ -94,6 +95,50 @@ fn dead_links(
         }
     }
     findings
+}
+
+/// Lines of a page's code in these languages that the sources do not hold: a quotation is true as long as it is one.
+fn misquoted(page: &File, languages: &[&str], sources: &[File]) -> Vec<String> {
+    let held = |line: &str| {
+        let mut lines = sources.iter().flat_map(|source| source.text.lines());
+        line.is_empty() || line.starts_with("//") || lines.any(|it| it.trim() == line)
+    };
+    let mut findings = Vec::new();
+    let mut language = None;
+    for (index, line) in page.text.lines().map(str::trim).enumerate() {
+        match (line.strip_prefix("```"), language) {
+            (Some(opened), None) => language = Some(opened),
+            (Some(_), Some(_)) => language = None,
+            (None, Some(language)) if languages.contains(&language) && !held(line) => {
+                findings.push(format!("{}:{}: {line}", page.path, index + 1));
+            }
+            (None, _) => {}
+        }
+    }
+    findings
+}
+
+#[test]
+fn the_code_of_the_readme_is_that_of_the_example() {
+    let examples = ["rs", "html"].map(|ending| {
+        let path = format!("server/examples/pucks.{ending}");
+        let text = std::fs::read_to_string(root().join(&path)).expect("the example is there");
+        File { path, text }
+    });
+    let pages = files("README.md");
+    let readme = pages.iter().find(|page| page.path == "README.md");
+    let readme = readme.expect("there is a README");
+    crate::expect_none(&misquoted(readme, &["rust", "js"], &examples));
+}
+
+#[test]
+fn a_wrong_quotation_is_found() {
+    let page = File::made_up(
+        "README.md",
+        "```js\na();\n// so\nb();\n```\n```sh\nc\n```\n",
+    );
+    let source = File::made_up("page.html", "<script>\n  a();\n</script>\n");
+    assert_eq!(misquoted(&page, &["js"], &[source]), ["README.md:4: b();"]);
 }
 
 #[test]
