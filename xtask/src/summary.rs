@@ -109,7 +109,7 @@ impl Summary {
     /// The table, what failed, and as its last line the sum: `N passed, N failed`.
     pub(crate) fn shown(&self) -> String {
         let mut text = format!(
-            "\n{:<34}{:>8}{:>8}{:>9}{:>8}\n",
+            "\n{:<42}{:>8}{:>8}{:>9}{:>8}\n",
             "", "passed", "failed", "ignored", "time"
         );
         for Row {
@@ -122,7 +122,7 @@ impl Summary {
                 ignored,
             } = count;
             text += &format!(
-                "{name:<34}{passed:>8}{failed:>8}{ignored:>9}{:>7.0}s\n",
+                "{name:<42}{passed:>8}{failed:>8}{ignored:>9}{:>7.0}s\n",
                 took.as_secs_f32()
             );
         }
