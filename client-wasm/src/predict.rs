@@ -11,7 +11,10 @@ use tickwire_protocol::{
     time::{Micros, Tick},
 };
 
-use crate::{client::Client, world::View};
+use crate::{
+    client::{Client, Connection},
+    world::View,
+};
 
 /// How long what was shown takes to fade into what is right: short enough not to be felt as lag, long
 /// enough that a correction is not seen as a jump.
@@ -106,7 +109,8 @@ impl<P: Predict> Prediction<P> {
         &self.rules
     }
 
-    /// The own entity as it is to be drawn; `None` while the player has none.
+    /// The own entity as it is to be drawn; `None` while the player has none. During a reconnect it stands still,
+    /// as the view does.
     #[must_use]
     pub fn shown(&self) -> Option<&P::State> {
         self.shown.as_ref()
@@ -120,7 +124,10 @@ impl<P: Predict> Prediction<P> {
         let newest = client.newest().filter(|_| client.is_playing());
         let Some((view, (last, fraction))) = newest.zip(client.input_time(now)) else {
             if !client.is_playing() {
-                self.forget();
+                self.stop();
+            }
+            if let Connection::Ended { .. } = client.connection() {
+                self.shown = None;
             }
             return;
         };
@@ -143,8 +150,9 @@ impl<P: Predict> Prediction<P> {
         });
     }
 
-    fn forget(&mut self) {
-        (self.base, self.course, self.fading, self.shown) = (None, None, None, None);
+    /// Drops what it would go on from, and leaves what is shown.
+    fn stop(&mut self) {
+        (self.base, self.course, self.fading) = (None, None, None);
     }
 
     /// Takes the inputs stamped since the last frame.
@@ -167,9 +175,7 @@ impl<P: Predict> Prediction<P> {
     /// Builds the course anew on the server's state.
     fn reconcile(&mut self, client: &Client, last: Tick, view: &View<'_>, now: Micros) {
         let Some(state) = self.rules.own(view) else {
-            let base = self.base;
-            self.forget();
-            self.base = base;
+            (self.course, self.fading) = (None, None);
             return;
         };
         let mut course = Course {

@@ -63,7 +63,8 @@ pub struct Frame<'a, S> {
     pub client: &'a Client,
     /// The game at the moment to draw; `None` until the first snapshot.
     pub view: Option<View<'a>>,
-    /// The player's own entity as predicted; `None` while there is none.
+    /// The player's own entity as predicted; `None` while there is none. During a reconnect it stands still, as
+    /// the view does.
     pub own: Option<&'a S>,
     /// The page's clock.
     pub now: Micros,

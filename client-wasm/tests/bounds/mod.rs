@@ -133,6 +133,37 @@ fn what_is_pressed_after_a_server_stood_still_counts_at_once() {
 }
 
 #[test]
+fn the_own_entity_is_drawn_where_it_was_while_the_line_is_gone() {
+    let mut play = Play::new(config(), |_| 20_000);
+    let mut prediction = Prediction::new(Rules);
+    let right = Steer {
+        right: 1.0,
+        fires: false,
+    };
+    play.client.set_input(&right).expect("it fits");
+    let mut seen = vec![];
+    let mut run = |play: &mut Play, micros| {
+        play.run(micros, |client, _, now| {
+            prediction.handle_frame(client, Micros(now));
+            seen.push(prediction.shown().copied());
+        });
+        core::mem::take(&mut seen)
+    };
+    let last = run(&mut play, 2 * SECOND).pop().flatten();
+    assert!(last.is_some(), "it is in the room");
+    play.cut(1006, "");
+    play.client.set_input(&Steer::default()).expect("it fits");
+    play.room.own_x = 3000.0;
+    let mut seen = run(&mut play, 2 * SECOND);
+    assert!(play.client.is_playing());
+    seen.dedup();
+    assert_eq!(seen, [last, Some(play.room.own_x)]);
+
+    play.client.leave();
+    assert_eq!(run(&mut play, TICK).last(), Some(&None));
+}
+
+#[test]
 fn events_that_nobody_takes_push_out_each_other_and_nothing_else() {
     let mut play = Play::new(config(), |_| 20_000);
     play.run(SECOND, |_, _, _| {});
