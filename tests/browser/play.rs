@@ -182,6 +182,11 @@ fn a_killed_server_is_told_to_the_player_and_play_goes_on_when_it_is_back() -> R
     let text = browser
         .wait_until(shown, PATIENCE)
         .context("the page does not show the message")?;
+    let stays = format!("return Boolean({})", ship("Ann"));
+    ensure!(
+        browser.execute(&stays)? == true,
+        "the own ship is gone with the line"
+    );
     ensure!(
         text.as_str().is_some_and(|text| text.len() > 5),
         "the message says nothing: {text}"

@@ -170,6 +170,11 @@ impl App for Arcade {
     }
 
     fn draw(&mut self, frame: &Frame<'_, OwnShip>, canvas: &Canvas) {
+        if frame.view.is_none() && self.moment.own_pilot.is_some() {
+            // Back in the room, and its first snapshot is on its way: the last picture stays until then.
+            self.tell(frame);
+            return;
+        }
         self.moment.now = (frame.now.0 as f64 / 1e6) as f32;
         self.moment.frame_seconds += (frame.dt_seconds - self.moment.frame_seconds) * 0.05;
         self.camera.fit(canvas.width as f32, canvas.height as f32);
