@@ -41,9 +41,16 @@ impl Board {
         self.of(pilot).map_or(0, |line| line.hue)
     }
 
-    /// A pilot's place, from 1.
+    /// Which of the lines is a pilot's.
+    pub(super) fn row(&self, pilot: u16) -> Option<usize> {
+        self.by_pilot.get(&pilot).copied()
+    }
+
+    /// A pilot's place, from 1. Equal points are an equal place.
     pub(super) fn place(&self, pilot: u16) -> Option<usize> {
-        self.by_pilot.get(&pilot).map(|index| index + 1)
+        let score = self.of(pilot)?.score;
+        let better = self.lines.iter().take_while(|line| line.score > score);
+        Some(better.count() + 1)
     }
 
     /// The pilot who leads with any points at all: it wears the crown.
@@ -52,5 +59,28 @@ impl Board {
             .first()
             .filter(|line| line.score > 0)
             .map(|line| line.pilot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_points_are_an_equal_place() {
+        let mut board = Board::default();
+        let standings = [(1, 0), (2, 7), (3, 0), (4, 7), (5, 3)];
+        board.update(standings.map(|(pilot, score)| Standing {
+            pilot,
+            score,
+            name: String::new(),
+            hue: 0,
+            kills: 0,
+            deaths: 0,
+            streak: 0,
+            is_bot: false,
+        }));
+        let places = [1, 2, 3, 4, 5, 6].map(|pilot| board.place(pilot));
+        assert_eq!(places, [Some(4), Some(1), Some(4), Some(1), Some(3), None]);
     }
 }

@@ -182,9 +182,7 @@ impl Hud<'_> {
             Vec2::new(self.screen.x - width - 14.0, 14.0)
         };
         let mut shown: Vec<usize> = (0..board.lines.len().min(lines)).collect();
-        let own = own_pilot
-            .and_then(|pilot| board.place(pilot))
-            .map(|place| place - 1);
+        let own = own_pilot.and_then(|pilot| board.row(pilot));
         if let (Some(own), Some(last)) = (own, shown.last_mut())
             && own > *last
         {
