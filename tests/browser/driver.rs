@@ -71,6 +71,8 @@ pub(crate) enum Screen {
     Desktop,
     /// 390 × 844 with touch, three pixels to the unit: a phone held upright.
     Phone,
+    /// The same, held sideways.
+    PhoneSideways,
 }
 
 /// A running ChromeDriver.
@@ -143,8 +145,14 @@ impl Driver {
         arguments.push(format!("--user-data-dir={}", profile.display()));
         arguments.push("--window-size=1280,800".to_owned());
         let mut options = json!({ "args": arguments });
-        if let Screen::Phone = screen {
-            let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 3.0, "touch": true });
+        let phone = match screen {
+            Screen::Desktop => None,
+            Screen::Phone => Some((390, 844)),
+            Screen::PhoneSideways => Some((844, 390)),
+        };
+        if let Some((width, height)) = phone {
+            let metrics =
+                json!({ "width": width, "height": height, "pixelRatio": 3.0, "touch": true });
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
         let wanted = json!({

@@ -241,6 +241,38 @@ fn a_phone_shows_the_whole_game_and_a_thumb_flies() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn on_a_phone_held_either_way_nothing_lies_where_thumbs_press() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    for (screen, picture) in [
+        (Screen::PhoneSideways, "phone-landscape"),
+        (Screen::Phone, "phone-portrait"),
+    ] {
+        let browser = join(&driver, &server, "Ann", &screen)?;
+        // There from the start, before anything was touched.
+        browser.wait_until("tickwire.state().thumbs.length === 4", PATIENCE)?;
+        let covered = "const canvas = document.getElementById('game');
+            const covered = [];
+            for (const { x, y, radius } of tickwire.state().thumbs) {
+                for (let turn = 0; turn < 16; turn++) {
+                    for (const reach of [0, radius / 2, radius]) {
+                        const angle = turn * Math.PI / 8;
+                        const place = [x + reach * Math.cos(angle), y + reach * Math.sin(angle)];
+                        const there = document.elementFromPoint(...place);
+                        if (there !== canvas) covered.push([...place, there?.outerHTML]);
+                    }
+                }
+            }
+            return covered";
+        let covered = browser.execute(covered)?;
+        browser.screenshot(picture)?;
+        ensure!(covered == json!([]), "{picture}: {covered}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn a_page_that_is_reloaded_leaves_no_ghost_of_its_player() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;

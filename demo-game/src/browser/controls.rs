@@ -1,5 +1,7 @@
 //! From keys, mouse, fingers and gamepad to a [`Steer`]: whichever the player used last steers.
 
+use std::iter;
+
 use tickwire_client::browser::{Devices, Pad, Pointer, PointerKind};
 
 use crate::components::Steer;
@@ -59,9 +61,30 @@ pub(super) struct Controls {
 }
 
 impl Controls {
+    /// Before the player has used anything: for fingers where they are what a page is mostly used with.
+    pub(super) fn new(is_for_fingers: bool) -> Self {
+        let mode = if is_for_fingers {
+            Mode::Touch
+        } else {
+            Mode::default()
+        };
+        Self {
+            mode,
+            ..Self::default()
+        }
+    }
+
     /// True when the buttons for thumbs are to be drawn.
     pub(super) fn is_touch(&self) -> bool {
         self.mode == Mode::Touch
+    }
+
+    /// Where thumbs press, centre and radius; nowhere while something else steers.
+    pub(super) fn thumbs(&self) -> impl Iterator<Item = (Vec2, f32)> {
+        let buttons = self.buttons.iter().flatten();
+        let places = buttons.map(|button| (button.centre, button.radius));
+        let stick = (self.stick.base, STICK_REACH);
+        places.chain(iter::once(stick)).filter(|_| self.is_touch())
     }
 
     /// Reads the devices. `ship` is where the own ship is on the screen.

@@ -41,6 +41,12 @@ pub(super) struct Report {
     pub(super) snapshot_bytes_per_second: u32,
     pub(super) score: u32,
     pub(super) chat: Vec<String>,
+    /// Where thumbs press on the screen: centre and radius.
+    pub(super) thumbs: Vec<(Vec2, f32)>,
+    /// Shots in view.
+    pub(super) shots: u32,
+    /// Hits that the player took or dealt.
+    pub(super) hits: u32,
 }
 
 impl Report {
@@ -95,6 +101,15 @@ fn object(report: &Report) -> Result<Object, JsValue> {
         .iter()
         .map(|line| JsValue::from(line.as_str()))
         .collect();
+    let thumbs = Array::new();
+    for &(centre, radius) in &report.thumbs {
+        let thumb = record([
+            ("x", centre.x.into()),
+            ("y", centre.y.into()),
+            ("radius", radius.into()),
+        ])?;
+        thumbs.push(&thumb.into());
+    }
     record([
         ("phase", report.phase.into()),
         (
@@ -112,6 +127,9 @@ fn object(report: &Report) -> Result<Object, JsValue> {
         ),
         ("score", report.score.into()),
         ("chat", chat.into()),
+        ("thumbs", thumbs.into()),
+        ("shots", report.shots.into()),
+        ("hits", report.hits.into()),
     ])
 }
 

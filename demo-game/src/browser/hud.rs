@@ -1,36 +1,31 @@
-//! What the player reads beside the arena: hull and energy, score and round, leaderboard, kills, chat.
+//! What the player reads beside the arena: score and round, leaderboard, kills, chat. The own ship's bars are in
+//! [`gauges`](super::gauges).
 //!
-//! Two layouts: wide screens have room at the edges; narrow ones keep the lower corners for thumbs.
+//! Two layouts: large screens have room at the edges; small ones keep the lower corners for thumbs.
 
 use super::board::Board;
 use super::brush::{Align, Brush, hue_colour};
 use super::controls::Controls;
 use super::feed::Feed;
-use super::scene::{hull_colour, pickup_colour, pickup_name};
 use super::sprites::Sprites;
-use crate::components::{Hull, PickupKind, Round, Weapons};
-use crate::rules::tuning::{BOOST_MAX, ENERGY_MAX, HULL_MAX, POWER_TICKS, SHIELD_MAX};
+use crate::components::Round;
 use crate::rules::vector::Vec2;
 
 /// Narrower than this is a phone held upright.
 const NARROW: f32 = 700.0;
-const PANEL: &str = "rgba(8, 14, 32, 0.55)";
-const DIM: &str = "#8fa6cf";
-const BRIGHT: &str = "#eaf2ff";
-
-/// What the HUD shows of the own ship.
-#[derive(Clone, Copy)]
-pub(super) struct OwnState<'a> {
-    pub(super) hull: Hull,
-    pub(super) weapons: &'a Weapons,
-    pub(super) boost: u8,
-}
+/// Lower than this is one held sideways. The style sheet knows it too.
+const LOW: f32 = 500.0;
+pub(super) const PANEL: &str = "rgba(8, 14, 32, 0.55)";
+pub(super) const DIM: &str = "#8fa6cf";
+pub(super) const BRIGHT: &str = "#eaf2ff";
 
 /// Draws the HUD on a screen of a size.
 #[derive(Clone, Copy)]
 pub(super) struct Hud<'a> {
     pub(super) brush: Brush<'a>,
     pub(super) screen: Vec2,
+    /// Whether there are places for thumbs in the lower corners.
+    pub(super) has_thumbs: bool,
     pub(super) sprites: &'a Sprites,
     pub(super) now_seconds: f32,
 }
@@ -40,91 +35,24 @@ impl Hud<'_> {
         self.screen.x < NARROW
     }
 
+    fn is_low(&self) -> bool {
+        self.screen.y < LOW
+    }
+
+    /// A phone, held either way, or a tablet.
+    pub(super) fn is_small(&self) -> bool {
+        self.is_narrow() || self.is_low() || self.has_thumbs
+    }
+
     /// Where the minimap lies: corner and side.
     pub(super) fn minimap(&self) -> (Vec2, f32) {
-        if self.is_narrow() || self.screen.y < 500.0 {
+        if self.is_small() {
             (Vec2::new(self.screen.x - 108.0, 12.0), 96.0)
         } else {
             (
                 Vec2::new(self.screen.x - 196.0, self.screen.y - 196.0),
                 180.0,
             )
-        }
-    }
-
-    /// Hull, shield, energy, boost, powers and seekers.
-    pub(super) fn ship(&self, own: OwnState<'_>) {
-        let width = if self.is_narrow() { 148.0 } else { 280.0 };
-        let corner = if self.is_narrow() {
-            Vec2::new(12.0, 12.0)
-        } else {
-            Vec2::new(self.screen.x * 0.5 - width * 0.5, self.screen.y - 74.0)
-        };
-        let plate = corner - Vec2::new(8.0, 8.0);
-        self.brush
-            .plate(plate, Vec2::new(width + 16.0, 62.0), 10.0, PANEL);
-        let row = |y: f32| corner + Vec2::new(0.0, y);
-        let hull = f32::from(own.hull.hull) / f32::from(HULL_MAX);
-        if hull < 0.3 {
-            self.brush.alpha(0.6 + 0.4 * (self.now_seconds * 9.0).sin());
-        }
-        self.brush
-            .bar(row(10.0), Vec2::new(width, 14.0), hull, hull_colour(hull));
-        self.brush.alpha(1.0);
-        let label = format!("{}", own.hull.hull);
-        self.brush.text_over(
-            &label,
-            row(17.0) + Vec2::new(width * 0.5, 0.5),
-            11.0,
-            Align::Centre,
-            BRIGHT,
-        );
-        let shield = f32::from(own.hull.shield) / f32::from(SHIELD_MAX);
-        self.brush
-            .bar(row(0.0), Vec2::new(width, 6.0), shield, "#5cb8ff");
-        let energy = f32::from(own.weapons.energy) / f32::from(ENERGY_MAX);
-        self.brush
-            .bar(row(29.0), Vec2::new(width, 6.0), energy, "#ffdb4d");
-        let boost = f32::from(own.boost) / f32::from(BOOST_MAX);
-        self.brush
-            .bar(row(40.0), Vec2::new(width, 6.0), boost, "#c58bff");
-        self.powers(own.weapons, plate, width + 16.0);
-    }
-
-    fn powers(&self, weapons: &Weapons, plate: Vec2, width: f32) {
-        let share = |ticks: u16| f32::from(ticks) / f32::from(POWER_TICKS);
-        let powers = [
-            (PickupKind::Rapid, share(weapons.rapid_ticks), None),
-            (PickupKind::Spread, share(weapons.spread_ticks), None),
-            (
-                PickupKind::Seekers,
-                f32::from(u8::from(weapons.seekers > 0)),
-                Some(weapons.seekers),
-            ),
-        ];
-        let active = powers.into_iter().filter(|(_, share, _)| *share > 0.0);
-        for (slot, (kind, share, count)) in active.enumerate() {
-            let place = if self.is_narrow() {
-                plate + Vec2::new(20.0 + slot as f32 * 46.0, 86.0)
-            } else {
-                plate + Vec2::new(width + 30.0 + slot as f32 * 50.0, 31.0)
-            };
-            self.brush.disc(place, 19.0, PANEL);
-            if let Some(picture) = self
-                .sprites
-                .picture(&format!("pickup_{}", pickup_name(kind)))
-            {
-                self.brush.picture(&picture, place, 32.0);
-            }
-            let start = -std::f32::consts::FRAC_PI_2;
-            let end = start + share * std::f32::consts::TAU;
-            self.brush
-                .arc(place, 19.0, (start, end), 3.0, pickup_colour(kind));
-            if let Some(count) = count {
-                let corner = place + Vec2::new(13.0, 12.0);
-                self.brush
-                    .text_over(&format!("×{count}"), corner, 13.0, Align::Centre, BRIGHT);
-            }
         }
     }
 
@@ -170,13 +98,16 @@ impl Hud<'_> {
 
     /// The best, and the own line if it is not among them.
     pub(super) fn leaderboard(&self, board: &Board, own_pilot: Option<u16>) {
-        let narrow = self.is_narrow() || self.screen.y < 500.0;
-        let (lines, line_height, width, size) = if narrow {
+        let small = self.is_small();
+        let (lines, line_height, width, size) = if small {
             (4, 15.0, 96.0, 10.5)
         } else {
             (8, 21.0, 224.0, 13.0)
         };
-        let corner = if narrow {
+        let corner = if self.is_low() {
+            // Beside the map: below it is a thumb's place.
+            Vec2::new(self.screen.x - 212.0, 12.0)
+        } else if small {
             Vec2::new(self.screen.x - 108.0, 116.0)
         } else {
             Vec2::new(self.screen.x - width - 14.0, 14.0)
@@ -206,7 +137,7 @@ impl Hud<'_> {
                 .disc(Vec2::new(left + 4.0, y), 4.0, &hue_colour(line.hue, 62));
             let colour = if is_own { "#ffffff" } else { "#c8d6f0" };
             let name_at = Vec2::new(left + 14.0, y);
-            let room = width - 22.0 - if narrow { 38.0 } else { 96.0 };
+            let room = width - 22.0 - if small { 38.0 } else { 96.0 };
             self.brush.text(
                 &self.cut(&line.name, size, room),
                 name_at,
@@ -222,7 +153,7 @@ impl Hud<'_> {
                 Align::Right,
                 BRIGHT,
             );
-            if !narrow {
+            if !small {
                 let duels = format!("{} / {}", line.kills, line.deaths);
                 self.brush
                     .text(&duels, Vec2::new(right - 48.0, y), 11.0, Align::Right, DIM);
@@ -242,9 +173,9 @@ impl Hud<'_> {
 
     /// Kills and chat, newest lowest.
     pub(super) fn feed(&self, feed: &Feed) {
-        let narrow = self.is_narrow();
-        let size = if narrow { 11.0 } else { 13.0 };
-        let mut place = if narrow {
+        let small = self.is_small();
+        let size = if small { 11.0 } else { 13.0 };
+        let mut place = if small {
             Vec2::new(12.0, 136.0)
         } else {
             Vec2::new(18.0, 24.0)
@@ -254,19 +185,23 @@ impl Hud<'_> {
             self.kill_line(line, place, size);
             place.y += size + 8.0;
         }
-        let bottom = if narrow {
-            self.screen.y - 236.0
+        // Above the left thumb, or between the two.
+        let lowest = if self.is_low() {
+            Vec2::new(190.0, self.screen.y - 22.0)
+        } else if small {
+            Vec2::new(18.0, self.screen.y - 236.0)
         } else {
-            self.screen.y - 70.0
+            Vec2::new(18.0, self.screen.y - 70.0)
         };
+        let right = self.screen.x - if self.is_low() { 200.0 } else { 18.0 };
         for (row, line) in feed.chat.iter().rev().enumerate() {
             self.brush.alpha(line.alpha(self.now_seconds));
-            let place = Vec2::new(18.0, bottom - row as f32 * (size + 8.0));
+            let place = lowest - Vec2::new(0.0, row as f32 * (size + 8.0));
             let name = format!("{}: ", line.name);
             self.brush
                 .text_over(&name, place, size, Align::Left, &hue_colour(line.hue, 74));
             let after = place + Vec2::new(self.brush.text_width(&name, size), 0.0);
-            let text = self.cut(&line.text, size, self.screen.x - after.x - 18.0);
+            let text = self.cut(&line.text, size, right - after.x);
             self.brush
                 .text_over(&text, after, size, Align::Left, BRIGHT);
         }
@@ -350,20 +285,15 @@ impl Hud<'_> {
         let colours = ["#ff6b7f", "#c58bff", "#ff6bb8"];
         for (index, button) in controls.buttons.iter().flatten().enumerate() {
             let is_idle = index == 2 && seekers == 0;
-            let alpha = if is_idle { 0.15 } else { 0.45 };
-            self.brush.alpha(if button.is_down { 0.85 } else { alpha });
+            let colour = if is_idle { DIM } else { colours[index] };
+            self.brush.alpha(if button.is_down { 0.85 } else { 0.45 });
             self.brush
                 .disc(button.centre, button.radius, "rgba(10, 16, 36, 0.65)");
-            self.brush
-                .ring(button.centre, button.radius, 2.5, colours[index]);
+            self.brush.ring(button.centre, button.radius, 2.5, colour);
+            self.brush.alpha(if is_idle { 0.6 } else { 0.9 });
             let size = if index == 0 { 14.0 } else { 10.0 };
-            self.brush.text(
-                signs[index],
-                button.centre,
-                size,
-                Align::Centre,
-                colours[index],
-            );
+            self.brush
+                .text(signs[index], button.centre, size, Align::Centre, colour);
         }
         self.brush.alpha(1.0);
     }

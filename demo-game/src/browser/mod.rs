@@ -12,6 +12,7 @@ mod controls;
 mod effects;
 mod feed;
 mod fleet;
+mod gauges;
 mod ghosts;
 mod hook;
 mod hud;

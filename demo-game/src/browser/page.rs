@@ -54,6 +54,12 @@ impl Page {
         element(&self.document, "game")
     }
 
+    /// Whether it is mostly used with fingers.
+    pub(super) fn is_for_fingers(&self) -> bool {
+        let query = self.window.match_media("(pointer: coarse)");
+        query.is_ok_and(|query| query.is_some_and(|query| query.matches()))
+    }
+
     /// The name in the address, `?name=Ann`: then the game starts without asking.
     pub(super) fn name_in_address(&self) -> Option<String> {
         let query = self.window.location().search().ok()?;

@@ -84,6 +84,7 @@ impl Arcade {
     }
 
     fn on_hit(&mut self, hit: &Hit) {
+        self.report.borrow_mut().hits += 1;
         let place = Vec2::new(hit.x, hit.y);
         if self.moment.own_pilot == Some(hit.victim) {
             self.moment.hurt = (self.moment.hurt + 0.2 + f32::from(hit.damage) / 60.0).min(1.0);

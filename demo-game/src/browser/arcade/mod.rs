@@ -69,11 +69,11 @@ impl Arcade {
     pub(super) fn new(page: Page, report: SharedReport) -> Result<Self, JsValue> {
         Ok(Self {
             sprites: Sprites::new(&page.document)?,
+            controls: Controls::new(page.is_for_fingers()),
             page,
             report,
             arena: Arena::default(),
             camera: Camera::new(),
-            controls: Controls::default(),
             sky: Sky::new(),
             effects: Effects::new(),
             ghosts: Ghosts::default(),

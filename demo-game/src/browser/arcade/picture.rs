@@ -6,7 +6,8 @@ use tickwire_client::browser::Frame;
 use super::Arcade;
 use crate::browser::brush::{Brush, hue_colour};
 use crate::browser::feed::Feed;
-use crate::browser::hud::{Hud, OwnState};
+use crate::browser::gauges::OwnState;
+use crate::browser::hud::Hud;
 use crate::browser::minimap;
 use crate::browser::particles::Tone;
 use crate::browser::predict::OwnShip;
@@ -160,6 +161,7 @@ impl Arcade {
         let hud = Hud {
             brush,
             screen: self.camera.screen,
+            has_thumbs: self.controls.is_touch(),
             sprites: &self.sprites,
             now_seconds: self.moment.now,
         };

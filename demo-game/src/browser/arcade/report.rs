@@ -7,6 +7,7 @@ use super::Arcade;
 use crate::browser::hook::ReportedShip;
 use crate::browser::overlay;
 use crate::browser::predict::OwnShip;
+use crate::components::Shot;
 
 impl Arcade {
     /// What the page and the tests are told.
@@ -52,6 +53,10 @@ impl Arcade {
         report.snapshot_bytes_per_second = stats.snapshot_bytes_per_second;
         let standing = self.moment.own_pilot.and_then(|pilot| self.board.of(pilot));
         report.score = standing.map_or(0, |standing| standing.score);
+        let shots = frame.view.map(|view| view.iter::<Shot>().count());
+        report.shots = shots.unwrap_or_default() as u32;
+        report.thumbs.clear();
+        report.thumbs.extend(self.controls.thumbs());
         report.ships.clear();
         report.ships.extend(self.fleet.ships.iter().map(|ship| {
             ReportedShip {
