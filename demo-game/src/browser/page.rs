@@ -94,7 +94,8 @@ impl Page {
                 }
                 play(name);
             },
-        )
+        )?;
+        element::<Element>(&self.document, "play")?.remove_attribute("disabled")
     }
 
     /// Leaves the start screen.
