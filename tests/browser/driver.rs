@@ -291,6 +291,24 @@ impl Browser {
             .map(|_| ())
     }
 
+    /// Moves the mouse to a place on the page.
+    pub(crate) fn point(&self, (x, y): (i32, i32)) -> Result<()> {
+        self.mouse(json!({ "type": "pointerMove", "duration": 0, "x": x, "y": y }))
+    }
+
+    /// Presses the mouse's button where the mouse is, and releases it.
+    pub(crate) fn click(&self) -> Result<()> {
+        self.mouse(json!({ "type": "pointerDown", "button": 0 }))?;
+        self.mouse(json!({ "type": "pointerUp", "button": 0 }))
+    }
+
+    fn mouse(&self, action: Value) -> Result<()> {
+        let parameters = json!({ "pointerType": "mouse" });
+        let source = json!({ "type": "pointer", "id": "mouse", "parameters": parameters, "actions": [action] });
+        self.post("actions", &json!({ "actions": [source] }))
+            .map(|_| ())
+    }
+
     /// Lifts every finger and key.
     pub(crate) fn let_go(&self) -> Result<()> {
         send("DELETE", &format!("{}/actions", self.url), None).map(|_| ())

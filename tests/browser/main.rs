@@ -8,6 +8,7 @@ mod api;
 mod bodies;
 mod driver;
 mod echo;
+mod fight;
 mod gallery;
 mod harness;
 mod media;

@@ -15,7 +15,12 @@ use crate::{
 const MOVED_UNITS: f64 = 80.0;
 
 /// Opens the game and waits until the player flies.
-fn join(driver: &Driver, server: &Server, name: &str, screen: &Screen) -> Result<Browser> {
+pub(crate) fn join(
+    driver: &Driver,
+    server: &Server,
+    name: &str,
+    screen: &Screen,
+) -> Result<Browser> {
     let browser = driver.browser(screen)?;
     browser.open(&server.url(&format!("name={name}")))?;
     if let Err(error) = browser.wait_until("tickwire.state().phase === 'playing'", PATIENCE) {

@@ -32,8 +32,18 @@ impl Server {
         started.context("no port below those that the system gives is free")
     }
 
+    /// The same on a free port, with so many computer opponents in sight.
+    pub(crate) fn start_with_opponents(opponents: u32) -> Result<Self> {
+        Self::run(0, &repository().join("assets"), opponents)
+    }
+
     /// The same, with other assets than the demo's.
     pub(crate) fn start_with_assets(port: u16, assets: &Path) -> Result<Self> {
+        // Nobody shoots at the players.
+        Self::run(port, assets, 0)
+    }
+
+    fn run(port: u16, assets: &Path, opponents: u32) -> Result<Self> {
         let target = target_dir()?;
         let program = target.join(format!("tickwire-demo{}", std::env::consts::EXE_SUFFIX));
         let dist = dist()?;
@@ -51,8 +61,10 @@ impl Server {
             .arg(assets)
             .arg("--media")
             .arg(repository().join("demo-game/media"))
-            // Nobody shoots at the players, and they see each other.
-            .args(["--opponents", "0", "--gather"])
+            .arg("--opponents")
+            .arg(opponents.to_string())
+            // Players see each other.
+            .arg("--gather")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
