@@ -13,6 +13,7 @@ mod gallery;
 mod harness;
 mod media;
 mod misuse;
+mod page;
 mod play;
 mod pucks;
 mod schema;

@@ -105,7 +105,8 @@ impl Page {
         let _ = self.name.blur();
     }
 
-    /// Calls `say` with each line the player sends, and opens and closes the box on Enter and Escape.
+    /// Calls `say` with each line the player sends. Enter opens the box; Escape closes it, and so does a press
+    /// anywhere else, which leaves the line for the next time.
     pub(super) fn on_chat(&self, say: impl Fn(String) + 'static) -> Result<(), JsValue> {
         let page = self.clone();
         on(
@@ -114,6 +115,7 @@ impl Page {
             move |event| {
                 event.prevent_default();
                 let line = page.line.value().trim().to_owned();
+                page.line.set_value("");
                 if !line.is_empty() {
                     say(line);
                 }
@@ -133,10 +135,15 @@ impl Page {
                 }
                 // The browser would open its search.
                 "F3" => key.prevent_default(),
-                "Escape" if is_open => page.open_chat(false),
+                "Escape" if is_open => {
+                    page.line.set_value("");
+                    page.open_chat(false);
+                }
                 _ => {}
             }
         })?;
+        let page = self.clone();
+        on(&self.line, "blur", move |_| page.open_chat(false))?;
         let page = self.clone();
         on(
             element::<Element>(&self.document, "say")?.as_ref(),
@@ -195,7 +202,6 @@ impl Page {
     fn open_chat(&self, opens: bool) {
         show(&self.chat, opens);
         if opens {
-            self.line.set_value("");
             let _ = self.line.focus();
         } else {
             let _ = self.line.blur();
