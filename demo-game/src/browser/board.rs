@@ -70,7 +70,7 @@ mod tests {
     fn equal_points_are_an_equal_place() {
         let mut board = Board::default();
         let standings = [(1, 0), (2, 7), (3, 0), (4, 7), (5, 3)];
-        board.update(standings.map(|(pilot, score)| Standing {
+        board.update(standings.into_iter().map(|(pilot, score)| Standing {
             pilot,
             score,
             name: String::new(),
