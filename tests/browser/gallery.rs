@@ -162,7 +162,7 @@ fn what_a_page_lacks_and_what_nothing_catches_is_told() -> Result<()> {
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
 fn a_file_that_cannot_arrive_says_so_and_can_be_chosen_again() -> Result<()> {
-    let server = Server::start(0)?;
+    let server = Server::start_apart()?;
     let driver = Driver::start()?;
     let ready = "document.getElementById('area').ondrop";
     let browser = open(&driver, &server, "upload", &Screen::Desktop, ready)?;

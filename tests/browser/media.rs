@@ -100,7 +100,7 @@ fn music_sounds_before_the_file_is_whole_and_the_server_waits_for_the_player() -
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
 fn live_video_plays_and_everyone_sees_the_same() -> Result<()> {
-    let server = Server::start(0)?;
+    let server = Server::start_apart()?;
     let driver = Driver::start()?;
     let plays = format!(
         "(() => {{ {SHOWS}
@@ -137,7 +137,7 @@ fn live_video_plays_and_everyone_sees_the_same() -> Result<()> {
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
 fn two_browsers_see_and_hear_each_other() -> Result<()> {
-    let server = Server::start(0)?;
+    let server = Server::start_apart()?;
     let driver = Driver::start()?;
     let ready = "!document.getElementById('join').disabled";
     let ann = open(&driver, &server, "call", &Screen::Desktop, ready)?;

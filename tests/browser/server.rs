@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
     thread,
 };
 
@@ -27,8 +28,10 @@ impl Server {
 
     /// The same on a port that the system gives nobody by chance, so that it is still free when the server is gone.
     pub(crate) fn start_apart() -> Result<Self> {
+        static TRIED: AtomicU16 = AtomicU16::new(0);
         let first = 20_000 + (std::process::id() % 10_000) as u16;
-        let started = (first..first + 100).find_map(|port| Self::start(port).ok());
+        let ports = std::iter::repeat_with(|| first + TRIED.fetch_add(1, Relaxed));
+        let started = ports.take(100).find_map(|port| Self::start(port).ok());
         started.context("no port below those that the system gives is free")
     }
 
