@@ -305,8 +305,9 @@ impl Pipe {
                 return Poll::Ready(Ok(0));
             }
             let copied = state.inbound.copy_to(buffer);
+            // A record without a byte costs credit too.
+            state.wants_service |= state.inbound.is_worth_telling();
             if copied > 0 {
-                state.wants_service |= state.inbound.is_worth_telling();
                 return Poll::Ready(Ok(copied));
             }
             state.poll_end(waker).map_ok(|()| 0)

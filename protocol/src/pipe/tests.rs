@@ -7,12 +7,14 @@ use core::{
 };
 use std::{io, sync::Arc};
 
+use bytes::Bytes;
+
 use super::*;
 use crate::{
     coding::Reader,
     frame::Frame,
     limits::{CONNECTION_WINDOW_BYTES, PARTIAL_RECORDS_BYTES_MAX, RECORD_BYTES_MAX},
-    mux::{Mux, REFUSE_CODE_LET_GO, Side, StreamEvent},
+    mux::{Mux, REFUSE_CODE_LET_GO, Side, StreamEvent, Write},
     stream::{Class, StreamKind, StreamOptions},
     time::Micros,
 };
@@ -152,6 +154,26 @@ fn upload(pair: &mut Pair, stream: &mut ByteStream, mut bytes: usize) -> Option<
     let _ = now(stream.finished());
     pair.settle();
     now(stream.finished())
+}
+
+#[test]
+fn a_record_without_a_byte_gives_its_credit_back_to_who_reads_into_a_buffer() {
+    let mut pair = Pair::new();
+    let (mut ours, mut theirs) = pair.bytes();
+    let id = ours.id().unwrap();
+    let write = |pair: &mut Pair| pair.muxes[0].write(id, Bytes::new(), NOW).unwrap();
+    while write(&mut pair) == Write::Taken {
+        pair.settle();
+    }
+    let error = theirs.try_read(&mut [0; 10]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    pair.settle();
+    // One more with the end behind it, as of an empty file.
+    assert_eq!(write(&mut pair), Write::Taken);
+    assert!(upload(&mut pair, &mut ours, 0).is_none());
+    assert_eq!(theirs.try_read(&mut [0; 10]).unwrap(), 0);
+    pair.settle();
+    assert!(now(ours.finished()).unwrap().is_ok(), "all was read");
 }
 
 fn is_let_go(finished: Option<io::Result<()>>) -> bool {
