@@ -88,11 +88,9 @@ impl Assets {
             self.close_gaps(&gone, &mut asked);
         }
         self.reorder();
-        for place in asked {
-            self.ask(place);
-        }
-        if may_be_complete && self.progress.assets == self.progress.assets_total {
-            self.events.push_back(AssetEvent::Complete);
+        may_be_complete |= self.ask(asked);
+        if may_be_complete {
+            self.complete_if_settled();
         }
         Ok(())
     }
@@ -210,7 +208,9 @@ impl Assets {
     /// Wants an asset and what it depends on, also one that was here, failed or was cancelled before.
     pub(crate) fn want(&mut self, name: &str) -> Result<(), UnknownAsset> {
         let place = self.place(name)?;
-        self.ask(place);
+        if self.ask(vec![place]) {
+            self.complete_if_settled();
+        }
         Ok(())
     }
 
@@ -277,8 +277,10 @@ impl Assets {
         })
     }
 
-    fn ask(&mut self, place: u32) {
-        let mut places = vec![place];
+    /// Wants assets and what they depend on. Says whether any has failed at once, which may be the end of all that
+    /// were asked for.
+    fn ask(&mut self, mut places: Vec<u32>) -> bool {
+        let mut too_large = vec![];
         while let Some(place) = places.pop() {
             let asset = &self.manifest.assets[place as usize];
             let index = self.by_hash[&asset.hash];
@@ -304,9 +306,13 @@ impl Assets {
             self.may_preempt = true;
             places.extend(&asset.depends);
             if content.is_too_large() {
-                self.finish(index, Err("it is too large".to_owned()));
+                too_large.push(index);
             }
         }
+        for &index in too_large.iter().rev() {
+            self.settle(index, Err("it is too large".to_owned()));
+        }
+        !too_large.is_empty()
     }
 
     /// The order to fetch in, after the manifest or a priority has changed.

@@ -407,11 +407,16 @@ impl Assets {
     fn fail_manifest(&mut self, reason: &str) {
         let reason = reason.to_owned();
         self.events.push_back(AssetEvent::Unlisted { reason });
-        self.events.push_back(AssetEvent::Complete);
+        self.complete_if_settled();
     }
 
     /// One content is settled: its assets are told, and the end of all that were asked for.
     fn finish(&mut self, index: usize, result: Result<(Bytes, bool), String>) {
+        self.settle(index, result);
+        self.complete_if_settled();
+    }
+
+    fn settle(&mut self, index: usize, result: Result<(Bytes, bool), String>) {
         let content = &mut self.contents[index];
         content.state = if result.is_ok() {
             State::Ready
@@ -438,6 +443,9 @@ impl Assets {
             });
             self.progress.assets += 1;
         }
+    }
+
+    fn complete_if_settled(&mut self) {
         if self.progress.assets == self.progress.assets_total {
             self.events.push_back(AssetEvent::Complete);
         }

@@ -486,12 +486,27 @@ fn what_is_too_large_fails_and_however_large_it_claims_to_be_it_does_not_count()
         asset.bytes = u64::MAX;
     }
     let mut assets = listed(AssetPolicy::Fetch, list);
-    assert_eq!(
-        names(&mut assets)[..1],
-        ["failed a: it is too large".to_owned()]
-    );
+    let failed = ["failed a: it is too large", "failed b: it is too large"];
+    assert_eq!(names(&mut assets), failed, "one is still to come");
     assert_eq!(assets.want("b"), Ok(()));
-    let progress = assets.progress();
-    assert_eq!((progress.bytes, progress.bytes_total), (0, 1));
-    assert_eq!((progress.assets, progress.assets_total), (2, 3));
+    assert_eq!(names(&mut assets), failed[1..]);
+    assert_eq!(standing(&assets), (0, 1, 2, 3));
+    open(&mut assets, 10);
+    assert!(assets.on_data(StreamId(10), b"c"));
+    assets.on_end(StreamId(10));
+    assert_eq!(names(&mut assets), ["ready c false", "complete"]);
+    assert_eq!(assets.want("a"), Ok(()));
+    assert_eq!(names(&mut assets), [failed[0], "complete"]);
+}
+
+#[test]
+fn a_manifest_that_fails_completes_nothing_that_still_comes() {
+    let mut assets = listed(AssetPolicy::Fetch, vec![asset("a", 1, b"a")]);
+    open(&mut assets, 10);
+    assert!(assets.on_push(StreamId(9)));
+    assets.on_failed(StreamId(9), "it was cut");
+    assert_eq!(names(&mut assets), ["unlisted: it was cut"]);
+    assert!(assets.on_data(StreamId(10), b"a"));
+    assets.on_end(StreamId(10));
+    assert_eq!(names(&mut assets), ["ready a false", "complete"]);
 }
