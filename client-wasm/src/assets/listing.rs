@@ -279,9 +279,10 @@ impl Assets {
 
     /// Wants assets and what they depend on. Says whether any has failed at once, which may be the end of all that
     /// were asked for.
-    fn ask(&mut self, mut places: Vec<u32>) -> bool {
+    fn ask(&mut self, asked: Vec<u32>) -> bool {
         let mut too_large = vec![];
-        while let Some(place) = places.pop() {
+        let mut places: Vec<(u32, bool)> = asked.into_iter().map(|it| (it, true)).collect();
+        while let Some((place, is_asked)) = places.pop() {
             let asset = &self.manifest.assets[place as usize];
             let index = self.by_hash[&asset.hash];
             let content = &mut self.contents[index];
@@ -291,7 +292,8 @@ impl Assets {
                     self.progress.assets_total += assets;
                     self.progress.bytes_total += content.bytes_counted();
                 }
-                // What it depends on was here too, then; only it is fetched again.
+                // What is here is fetched again only for its own sake.
+                State::Ready if !is_asked => continue,
                 State::Ready | State::Failed => {
                     self.progress.assets -= assets;
                     self.progress.bytes -= content.bytes_counted();
@@ -304,7 +306,7 @@ impl Assets {
                 State::Listed
             };
             self.may_preempt = true;
-            places.extend(&asset.depends);
+            places.extend(asset.depends.iter().map(|&it| (it, false)));
             if content.is_too_large() {
                 too_large.push(index);
             }

@@ -337,6 +337,39 @@ fn on_demand_only_what_is_named_is_fetched_after_what_it_depends_on() {
 }
 
 #[test]
+fn what_an_asset_depends_on_is_not_fetched_again_with_it_unless_it_failed() {
+    let mut list = vec![asset("scene", 2, b"scene"), asset("font", 9, b"font")];
+    list[0].depends = vec![1];
+    let (scene, font) = (list[0].hash, list[1].hash);
+    let mut assets = listed(AssetPolicy::Fetch, list);
+    let opened = open(&mut assets, 10);
+    assert_eq!(opened.len(), 2);
+    assert!(assets.on_data(StreamId(12), b"scene"));
+    assets.on_end(StreamId(12));
+    assets.on_failed(StreamId(10), "unreadable");
+    assert_eq!(
+        names(&mut assets),
+        ["ready scene false", "failed font: unreadable", "complete"]
+    );
+    assert_eq!(assets.want("scene"), Ok(()));
+    let both = [
+        (StreamId(14), content(font, 0)),
+        (StreamId(16), content(scene, 0)),
+    ];
+    assert_eq!(open(&mut assets, 14), both);
+    assert!(assets.on_data(StreamId(14), b"font") && assets.on_data(StreamId(16), b"scene"));
+    assets.on_end(StreamId(14));
+    assets.on_end(StreamId(16));
+    assert_eq!(
+        names(&mut assets),
+        ["ready font false", "ready scene false", "complete"]
+    );
+    assert_eq!(assets.want("scene"), Ok(()));
+    assert_eq!(open(&mut assets, 18), [(StreamId(18), content(scene, 0))]);
+    assert_eq!(standing(&assets), (4, 9, 1, 2));
+}
+
+#[test]
 fn what_the_server_pushes_is_fetched_and_a_name_stands_for_its_newest_content() {
     let list = vec![asset("a", 1, b"old"), asset("b", 2, b"same")];
     let mut assets = listed(AssetPolicy::LookUpWhenAsked, list.clone());
