@@ -51,7 +51,10 @@ pub(super) struct Content {
     pub(super) state: State,
     /// The assets that hold it, as places in the manifest.
     pub(super) assets: Vec<u32>,
-    is_packed: bool,
+    /// How long its packed form is, as was listed last; 0 if it has none.
+    pub(super) packed_bytes: u64,
+    /// The same of the form that has come so far, or comes.
+    packed_bytes_begun: u64,
     /// Bytes that came over the network: what the next request begins after.
     received: u64,
     so_far: Vec<u8>,
@@ -60,13 +63,14 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn new(hash: AssetHash, bytes: u64, is_packed: bool) -> Self {
+    pub(super) fn new(hash: AssetHash, bytes: u64, packed_bytes: u64) -> Self {
         Self {
             hash,
             bytes,
             state: State::Idle,
             assets: vec![],
-            is_packed,
+            packed_bytes,
+            packed_bytes_begun: packed_bytes,
             received: 0,
             so_far: vec![],
             hasher: blake3::Hasher::new(),
@@ -85,12 +89,17 @@ impl Content {
         if self.is_too_large() { 0 } else { self.bytes }
     }
 
-    /// What to ask the server for: all that is missing.
-    pub(super) fn request(&self) -> AssetRequest {
+    /// What to ask the server for: all that is missing. If it is packed otherwise than what has come, that is of no
+    /// use, and it begins anew.
+    pub(super) fn request(&mut self) -> AssetRequest {
+        if self.packed_bytes_begun != self.packed_bytes {
+            self.forget();
+            self.packed_bytes_begun = self.packed_bytes;
+        }
         AssetRequest::Content {
             hash: self.hash,
             offset: self.received,
-            packed: self.is_packed,
+            packed: self.packed_bytes > 0,
         }
     }
 
@@ -102,7 +111,7 @@ impl Content {
         let start = self.so_far.len();
         let room = (self.bytes - start as u64) as usize;
         let too_long = || "it is longer than the manifest says".to_owned();
-        if self.is_packed {
+        if self.packed_bytes_begun > 0 {
             let unpacker = self.unpacker.get_or_insert_default();
             unpacker
                 .unpack(bytes, room, &mut self.so_far)

@@ -67,6 +67,8 @@ impl Assets {
                 fetches_all || state.is_some_and(State::is_of_use)
             };
             asked.extend(is_asked.then_some(place));
+            let index = self.by_hash[&asset.hash];
+            self.contents[index].packed_bytes = asset.packed_bytes;
             match self.manifest.assets.get_mut(place as usize) {
                 Some(known) => *known = asset,
                 None => {
@@ -141,8 +143,7 @@ impl Assets {
     /// A name stands for a content from now on.
     fn name_content(&mut self, asset: &Asset, place: u32) {
         let index = *self.by_hash.entry(asset.hash).or_insert_with(|| {
-            let is_packed = asset.packed_bytes > 0;
-            let content = Content::new(asset.hash, asset.bytes, is_packed);
+            let content = Content::new(asset.hash, asset.bytes, asset.packed_bytes);
             self.contents.push(content);
             self.contents.len() - 1
         });

@@ -452,6 +452,50 @@ fn packed_content_is_there_as_it_comes_and_goes_on_after_a_cut() {
 }
 
 #[test]
+fn a_content_that_is_packed_otherwise_later_begins_anew_once_no_stream_brings_it() {
+    let text = "a rock, and another rock, ".repeat(1000).into_bytes();
+    let packed = tickwire_protocol::packing::pack(&text).expect("it packs well");
+    let mut listing = asset("text", 1, &text);
+    listing.packed_bytes = packed.len() as u64;
+    let hash = listing.hash;
+    let mut plain = listing.clone();
+    plain.packed_bytes = 0;
+    let mut other = listing.clone();
+    other.packed_bytes += 1;
+    let (head, tail) = packed.split_at(packed.len() / 2);
+    let whole = |event| matches!(event, Some(AssetEvent::Ready { bytes, .. }) if bytes == text);
+
+    for (later, is_packed) in [(plain, false), (other, true)] {
+        let mut assets = listed(AssetPolicy::Fetch, vec![listing.clone()]);
+        open(&mut assets, 10);
+        assert!(assets.on_data(StreamId(10), head));
+        push(&mut assets, core::slice::from_ref(&later));
+        assert_eq!(names(&mut assets), ["listed"]);
+        assert!(assets.on_data(StreamId(10), tail));
+        assets.on_end(StreamId(10));
+        assert!(whole(assets.poll_event()), "it came as it had begun");
+
+        let mut assets = listed(AssetPolicy::Fetch, vec![listing.clone()]);
+        open(&mut assets, 10);
+        assert!(assets.on_data(StreamId(10), head));
+        assets.on_disconnected();
+        push(&mut assets, core::slice::from_ref(&later));
+        assert_eq!(names(&mut assets), ["listed"]);
+        let request = AssetRequest::Content {
+            hash,
+            offset: 0,
+            packed: is_packed,
+        };
+        assert_eq!(open(&mut assets, 12), [(StreamId(12), request)]);
+        if !is_packed {
+            assert!(assets.on_data(StreamId(12), &text));
+            assets.on_end(StreamId(12));
+            assert!(whole(assets.poll_event()));
+        }
+    }
+}
+
+#[test]
 fn packed_content_that_is_none_or_unpacks_to_more_fails_and_makes_no_more() {
     let text = vec![b' '; 10_000_000];
     let packed = tickwire_protocol::packing::pack(&text).expect("it packs well");
