@@ -220,6 +220,8 @@ impl Driver {
                         // The core wants the line closed, and says so when it is asked.
                         break None;
                     }
+                    // The next one may be the last: then there is nothing to read of a stream any more.
+                    state.hear(&self.bell, now);
                 }
                 Ok(Some(Item::Ping(payload))) => pong = Some(payload.to_vec()),
                 Ok(Some(Item::Pong(_))) => {}
@@ -289,20 +291,23 @@ impl Drop for Driver {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tickwire_protocol::{
         id::{PlayerId, SessionId},
+        mux::Write,
         schema::Schema,
         session::{ResumeToken, ServerSession, Welcome},
-        stream::Class,
+        stream::{Class, StreamKind, StreamOptions},
         time::{RoomTime, Tick},
+        websocket::{Opcode, Writer},
     };
     use tokio::time::timeout;
 
     use super::*;
     use crate::{client::Config, limits::SOCKET_UNSENT_BYTES_MAX, native::line};
 
-    /// Has the core say hello, and tells it that it is in the room.
-    fn welcome(shared: &Shared) {
+    /// Has the core say hello, and tells it that it is in the room. Gives the server's end.
+    fn welcome(shared: &Shared) -> (ServerSession, RoomTime) {
         let now = shared.now();
         let time = RoomTime {
             now,
@@ -335,6 +340,52 @@ mod tests {
         message.clear();
         assert!(session.poll_transmit(Class::Bulk, usize::MAX, time, &mut message));
         client.handle_message(&message, now).expect("a welcome");
+        (session, time)
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_before_its_goodbye_is_read_though_both_come_at_once() {
+        let shared = Shared::new(Config::default());
+        let address = "ws://localhost/play".parse().expect("an address");
+        let mut driver = Driver::new(shared.clone(), Dial::over(address, tokio::io::empty()));
+        let (near, _far) = tokio::io::duplex(1 << 20);
+        driver.stage = Stage::Open(Box::new(Socket::new(line::Line::Other(Box::pin(near)), 1)));
+        let (mut session, time) = welcome(&shared);
+        driver.serve();
+
+        let mut writer = Writer::server();
+        let mut say = |session: &mut ServerSession, frames: &mut Vec<u8>| {
+            let mut message = vec![];
+            assert!(session.poll_transmit(Class::Bulk, usize::MAX, time, &mut message));
+            writer.message(Opcode::Binary, &message, frames);
+        };
+        let mut frames = vec![];
+        let streams = session.streams().expect("it is open");
+        let options = StreamOptions::new(StreamKind::Bytes);
+        let id = streams.open(options, time.now).expect("the first");
+        say(&mut session, &mut frames);
+        driver.on_bytes(&mut frames);
+        driver.serve();
+        let offer = shared.lock().next_offer().expect("it came");
+        let mut stream = offer.accept();
+        driver.serve();
+
+        frames.clear();
+        let streams = session.streams().expect("it is open");
+        let words = Bytes::from_static(b"last words");
+        assert_eq!(streams.write(id, words, time.now), Ok(Write::Taken));
+        say(&mut session, &mut frames);
+        session.close(CloseCode::GoingAway, "over");
+        say(&mut session, &mut frames);
+        driver.on_bytes(&mut frames);
+        driver.serve();
+        let mut buffer = [0; 100];
+        let bytes = stream.try_read(&mut buffer).expect("it had come");
+        assert_eq!(buffer[..bytes], *b"last words");
+        let error = stream
+            .try_read(&mut buffer)
+            .expect_err("the server is gone");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[tokio::test]

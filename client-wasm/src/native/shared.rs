@@ -191,7 +191,7 @@ impl State {
     }
 
     /// Takes what happened.
-    fn hear(&mut self, bell: &Bell, now: Micros) {
+    pub(super) fn hear(&mut self, bell: &Bell, now: Micros) {
         while let Some(event) = self.client.poll_own_event() {
             match event {
                 ClientEvent::Stream(event) => self.on_stream_event(event, now),

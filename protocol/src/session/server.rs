@@ -137,16 +137,22 @@ impl ServerSession {
         self.deadline
     }
 
-    /// What happened next, in order.
+    /// What happened next, in order; a goodbye last, whatever came with it.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
-        if let Some(event) = self.events.pop_front() {
-            if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT {
-                self.events = VecDeque::new();
-            }
-            return Some(event);
+        if !matches!(self.events.front(), None | Some(ServerEvent::Goodbye(_))) {
+            return self.pop_event();
         }
-        let mux = self.link.mux_if_any()?;
-        mux.poll_event().map(ServerEvent::Stream)
+        let mux = self.link.mux_if_any();
+        let event = mux.and_then(Mux::poll_event).map(ServerEvent::Stream);
+        event.or_else(|| self.pop_event())
+    }
+
+    fn pop_event(&mut self) -> Option<ServerEvent> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT {
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// What opened streams have carried since this was asked last; `None` if none ever was.
@@ -225,12 +231,15 @@ impl ServerSession {
         self.link.send_event(event)
     }
 
-    /// The streams of this connection. Cheap; the first call allocates their table.
+    /// The streams of this connection. Cheap; the first call allocates their table. After a farewell what had come
+    /// can still be read, and nothing moves any more.
     ///
     /// # Errors
-    /// [`ApiMisuse::SessionNot`] before the handshake and after the farewell.
+    /// [`ApiMisuse::SessionNot`] before the handshake.
     pub fn streams(&mut self) -> Result<&mut Mux, ApiMisuse> {
-        self.check(State::Open, "open")?;
+        if self.state != State::Closing {
+            self.check(State::Open, "open")?;
+        }
         Ok(self.link.mux())
     }
 

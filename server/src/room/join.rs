@@ -94,6 +94,16 @@ impl Room {
         }
     }
 
+    /// Frees the seat of a player who has said goodbye, and ends its connection.
+    pub fn let_go(&mut self, index: SeatIndex, now: Micros) {
+        // It may have been dismissed since, and the seat may be another player's.
+        let session = self.seats.get_mut(index).and_then(Seat::session);
+        if session.is_some_and(|session| !session.is_open()) {
+            let last_word = LastWord::new(CloseCode::Normal, "goodbye");
+            self.vacate(index, LeaveReason::Left, Some(last_word), now);
+        }
+    }
+
     /// Ends a player's connection, if it has one, and frees its seat. A client that comes back without having read
     /// the reason reads it then.
     pub(super) fn send_away(&mut self, player: PlayerId, reason: String, now: Micros) {

@@ -30,17 +30,14 @@ use tickwire_protocol::{
     time::{Micros, RoomTime, Tick},
 };
 
+pub use self::{join::TurnedAway, seat::SeatIndex, timer::TickTiming, transmit::Transmitted};
 use self::{
-    join::LastWord,
     seat::{Seat, Seats},
     sent_away::SentAway,
     timer::TickTimer,
 };
-pub use self::{join::TurnedAway, seat::SeatIndex, timer::TickTiming, transmit::Transmitted};
 use crate::{
-    game::{
-        EventDoors, Game, Hooks, InputDoor, LeaveReason, RoomName, RoomRandom, Settings, TickClock,
-    },
+    game::{EventDoors, Game, Hooks, InputDoor, RoomName, RoomRandom, Settings, TickClock},
     limits::Limit,
     replication::Replication,
 };
@@ -60,6 +57,12 @@ pub enum RoomEvent {
     Forgotten {
         /// The player's.
         token: ResumeToken,
+    },
+    /// A player has said goodbye. What came on its streams before has been told before, and can be read now; then
+    /// call [`Room::let_go`].
+    SaidGoodbye {
+        /// Who.
+        seat: SeatIndex,
     },
     /// A connection is over. Send the farewell, then a close frame.
     Dismissed {
@@ -178,7 +181,7 @@ impl Room {
         session.handle_message(message, time)?;
         // Inputs, nearly all of what comes, cause no event.
         while let Some(event) = self.poll_session_event(seat) {
-            self.on_session_event(seat, event, now)?;
+            self.on_session_event(seat, event)?;
         }
         Ok(())
     }
@@ -186,6 +189,12 @@ impl Room {
     /// The seats, for those who know whose turn comes next and ask for its memory.
     pub(crate) const fn seats(&self) -> &Seats {
         &self.seats
+    }
+
+    /// Whether the last thing that happened is a goodbye. It is to be acted on before the next tick, in which nobody
+    /// has a use for that player.
+    pub(crate) fn has_goodbye(&self) -> bool {
+        matches!(self.events.back(), Some(RoomEvent::SaidGoodbye { .. }))
     }
 
     /// What the shell must act on next.
@@ -268,12 +277,7 @@ impl Room {
         self.seats.get_mut(seat)?.session()?.poll_event()
     }
 
-    fn on_session_event(
-        &mut self,
-        index: SeatIndex,
-        event: ServerEvent,
-        now: Micros,
-    ) -> Result<(), PeerError> {
+    fn on_session_event(&mut self, index: SeatIndex, event: ServerEvent) -> Result<(), PeerError> {
         let Some(seat) = self.seats.get_mut(index) else {
             return Ok(());
         };
@@ -286,8 +290,8 @@ impl Room {
             }
             ServerEvent::Verify => seat.wants_checksum = true,
             ServerEvent::Goodbye(_) => {
-                let last_word = LastWord::new(CloseCode::Normal, "goodbye");
-                self.vacate(index, LeaveReason::Left, Some(last_word), now);
+                self.events
+                    .push_back(RoomEvent::SaidGoodbye { seat: index });
             }
             ServerEvent::Stream(event) => {
                 self.events

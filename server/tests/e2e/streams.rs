@@ -11,9 +11,11 @@ use std::{
 
 use bytes::Bytes;
 use tickwire_protocol::{
+    error::CloseCode,
     id::StreamId,
     mux::{REFUSE_CODE_LET_GO, StreamEvent, Write},
     stream::{StreamKind, StreamOptions},
+    websocket::Opcode,
 };
 use tickwire_server::{net::Server, prelude::*, stream::StreamError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -305,6 +307,49 @@ fn a_player_who_goes_ends_its_streams_tasks_with_what_came_and_an_error() {
     ann.until("more ticks", |ann| ann.ticks.len() > ticks + 3);
     drop(ann);
     assert_eq!(heard.recv().unwrap(), b"last words");
+}
+
+#[test]
+fn a_goodbye_in_the_same_read_takes_nothing_of_what_came_before_it() {
+    let (told, heard) = mpsc::channel();
+    let server = TestServer::start(Server::new(pucks).workers(1).on_stream(
+        move |incoming: Incoming| {
+            let told = told.clone();
+            async move {
+                let mut stream = incoming.accept();
+                stream.write_all(b"go on").await.unwrap();
+                let mut received = Vec::new();
+                let _ = stream.read_to_end(&mut received).await;
+                told.send(received).unwrap();
+            }
+        },
+    ));
+    for is_one_message in [false, true] {
+        let mut ann = Player::named(server.address, "Ann");
+        let mut ends = Ends::default();
+        let id = open(&mut ann, bytes_stream());
+        ends.until(&mut ann, "its turn", |ends| ends.received.contains_key(&id));
+        let now = ann.now();
+        let (mut message, mut frames) = (Vec::new(), Vec::new());
+        let streams = ann.session.streams().unwrap();
+        let words = Bytes::from_static(b"last words");
+        assert_eq!(streams.write(id, words, now), Ok(Write::Taken));
+        assert!(ann.session.poll_transmit(60_000, now, &mut message));
+        if !is_one_message {
+            ann.wire
+                .writer
+                .message(Opcode::Binary, &message, &mut frames);
+            message.clear();
+        }
+        ann.session.close(CloseCode::Normal, "bye");
+        assert!(ann.session.poll_transmit(60_000, now, &mut message));
+        ann.wire
+            .writer
+            .message(Opcode::Binary, &message, &mut frames);
+        ann.wire.send_raw(&frames);
+        assert_eq!(heard.recv().unwrap(), b"last words");
+        assert_eq!(ann.until_closed(), Some(CloseCode::Normal.number()));
+    }
 }
 
 async fn incoming_is_gone(stream: &mut ByteStream) -> bool {

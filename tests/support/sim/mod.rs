@@ -285,6 +285,7 @@ impl Simulation {
                         .expect("somebody sits where one is dismissed");
                     self.say_last(index, farewell, code, reason);
                 }
+                RoomEvent::SaidGoodbye { seat } => self.room.let_go(seat, self.now),
                 RoomEvent::Seated { .. }
                 | RoomEvent::Vacated
                 | RoomEvent::Forgotten { .. }

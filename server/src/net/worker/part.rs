@@ -61,6 +61,16 @@ impl Worker {
         }
     }
 
+    /// The player has said goodbye, and what it left on its streams is with its tasks.
+    pub(super) fn let_go(&mut self, room: usize, seat: SeatIndex, now: Micros) {
+        let Some(slot) = self.rooms.get_mut(room) else {
+            return;
+        };
+        if guarded(|| slot.room.let_go(seat, now)).is_none() {
+            self.on_room_panicked(room, now);
+        }
+    }
+
     pub(super) fn leave_seat(&mut self, room: usize, seat: SeatIndex, now: Micros) {
         let Some(slot) = self.rooms.get_mut(room) else {
             return;

@@ -28,6 +28,8 @@ enum Next {
     Item,
     /// Read on, and serve the connection soon and often: it sends bulk, and goes by when it is read.
     Uploaded,
+    /// Read on, once the room's events are acted on: the player has said goodbye.
+    Left(usize),
     /// Everything was read.
     Done,
     /// The connection said hello; what is left of the bytes is its room's.
@@ -174,6 +176,7 @@ impl Worker {
                     self.connections[key].attend_bulk(now);
                     self.mark_busy(key);
                 }
+                Next::Left(room) => self.act_on_room_events(room, now),
                 Next::Done => return,
                 Next::Hello(hello) => return self.route(key, *hello, input, now),
                 Next::Closed(close) => return self.on_peer_close(key, &close, now),
@@ -228,6 +231,9 @@ impl Worker {
                     Some(Ok(())) => {}
                     Some(Err(error)) => return Next::Broke(error),
                     None => return Next::Panicked(key),
+                }
+                if room.has_goodbye() {
+                    return Next::Left(key);
                 }
                 let stream_bytes = carried(room, seat, bytes).saturating_sub(before);
                 rates.refund(stream_bytes, &self.shared.limits);

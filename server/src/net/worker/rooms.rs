@@ -176,6 +176,7 @@ impl Worker {
                     self.shared.directory.insert_seat(token, name);
                     self.count_players(key, now);
                 }
+                RoomEvent::SaidGoodbye { seat } => self.let_go(key, seat, now),
                 RoomEvent::Vacated => self.count_players(key, now),
                 RoomEvent::Forgotten { token } => self.shared.directory.remove_seat(token),
                 RoomEvent::Dismissed {
