@@ -437,6 +437,42 @@ fn nobody_waits_for_what_will_not_come() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn whatever_a_listener_does_all_hear_one_event_before_the_next() -> Result<()> {
+    let server = Server::start(0)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    // The last asset and that there are no more come in one message.
+    let told = browser.run(
+        "const [heard, said, { error }] = [[], [], console];
+         console.error = ({ message }) => said.push(message);
+         let resolve;
+         wire.on('asset', () => {
+             heard.push('first begins');
+             wire.frame();
+             wire.openStream({ page: 'hello', from: 'a' });
+             heard.push('first ends');
+         });
+         wire.on('asset', () => heard.push('second'));
+         wire.on('asset', () => { throw new Error('on purpose'); });
+         wire.on('assets', () => { heard.push('all'); resolve(); });
+         for (const name of ['coast.jpg', 'tiles/01.jpg']) {
+             const all = new Promise((it) => { resolve = it; });
+             await wire.fetch(name);
+             await all;
+         }
+         while (said.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+         console.error = error;
+         return { heard, said };",
+    )?;
+    let once = ["first begins", "first ends", "second", "all"];
+    ensure!(told["heard"] == json!([once, once].concat()), "{told}");
+    let said = ["on purpose"; 2];
+    ensure!(told["said"] == json!(said), "{told}");
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn an_input_set_early_is_sent_and_a_field_that_is_not_there_is_named() -> Result<()> {
     let server = Server::start(0)?;
     let driver = Driver::start()?;

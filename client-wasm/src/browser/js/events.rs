@@ -1,7 +1,8 @@
 //! What happened, told to the page's listeners; and streams, whose events go to who holds them.
 //!
 //! In come the core's events; out go calls. A listener may call back into the page, so the page is let go
-//! before each call.
+//! before each call. What that brings about is told when all listeners have heard what is being told, so that
+//! everybody hears everything in the same order.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -13,63 +14,68 @@ use tickwire_protocol::{
 };
 use wasm_bindgen::JsValue;
 
-use super::{Page, asset, hold_again, message_pack, now, object::object, stream};
+use super::{Page, asset, complain, hold_again, message_pack, now, object::object, stream};
 use crate::{assets::AssetEvent, client::ClientEvent};
 
-/// Tells everything that happened.
+/// Tells everything that happened, unless a listener has brought us here: then the telling that it is part of goes on
+/// with it.
 pub(super) fn tell(page: &Rc<RefCell<Page>>) {
-    loop {
-        let Ok(mut borrowed) = page.try_borrow_mut() else {
+    {
+        let Ok(mut page) = page.try_borrow_mut() else {
             return;
         };
-        let Some(event) = borrowed.driver.poll_event() else {
+        if core::mem::replace(&mut page.is_telling, true) {
             return;
-        };
-        let event = match event {
-            ClientEvent::Stream(event) => {
-                drop(borrowed);
-                on_stream_event(page, event);
-                continue;
-            }
-            event => event,
-        };
-        if let ClientEvent::Asset(event) = &event {
-            drop(borrowed);
-            on_asset_event(page, event);
-            borrowed = page.borrow_mut();
         }
-        let is_lost = matches!(
-            event,
-            ClientEvent::Disconnected { .. } | ClientEvent::Ended { .. }
-        );
+    }
+    loop {
+        let event = page.borrow_mut().driver.poll_event();
+        match event {
+            None => break,
+            Some(ClientEvent::Stream(event)) => on_stream_event(page, event),
+            Some(event) => on_event(page, &event),
+        }
+    }
+    page.borrow_mut().is_telling = false;
+}
+
+fn on_event(page: &Rc<RefCell<Page>>, event: &ClientEvent) {
+    if let ClientEvent::Asset(event) = event {
+        on_asset_event(page, event);
+    }
+    let is_lost = matches!(
+        event,
+        ClientEvent::Disconnected { .. } | ClientEvent::Ended { .. }
+    );
+    let (lost, listeners) = {
+        let mut page = page.borrow_mut();
         let lost = if is_lost {
-            core::mem::take(&mut borrowed.pipes)
+            core::mem::take(&mut page.pipes)
         } else {
             HashMap::new()
         };
-        let listeners = borrowed.listeners.get(name_of(&event)).cloned();
-        drop(borrowed);
-        lost.values()
-            .for_each(|pipe| stream::on_gone(pipe, "the connection was lost"));
-        match &event {
-            ClientEvent::Joined { .. } => {
-                asset::on_requested(page);
-                hold_again(page);
-            }
-            ClientEvent::Ended { message } => asset::on_lost(page, message),
-            _ => {}
+        (lost, page.listeners.get(name_of(event)).cloned())
+    };
+    lost.values()
+        .for_each(|pipe| stream::on_gone(pipe, "the connection was lost"));
+    match event {
+        ClientEvent::Joined { .. } => {
+            asset::on_requested(page);
+            hold_again(page);
         }
-        // What nobody listens for is not copied either.
-        if let Some(listeners) = listeners.filter(|listeners| !listeners.is_empty()) {
-            call(&listeners, &describe(&event));
-        }
+        ClientEvent::Ended { message } => asset::on_lost(page, message),
+        _ => {}
+    }
+    // What nobody listens for is not copied either.
+    if let Some(listeners) = listeners.filter(|listeners| !listeners.is_empty()) {
+        call(&listeners, &describe(event));
     }
 }
 
 fn call(listeners: &[(u32, Function)], value: &JsValue) {
     for (_, listener) in listeners {
         if let Err(error) = listener.call1(&JsValue::UNDEFINED, value) {
-            web_sys::console::error_1(&error);
+            complain(error);
         }
     }
 }
@@ -92,7 +98,7 @@ fn on_stream_event(page: &Rc<RefCell<Page>>, event: StreamEvent) {
     match event {
         StreamEvent::Opened(offer) => {
             if let Err(error) = offer_stream(page, offer.id, offer.options) {
-                web_sys::console::error_1(&error);
+                complain(error);
             }
         }
         StreamEvent::Accepted(id) => pipe(id).iter().for_each(stream::on_accepted),

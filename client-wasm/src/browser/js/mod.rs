@@ -31,6 +31,7 @@ use tickwire_protocol::{
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure, prelude::wasm_bindgen};
 
 use super::{
+    complain,
     devices::Listener,
     driver::{Arrival, Driver, now},
     error, every_millis, message_pack, stop, when_gone,
@@ -54,6 +55,9 @@ struct Page {
     /// By the name of what they listen to, each with a number of its own.
     listeners: HashMap<String, Vec<(u32, Function)>>,
     listeners_added: u32,
+    /// Whether an event is being told. Nothing that throws may leave it so: what a console of the page's own says
+    /// to an error is heard later.
+    is_telling: bool,
     /// What the page holds down.
     input: Option<JsValue>,
     fields: Vec<Weak<RefCell<FieldState>>>,
@@ -88,6 +92,7 @@ impl Tickwire {
             driver: Driver::new(config, url),
             listeners: HashMap::new(),
             listeners_added: 0,
+            is_telling: false,
             input: None,
             fields: vec![],
             has_assets,
@@ -379,7 +384,7 @@ fn hold_again(page: &Rc<RefCell<Page>>) {
     if let Some(input) = input
         && let Err(error) = hold(page, &input)
     {
-        web_sys::console::error_1(&error);
+        complain(error);
     }
 }
 
