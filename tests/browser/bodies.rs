@@ -121,6 +121,50 @@ fn a_body_that_is_given_up_stops_no_other() -> Result<()> {
 
 #[test]
 #[ignore = "needs Chromium: run `cargo xtask test`"]
+fn a_half_read_body_goes_on_with_its_own_content_after_a_newer_one_has_come() -> Result<()> {
+    let folder = scratch().join(format!("half-read-{}", std::process::id()));
+    let assets = folder.join("assets");
+    fs::create_dir_all(&assets)?;
+    let mut random = fastrand::Rng::with_seed(13);
+    let old: Vec<u8> = (0..2_000_000).map(|_| random.u8(..)).collect();
+    fs::write(assets.join("music.bin"), &old)?;
+    let server = Server::start_with_assets(0, &assets)?;
+    let driver = Driver::start()?;
+    let browser = connected(&driver, &server)?;
+    browser.run(
+        "window.game = new Tickwire({ url: '/play', assets: 'asked' });
+         const old = new Promise((resolve) => game.on('asset', resolve));
+         window.reader = (await game.fetch('music.bin')).body.getReader();
+         window.chunks = [(await reader.read()).value];
+         await old;
+         window.newer = new Promise((resolve) => game.on('asset', resolve));",
+    )?;
+    fs::write(folder.join("new"), &old[1_000_000..])?;
+    fs::rename(folder.join("new"), assets.join("music.bin"))?;
+    let told = browser.run(
+        "const { bytes } = await newer;
+         const first = chunks[0].length;
+         for (let it; !(it = await reader.read()).done;) chunks.push(it.value);
+         const whole = new Uint8Array(await new Blob(chunks).arrayBuffer());
+         const sum = whole.reduce((sum, byte) => sum + byte, 0);
+         return { newer: bytes.length, first, bytes: whole.length, sum };",
+    )?;
+    let sum: f64 = old.iter().copied().map(f64::from).sum();
+    ensure!(told["newer"] == 1_000_000, "{told}");
+    ensure!(
+        told["first"].as_f64() < Some(1e6),
+        "half of it is left: {told}"
+    );
+    ensure!(
+        told["bytes"] == 2_000_000 && told["sum"].as_f64() == Some(sum),
+        "{told}"
+    );
+    let _ = fs::remove_dir_all(&folder);
+    browser.expect_no_errors()
+}
+
+#[test]
+#[ignore = "needs Chromium: run `cargo xtask test`"]
 fn a_full_cache_makes_room_for_what_the_game_is_made_of_now() -> Result<()> {
     let contents: [&[&str]; 2] = [&["a.bin"], &["b.bin"]];
     let server = server_of_noise("full", 1000, &contents, &json!({}))?;

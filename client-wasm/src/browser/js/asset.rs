@@ -229,12 +229,12 @@ pub(super) fn on_lost(page: &Rc<RefCell<Page>>, reason: &str) {
     failed.iter().for_each(|body| fail(body, &error));
 }
 
-/// An asset is here, whole and checked.
+/// An asset is here, whole and checked. Who has all of an older content goes on with that.
 pub(super) fn on_ready(page: &Rc<RefCell<Page>>, name: &str, bytes: &Bytes) {
     for body in &page.borrow().bodies {
         let mut body = body.borrow_mut();
         if body.name == name {
-            body.whole = Some(bytes.clone());
+            body.whole.get_or_insert_with(|| bytes.clone());
         }
     }
 }
