@@ -168,13 +168,26 @@ impl Directory {
         }
     }
 
-    /// A room is another worker's now. New players go there.
-    pub(crate) fn move_room(&self, room: &str, from: usize, to: usize) {
-        if let Some(mut entry) = self.rooms.get_mut(room)
-            && entry.worker == from
-        {
+    /// Makes a room another worker's when `send` has sent it there. New players go there.
+    ///
+    /// Nobody reads or drops the entry in between: who is told of the new worker comes after the room, and the new
+    /// worker finds itself named.
+    ///
+    /// # Errors
+    ///
+    /// What `send` says. The room stays where it is then.
+    pub(crate) fn move_room<E>(
+        &self,
+        room: &str,
+        to: usize,
+        send: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let entry = self.rooms.get_mut(room);
+        send()?;
+        if let Some(mut entry) = entry {
             entry.worker = to;
         }
+        Ok(())
     }
 
     /// Rooms and seats there are.
@@ -251,10 +264,14 @@ mod tests {
         let directory = Directory::new(2, 100, 10);
         let before = directory.place(&hello("den")).unwrap().worker;
         let after = 1 - before;
-        directory.move_room("den", before, after);
+        assert_eq!(directory.move_room("den", after, || Err(())), Err(()));
+        assert_eq!(directory.place(&hello("den")).unwrap().worker, before);
+        let send = || {
+            assert!(directory.rooms.try_get("den").is_locked());
+            Ok::<(), ()>(())
+        };
+        directory.move_room("den", after, send).unwrap();
         assert_eq!(directory.place(&hello("den")).unwrap().worker, after);
-        // A late word of the worker that had it before changes nothing.
-        directory.move_room("den", before, before);
         assert!(!directory.remove_room("den", before));
         assert!(directory.remove_room("den", after));
     }

@@ -82,16 +82,22 @@ impl Worker {
         self.connections[key]
             .span
             .in_scope(|| tracing::debug!(name, room = hello.room, resumes, "hello"));
-        match self.shared.directory.place(&hello) {
-            None => {
-                self.metrics.count_limit(Limit::Rooms);
-                self.turn_away(key, CloseCode::Full, "the server has no room left", now);
-            }
-            Some(place) => self.send_to(key, hello, place, unread, now),
-        }
+        let place = self.shared.directory.place(&hello);
+        self.send_to(key, hello, place, unread, now);
     }
 
-    fn send_to(&mut self, key: usize, hello: Hello, place: Place, unread: &mut [u8], now: Micros) {
+    fn send_to(
+        &mut self,
+        key: usize,
+        hello: Hello,
+        place: Option<Place>,
+        unread: &mut [u8],
+        now: Micros,
+    ) {
+        let Some(place) = place else {
+            self.metrics.count_limit(Limit::Rooms);
+            return self.turn_away(key, CloseCode::Full, "the server has no room left", now);
+        };
         // One that is made and not here is on its way here: who is sent to this worker comes after it.
         let is_coming = place.is_made && !self.room_by_name.contains_key(&place.room);
         if place.worker == self.index && !is_coming {
@@ -132,7 +138,7 @@ impl Worker {
         let Arrival {
             connection,
             hello,
-            mut place,
+            place,
             mut unread,
         } = arrival;
         let Some(key) = self.adopt(connection) else {
@@ -144,12 +150,12 @@ impl Worker {
             self.close(key, &[], CloseCode::GoingAway, "the server shuts down", now);
             return;
         }
-        // The room may have been dropped while the connection was on its way.
-        if !self.room_by_name.contains_key(&place.room)
-            && let Some(newer) = self.shared.directory.place_in(place.room.clone())
-        {
-            place = newer;
-        }
+        // The room may have been dropped while the connection was on its way, and others have taken its place.
+        let place = if self.room_by_name.contains_key(&place.room) {
+            Some(place)
+        } else {
+            self.shared.directory.place_in(place.room)
+        };
         self.send_to(key, hello, place, &mut unread, now);
     }
 
@@ -301,11 +307,20 @@ fn random_token() -> Option<ResumeToken> {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
     use crate::{
         game::Game,
         net::worker::tests::{connection, lone_worker},
     };
+
+    fn hello(room: &str) -> Hello {
+        Hello {
+            room: room.into(),
+            ..Hello::default()
+        }
+    }
 
     #[test]
     fn a_room_that_cannot_be_opened_takes_no_other_rooms_place() {
@@ -314,13 +329,45 @@ mod tests {
         for room in ["one", "two", "three"] {
             let (connection, _peer) = connection();
             let key = worker.adopt(connection).unwrap();
-            let hello = Hello {
-                room: room.into(),
-                ..Hello::default()
-            };
-            worker.route(key, hello, &mut [], Micros(0));
+            worker.route(key, hello(room), &mut [], Micros(0));
             assert!(worker.connections[key].is_closing(), "{room}");
             assert_eq!(worker.shared.directory.counts(), (0, 0), "{room}");
+        }
+    }
+
+    /// A connection whose hello was read elsewhere, and its peer.
+    fn arrival(hello: Hello, place: Place) -> (Arrival, UnixStream) {
+        let (connection, peer) = connection();
+        let arrival = Arrival {
+            connection,
+            hello,
+            place,
+            unread: Vec::new(),
+        };
+        (arrival, peer)
+    }
+
+    #[test]
+    fn who_comes_for_a_room_that_is_gone_and_cannot_be_made_again_is_told_so() {
+        for was_made in [false, true] {
+            let (mut worker, _commands) = lone_worker(|| Game::new("nothing"), 1);
+            let directory = worker.shared.directory.clone();
+            let hello = hello("den");
+            directory.place(&hello).unwrap();
+            if was_made {
+                directory.note_made("den");
+            }
+            let (arrival, _peer) = arrival(hello, directory.place_in("den".into()).unwrap());
+            assert!(directory.remove_room("den", 0));
+            directory.place_in("other".into()).unwrap();
+            worker.on_arrival(arrival);
+            let closing: Vec<_> = worker
+                .connections
+                .iter()
+                .map(|(_, it)| it.is_closing())
+                .collect();
+            assert_eq!(closing, [true]);
+            assert!(worker.rooms.is_empty(), "it is in no directory");
         }
     }
 }

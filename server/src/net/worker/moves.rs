@@ -65,17 +65,18 @@ impl Worker {
             })
             .collect();
         let (name, span) = (slot.name.clone(), slot.span.clone());
-        // First the room, then the word that it is there: who is sent after it comes after it.
         let moving = Command::TakeRoom(Box::new(Moving { slot, connections }));
-        if let Err(SendError(Command::TakeRoom(moving))) = self.shared.workers[worker].send(moving)
-        {
+        let send = || match self.shared.workers[worker].send(moving) {
+            Err(SendError(Command::TakeRoom(moving))) => Err(moving),
+            _ => Ok(()),
+        };
+        if let Err(moving) = self.shared.directory.move_room(&name, worker, send) {
             // The other has ended already. This one is about to, and tells the players.
             self.on_moving(*moving);
             return false;
         }
         self.metrics.rooms_moved.add(1);
         span.in_scope(|| tracing::info!(from = self.index, to = worker, "moved"));
-        self.shared.directory.move_room(&name, self.index, worker);
         true
     }
 
@@ -159,7 +160,7 @@ mod tests {
             slot,
             connections: Vec::new(),
         };
-        directory.move_room("den", place.worker, 1);
+        directory.move_room("den", 1, || Ok::<(), ()>(())).unwrap();
         let hello = Hello {
             room: "den".into(),
             ..Hello::default()
