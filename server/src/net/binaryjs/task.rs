@@ -49,6 +49,8 @@ pub(super) struct Task<S> {
     /// Frames for the socket, and how many of their bytes it has taken.
     out: Vec<u8>,
     out_written: usize,
+    /// Whether nothing that the socket took waits inside it, as under TLS.
+    is_flushed: bool,
     /// The payload of the newest ping that is not answered yet.
     pong: Option<Vec<u8>>,
     /// When time-outs are looked for; once closing has begun, when it is over.
@@ -106,6 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             writer,
             out: Vec::new(),
             out_written: 0,
+            is_flushed: true,
             pong: None,
             clock,
             last_read: now,
@@ -188,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     fn write(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
         if self.out_written == self.out.len() {
-            return self.shut_down(context);
+            return self.flush(context);
         }
         let unwritten = &self.out[self.out_written..];
         match Pin::new(&mut self.socket).poll_write(context, unwritten)? {
@@ -196,6 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Poll::Ready(0) => Ok(Step::Over),
             Poll::Ready(bytes) => {
                 self.last_written = Instant::now();
+                self.is_flushed = false;
                 self.out_written += bytes;
                 if self.out_written == self.out.len() {
                     self.out_written = 0;
@@ -207,22 +211,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
     }
 
-    /// Tells the peer that nothing follows, once the close frame is written.
-    fn shut_down(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
-        match &mut self.closing {
-            Some(closing) if !closing.is_shut_down => {
-                match Pin::new(&mut self.socket).poll_shutdown(context)? {
-                    Poll::Pending => Ok(Step::Nothing),
-                    Poll::Ready(()) => {
-                        closing.is_shut_down = true;
-                        Ok(Step::Progress)
-                    }
-                }
+    /// Sees to it that all is out: TLS takes more than its own socket has room for.
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
+        if !self.is_flushed {
+            if Pin::new(&mut self.socket).poll_flush(context)?.is_pending() {
+                return Ok(Step::Nothing);
             }
-            _ => {
-                // Nothing waits for the socket, so it does not stall either.
-                self.last_written = Instant::now();
-                Ok(Step::Nothing)
+            self.is_flushed = true;
+        }
+        // Nothing waits for the socket, so it does not stall either.
+        self.last_written = Instant::now();
+        self.shut_down(context)
+    }
+
+    /// Tells the peer that nothing follows, once the close frame is out.
+    fn shut_down(&mut self, context: &mut Context<'_>) -> io::Result<Step> {
+        let Some(closing) = self.closing.as_mut().filter(|it| !it.is_shut_down) else {
+            return Ok(Step::Nothing);
+        };
+        match Pin::new(&mut self.socket).poll_shutdown(context)? {
+            Poll::Pending => Ok(Step::Nothing),
+            Poll::Ready(()) => {
+                closing.is_shut_down = true;
+                Ok(Step::Progress)
             }
         }
     }
@@ -402,6 +413,49 @@ mod tests {
         }
     }
 
+    /// Takes what is written as long as it is open, and keeps it to itself until it may be flushed.
+    #[derive(Default)]
+    struct Stopped {
+        is_open: bool,
+        is_flushing: bool,
+    }
+
+    impl AsyncRead for Stopped {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Stopped {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.is_open {
+                Poll::Ready(Ok(bytes.len()))
+            } else {
+                Poll::Pending
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.is_flushing {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     /// The task of a server's connection, under limits.
     fn task<S: AsyncRead + AsyncWrite + Unpin>(socket: S, limits: Limits) -> Task<S> {
         let connection = Connection::new(
@@ -467,6 +521,27 @@ mod tests {
         task.connection.close(1000);
         let cut = tokio::time::timeout(hour / 60, task.run(Bytes::new()));
         assert!(cut.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_holds_back_is_flushed_and_counts_as_stalled_until_then() {
+        let socket = Stopped {
+            is_open: true,
+            ..Stopped::default()
+        };
+        let mut task = task(socket, Limits::default());
+        task.connection.open(&Value::Nil).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        task.gather(&context);
+        assert!(task.write(&mut context).unwrap() == Step::Progress);
+        let written = task.last_written;
+        for is_flushing in [false, true] {
+            task.socket.is_flushing = is_flushing;
+            while Instant::now() == written {}
+            task.write(&mut context).unwrap();
+            assert_eq!(task.is_flushed, is_flushing);
+            assert_eq!(task.last_written > written, is_flushing);
+        }
     }
 
     #[tokio::test]
