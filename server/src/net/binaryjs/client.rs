@@ -150,7 +150,8 @@ impl Client {
         }
     }
 
-    /// Writes what waits, then closes the connection.
+    /// Writes what waits, then closes the connection. A peer that takes nothing is waited for as long as ever:
+    /// [`stall_max`](super::limits::Limits::stall_max).
     pub fn close(&self) {
         self.connection.close(CloseCode::Normal.number());
     }

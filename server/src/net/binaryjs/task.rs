@@ -53,7 +53,7 @@ pub(super) struct Task<S> {
     is_flushed: bool,
     /// The payload of the newest ping that is not answered yet.
     pong: Option<Vec<u8>>,
-    /// When time-outs are looked for; once closing has begun, when it is over.
+    /// When time-outs are looked for; once the peer alone is waited for, when it is over.
     clock: Interval,
     last_read: Instant,
     last_written: Instant,
@@ -66,9 +66,11 @@ pub(super) struct Task<S> {
     pub(super) listed: Option<Listed>,
 }
 
-/// After our close frame: the rest is written, then what still comes is thrown away until the peer
-/// closes, because closing with unread bytes would reset the connection and lose that frame.
+/// After our close frame: the rest is written, and what still comes is thrown away until the peer closes,
+/// because closing with unread bytes would reset the connection and lose that frame.
 struct Closing {
+    /// Whether the peer alone is waited for, and not for long. When a program closes, only once all is out.
+    is_limited: bool,
     bytes_left: usize,
     is_shut_down: bool,
 }
@@ -221,6 +223,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
         // Nothing waits for the socket, so it does not stall either.
         self.last_written = Instant::now();
+        if self.closing.is_some() {
+            self.limit_closing();
+        }
         self.shut_down(context)
     }
 
@@ -252,6 +257,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             self.last_read = Instant::now();
             self.is_pinged = false;
             if let Some(closing) = &mut self.closing {
+                if !closing.is_limited {
+                    return Ok(Step::Progress);
+                }
                 let left = closing.bytes_left.checked_sub(bytes);
                 closing.bytes_left = left.unwrap_or_default();
                 return Ok(left.map_or(Step::Over, |_| Step::Progress));
@@ -299,25 +307,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             (self.on_fault)(&refused);
         }
         match close {
-            Some((code, reason)) => self.begin_closing(code, &reason),
+            Some((code, reason)) => self.cut(code, &reason),
             None if self.faults > FAULTS_MAX => {
-                self.begin_closing(POLICY_VIOLATION, "too much that is no BinaryJS");
+                self.cut(POLICY_VIOLATION, "too much that is no BinaryJS");
             }
             None => {}
         }
     }
 
-    /// Writes our close frame and ends every stream.
+    /// Writes our close frame, behind what waits.
     fn begin_closing(&mut self, code: u16, reason: &str) {
         if self.closing.is_none() {
             self.writer.close(code, reason, &mut self.out);
-            self.finish();
-            let wait = CLOSE_WAIT.into();
-            self.clock = tokio::time::interval_at(Instant::now() + wait, wait);
             self.closing = Some(Closing {
+                is_limited: false,
                 bytes_left: CLOSING_BYTES_MAX,
                 is_shut_down: false,
             });
+        }
+    }
+
+    /// Closes without waiting for long until all is out.
+    fn cut(&mut self, code: u16, reason: &str) {
+        self.begin_closing(code, reason);
+        self.limit_closing();
+    }
+
+    /// Ends every stream, and gives the peer a moment to close as well.
+    fn limit_closing(&mut self) {
+        if let Some(closing) = &mut self.closing
+            && !core::mem::replace(&mut closing.is_limited, true)
+        {
+            let wait = CLOSE_WAIT.into();
+            self.clock = tokio::time::interval_at(Instant::now() + wait, wait);
+            self.finish();
         }
     }
 
@@ -325,7 +348,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         if self.clock.poll_tick(context).is_pending() {
             return Step::Nothing;
         }
-        if self.closing.is_some() {
+        if self.closing.as_ref().is_some_and(|it| it.is_limited) {
             return Step::Over;
         }
         self.faults = 0;
@@ -335,6 +358,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             tracing::debug!("a BinaryJS peer takes nothing: cut");
             return Step::Over;
         }
+        if self.closing.is_some() {
+            return Step::Progress;
+        }
         let idle = now - self.last_read;
         if idle > self.limits.idle_max {
             let is_unread = self.connection.lock().is_reading_stopped;
@@ -343,7 +369,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             } else {
                 "nothing was heard for too long"
             };
-            self.begin_closing(CloseCode::Timeout.number(), reason);
+            self.cut(CloseCode::Timeout.number(), reason);
         } else if idle > self.limits.idle_max / 2 && !self.is_pinged {
             self.is_pinged = true;
             self.writer.message(Opcode::Ping, &[], &mut self.out);
@@ -369,6 +395,7 @@ impl<S> Drop for Task<S> {
 #[cfg(test)]
 mod tests {
     use core::{
+        pin::pin,
         sync::atomic::{AtomicU32, Ordering::Relaxed},
         task::Waker,
         time::Duration,
@@ -542,6 +569,36 @@ mod tests {
             assert_eq!(task.is_flushed, is_flushing);
             assert_eq!(task.last_written > written, is_flushing);
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_closes_has_all_written_before_the_connection_is_over() {
+        let mut task = task(Stopped::default(), Limits::default());
+        let connection = Arc::clone(&task.connection);
+        connection.open(&Value::Nil).unwrap();
+        connection.close(1000);
+        let mut over = pin!(connection.over());
+        let mut context = Context::from_waker(Waker::noop());
+        for (is_open, is_flushing) in [(false, false), (true, false), (true, true)] {
+            assert!(over.as_mut().poll(&mut context).is_pending());
+            task.socket.is_open = is_open;
+            task.socket.is_flushing = is_flushing;
+            assert!(task.poll(&mut context).is_pending());
+            let is_timed = task.clock.period() == Duration::from(CLOSE_WAIT);
+            assert_eq!(is_timed, is_flushing);
+        }
+        assert!(over.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_closes_is_kept_up_by_a_stalled_peer_for_so_long_and_no_longer() {
+        let limits = Limits {
+            stall_max: Duration::from_nanos(4),
+            ..Limits::default()
+        };
+        let task = task(Stopped::default(), limits);
+        task.connection.close(1000);
+        task.run(Bytes::new()).await;
     }
 
     #[tokio::test]
