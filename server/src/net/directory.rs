@@ -4,7 +4,10 @@
 //! entry is made here, by whichever worker reads the hello, and the room itself by the worker it was
 //! given to. So two players who name a new room at the same moment meet in one.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
 use std::sync::Arc;
 
 use dashmap::{DashMap, mapref::entry::Entry};
@@ -67,19 +70,22 @@ impl Directory {
         if !hello.room.is_empty() {
             return self.place_in(hello.room.as_str().into());
         }
+        let mut name = String::from(DEFAULT_ROOM);
+        let mut number = 1_usize;
         // Ends: each name that is passed over is a room, and there are at most `rooms_max`.
-        (1_usize..).find_map(|number| {
-            let name: Arc<str> = if number == 1 {
-                DEFAULT_ROOM.into()
-            } else {
-                format!("{DEFAULT_ROOM}-{number}").into()
-            };
-            let is_full = self
-                .rooms
-                .get(&name)
-                .is_some_and(|room| room.players.load(Relaxed) >= self.players_max);
-            (!is_full).then(|| self.place_in(name))
-        })?
+        while self.is_full(&name) {
+            number += 1;
+            name.truncate(DEFAULT_ROOM.len());
+            let _ = write!(name, "-{number}");
+        }
+        self.place_in(name.into())
+    }
+
+    /// Whether there is a room of that name and no place in it. Who is on the way to it does not count yet.
+    fn is_full(&self, room: &str) -> bool {
+        self.rooms
+            .get(room)
+            .is_some_and(|room| room.players.load(Relaxed) >= self.players_max)
     }
 
     /// The place in the room of that name, which gets the least loaded worker if it is new.

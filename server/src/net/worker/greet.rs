@@ -150,11 +150,15 @@ impl Worker {
             self.close(key, &[], CloseCode::GoingAway, "the server shuts down", now);
             return;
         }
-        // The room may have been dropped while the connection was on its way, and others have taken its place.
-        let place = if self.room_by_name.contains_key(&place.room) {
-            Some(place)
-        } else {
-            self.shared.directory.place_in(place.room)
+        let directory = &self.shared.directory;
+        let place = match self.room_by_name.get(&place.room) {
+            // Dropped while the connection was on its way; and others may have all the places.
+            None => directory.place_in(place.room),
+            // Filled meanwhile. Who has named no room gets another.
+            Some(&room) if hello.room.is_empty() && !self.rooms[room].room.has_place() => {
+                directory.place(&hello)
+            }
+            Some(_) => Some(place),
         };
         self.send_to(key, hello, place, &mut unread, now);
     }
@@ -345,6 +349,25 @@ mod tests {
             unread: Vec::new(),
         };
         (arrival, peer)
+    }
+
+    #[test]
+    fn who_names_no_room_gets_another_when_the_first_was_filled_meanwhile() {
+        let game = || Game::new("nothing").players_max(8);
+        let (mut worker, _commands) = lone_worker(game, 2);
+        let directory = worker.shared.directory.clone();
+        let arrivals: Vec<_> = (0..9)
+            .map(|_| arrival(hello(""), directory.place(&hello("")).unwrap()))
+            .collect();
+        for (arrival, _peer) in arrivals {
+            worker.on_arrival(arrival);
+        }
+        let players: Vec<_> = worker
+            .rooms
+            .iter()
+            .map(|(_, slot)| slot.room.players())
+            .collect();
+        assert_eq!(players, [8, 1]);
     }
 
     #[test]
