@@ -42,7 +42,7 @@ impl Worker {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(_) => {
-                    self.on_broken(key, now);
+                    self.on_write_failed(key, now);
                     return false;
                 }
             }
@@ -62,7 +62,7 @@ impl Worker {
                     break;
                 }
                 Err(_) => {
-                    self.on_broken(key, now);
+                    self.on_write_failed(key, now);
                     return false;
                 }
             }

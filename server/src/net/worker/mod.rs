@@ -381,7 +381,7 @@ impl Worker {
             return false;
         };
         if connection.flush(now).is_err() {
-            self.on_broken(key, now);
+            self.on_write_failed(key, now);
             return false;
         }
         if self.connections[key].readiness.readable {
@@ -439,7 +439,12 @@ mod tests {
 
     #[cfg(unix)]
     use std::os::unix::net::UnixStream;
-    use std::{slice, sync::mpsc::channel};
+    use std::{io::Write, slice, sync::mpsc::channel};
+
+    use tickwire_protocol::{
+        session::ClientSession,
+        websocket::{Opcode, Writer},
+    };
 
     use super::*;
     use crate::net::{gate::Gate, metrics::Metrics};
@@ -481,6 +486,15 @@ mod tests {
         let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
         let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
         (connection, theirs)
+    }
+
+    /// Sends what a client has to say.
+    #[cfg(unix)]
+    pub(super) fn say(client: &mut ClientSession, peer: &mut UnixStream) {
+        let (mut message, mut frames) = (Vec::new(), Vec::new());
+        client.poll_transmit(usize::MAX, Micros(0), &mut message);
+        Writer::client(1).message(Opcode::Binary, &message, &mut frames);
+        peer.write_all(&frames).unwrap();
     }
 
     /// The only worker of a server with so many rooms, and what commands it.

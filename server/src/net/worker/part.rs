@@ -33,6 +33,12 @@ impl Worker {
         self.drop_connection(key);
     }
 
+    /// A socket takes no more bytes. It may still hold some, of before the peer went: a goodbye among them.
+    pub(super) fn on_write_failed(&mut self, key: usize, now: Micros) {
+        self.read(key, now);
+        self.on_broken(key, now);
+    }
+
     /// The connection is gone without a close frame.
     pub(super) fn on_broken(&mut self, key: usize, now: Micros) {
         self.settle(key, now);
@@ -158,5 +164,40 @@ impl Worker {
             self.metrics.count_traffic(traffic, &connection.counted);
             connection.counted = *traffic;
         }
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use tickwire_protocol::session::{ClientSession, Hello};
+
+    use super::*;
+    use crate::{
+        game::Game,
+        net::worker::tests::{connection, lone_worker, say},
+    };
+
+    #[test]
+    fn a_goodbye_is_heard_though_a_write_fails_before_it_is_read() {
+        let (mut worker, _commands) = lone_worker(|| Game::new("nothing"), 8);
+        let (connection, mut peer) = connection();
+        let key = worker.adopt(connection).unwrap();
+        let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
+        say(&mut client, &mut peer);
+        worker.read(key, Micros(0));
+        let (room, _) = worker.rooms.iter().next().unwrap();
+        assert_eq!(worker.rooms[room].room.players(), 1);
+        client.close(CloseCode::Normal, "");
+        say(&mut client, &mut peer);
+        drop(peer);
+        worker.connections[key].queue_pong(&[]);
+        worker.serve_busy(key, Micros(0));
+        assert!(worker.connections.is_empty());
+        assert_eq!(
+            worker.rooms[room].room.players(),
+            0,
+            "no seat is kept for who has said goodbye"
+        );
     }
 }

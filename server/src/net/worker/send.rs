@@ -48,7 +48,7 @@ impl Worker {
         self.metrics.snapshots_skipped_socket.add(counts.skipped);
         self.metrics.would_block.add(counts.blocked);
         for key in core::mem::take(&mut counts.broken) {
-            self.on_broken(key, now);
+            self.on_write_failed(key, now);
         }
         counts
     }
