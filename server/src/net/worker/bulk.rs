@@ -23,6 +23,12 @@ impl Worker {
         now: Micros,
     ) -> bool {
         self.serve_pipes(key, room, seat, now);
+        // A link that only breathes is looked at often. For one that stands still, each turn would ask the kernel
+        // and wake the worker for nothing: the poll says when it takes bytes again.
+        let connection = self.connections.get(key);
+        if connection.is_some_and(|it| it.blocked_for(now) >= STREAMS_ATTENDED) {
+            return false;
+        }
         if let (Some(slot), Some(connection)) =
             (self.rooms.get_mut(room), self.connections.get_mut(key))
             && slot.room.wants_transmit(seat)
@@ -106,5 +112,59 @@ impl Worker {
             }
             self.serve_pipes(key, room, seat, now);
         }
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read};
+
+    use tickwire_protocol::{
+        session::{ClientSession, Hello},
+        stream::{StreamKind, StreamOptions},
+    };
+
+    use super::*;
+    use crate::{
+        game::Game,
+        net::worker::{
+            Phase,
+            tests::{connection, lone_worker, say},
+        },
+    };
+
+    #[test]
+    fn a_link_that_stands_still_is_left_alone_until_it_takes_bytes_again() {
+        let (mut worker, _commands) = lone_worker(|| Game::new("nothing"), 8);
+        let (connection, mut peer) = connection();
+        let key = worker.adopt(connection).unwrap();
+        let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
+        say(&mut client, &mut peer);
+        worker.read(key, Micros(0));
+        let Phase::Seated { room, seat } = worker.connections[key].phase else {
+            panic!("it has a seat");
+        };
+        worker.take_readiness();
+        worker.connections[key]
+            .write(&vec![7; 4 << 20], Micros(0))
+            .unwrap();
+        let streams = worker.rooms[room].room.streams(seat).unwrap();
+        streams
+            .open(StreamOptions::new(StreamKind::Bytes), Micros(0))
+            .unwrap();
+        let last = Micros(STREAMS_ATTENDED.0 - 1);
+        assert!(worker.transmit_bulk(key, room, seat, last));
+        assert!(!worker.transmit_bulk(key, room, seat, STREAMS_ATTENDED));
+        assert_eq!(
+            worker.connections[key].bulk_attended,
+            last + STREAMS_ATTENDED
+        );
+        worker.connections[key].readiness.is_busy = false;
+        peer.set_nonblocking(true).unwrap();
+        let read = peer.read_to_end(&mut Vec::new());
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::WouldBlock);
+        worker.take_readiness();
+        assert!(worker.connections[key].readiness.is_busy);
     }
 }
