@@ -327,10 +327,31 @@ pub(crate) fn property_name(key: &Value) -> String {
         Value::Nil => "null".to_owned(),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Integer(integer) => integer_name(*integer),
-        Value::F32(number) => number.to_string(),
-        Value::F64(number) => number.to_string(),
+        Value::F32(number) => number_name(f64::from(*number)),
+        Value::F64(number) => number_name(*number),
         Value::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Value::Array(_) | Value::Map(_) | Value::Ext(..) => String::new(),
+    }
+}
+
+/// As ECMAScript writes a number (`Number::toString`): at most 25 bytes, where its digits could be 326.
+fn number_name(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 {
+        // Without the sign of minus zero.
+        "0".to_owned()
+    } else if size.is_infinite() {
+        let sign = if number < 0.0 { "-" } else { "" };
+        format!("{sign}Infinity")
+    } else if (1e-6..1e21).contains(&size) || number.is_nan() {
+        number.to_string()
+    } else {
+        let exponential = format!("{number:e}");
+        if size < 1.0 {
+            exponential
+        } else {
+            exponential.replace('e', "e+")
+        }
     }
 }
 

@@ -363,6 +363,37 @@ fn keys_that_are_no_property_names_are_refused() {
 }
 
 #[test]
+fn numbers_as_keys_have_the_names_that_javascript_gives_them() {
+    for (number, name) in [
+        (-0.0, "0"),
+        (0.1, "0.1"),
+        (-1.5, "-1.5"),
+        (1e-6, "0.000001"),
+        (1e-7, "1e-7"),
+        (-1.25e-7, "-1.25e-7"),
+        (123_456_789_012_345_680_000.0, "123456789012345680000"),
+        (1e21, "1e+21"),
+        (-1.5e300, "-1.5e+300"),
+        (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+        (f64::INFINITY, "Infinity"),
+        (f64::NEG_INFINITY, "-Infinity"),
+        (f64::NAN, "NaN"),
+    ] {
+        let mut packed = vec![0x81, 0xcb];
+        packed.extend_from_slice(&number.to_be_bytes());
+        packed.push(0xc0);
+        let read = read_value(&packed).unwrap();
+        assert_eq!(read, Value::Map(vec![(name.into(), Value::Nil)]));
+    }
+    let mut packed = vec![0x81, 0xca];
+    packed.extend_from_slice(&0.1_f32.to_be_bytes());
+    packed.push(0xc0);
+    let read = read_value(&packed).unwrap();
+    let name = "0.10000000149011612";
+    assert_eq!(read, Value::Map(vec![(name.into(), Value::Nil)]));
+}
+
+#[test]
 fn keys_that_doubles_would_merge_are_kept_apart() {
     let numbers = [1 << 53, (1 << 60) + 1, (1 << 60) + 2, u64::MAX];
     let map: BTreeMap<Option<u64>, u64> = numbers.map(|number| (Some(number), number)).into();
