@@ -4,7 +4,7 @@ use crate::{
     binarypack::{
         Dialect, Value,
         limits::{DEPTH_MAX, VALUES_MAX},
-        memory_bytes, read_value, read_values, values_held, write_binary, write_value,
+        read_value, read_values, values_held, write_binary, write_value,
     },
     error::{ApiMisuse, DecodeError},
 };
@@ -141,11 +141,18 @@ const fn noun(value: &Value) -> &'static str {
     }
 }
 
-/// What a message holds besides its payload and a string as its id.
-const FRAMING_BYTES: usize = 2 + 9;
+/// What a message holds besides its payload's content and a string as its id.
+const FRAMING_BYTES: usize = 2 + 5 + 9;
 
 pub(super) fn encode(kind: Kind, payload: &Value, stream: &Value, dialect: Dialect) -> Vec<u8> {
-    let mut out = Vec::with_capacity(FRAMING_BYTES + memory_bytes(payload));
+    // Lists and maps grow as they are written, to twice their length at most: what waits for the socket counts by
+    // its length, and in memory a small number takes thirty times as much as here.
+    let content_bytes = match payload {
+        Value::String(text) => text.as_bytes().len(),
+        Value::Binary(bytes) => bytes.len(),
+        _ => 0,
+    };
+    let mut out = Vec::with_capacity(FRAMING_BYTES + content_bytes);
     out.extend_from_slice(&[0x93, kind as u8]);
     write_value(payload, dialect, &mut out);
     write_value(stream, dialect, &mut out);
@@ -173,10 +180,26 @@ pub(super) fn try_encode(
 
 /// A data frame whose payload is binary.
 pub(super) fn encode_binary(payload: &[u8], stream: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(FRAMING_BYTES + 5 + payload.len());
+    let mut out = Vec::with_capacity(FRAMING_BYTES + payload.len());
     out.extend_from_slice(&[0x93, Kind::Data as u8]);
     write_binary(payload, &mut out);
     // An id is a number or what the peer chose; no dialect has a say in it.
     write_value(stream, Dialect::Node, &mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_waits_takes_no_more_memory_than_its_bytes_and_as_many_again() {
+        let numbers = Value::Array(vec![1.into(); 1000]);
+        let id = Value::from(0);
+        for payload in [Value::Nil, numbers, "x".repeat(1000).into()] {
+            let message = encode(Kind::Data, &payload, &id, Dialect::Node);
+            let spare = message.capacity() - message.len();
+            assert!(spare <= message.len().max(FRAMING_BYTES), "{spare}");
+        }
+    }
 }
