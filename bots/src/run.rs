@@ -267,7 +267,7 @@ mod tests {
         let address = mute.local_addr().expect("it is bound");
         let options = Options {
             bots: 1,
-            duration: Duration::from_millis(50),
+            duration: Duration::from_millis(500),
             quiet: true,
             ..Options::for_target(&format!("ws://{address}/play"))
         };

@@ -25,7 +25,8 @@ pub struct Limits {
     /// What each connection is held to.
     pub session: SessionLimits,
     /// How long nothing may be read from a peer, and how long a server that is dialled may take to answer;
-    /// 60 s by default. After half of it the peer is pinged, which every WebSocket answers. Reading stops while
+    /// 60 s by default. After half of it the peer is pinged, which every WebSocket answers, and closed when the
+    /// other half brings nothing. Both are looked for every quarter of it. Reading stops while
     /// handlers leave [`unread_bytes_max`](SessionLimits::unread_bytes_max) unread, so this is also how long they
     /// may take nothing from a peer that ignores pause; the reason in the close frame says which it was.
     pub idle_max: Duration,

@@ -57,7 +57,8 @@ pub(super) struct Task<S> {
     clock: Interval,
     last_read: Instant,
     last_written: Instant,
-    is_pinged: bool,
+    /// When the peer was asked whether it is there, if it has said nothing since.
+    pinged: Option<Instant>,
     faults: u32,
     /// Whether a refusal was reported since the last look at the clock.
     is_refusal_told: bool,
@@ -115,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             clock,
             last_read: now,
             last_written: now,
-            is_pinged: false,
+            pinged: None,
             faults: 0,
             is_refusal_told: false,
             closing: None,
@@ -255,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 return Ok(Step::Over);
             }
             self.last_read = Instant::now();
-            self.is_pinged = false;
+            self.pinged = None;
             if let Some(closing) = &mut self.closing {
                 if !closing.is_limited {
                     return Ok(Step::Progress);
@@ -361,8 +362,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         if self.closing.is_some() {
             return Step::Progress;
         }
-        let idle = now - self.last_read;
-        if idle > self.limits.idle_max {
+        let patience = self.limits.idle_max / 2;
+        if let Some(pinged) = self.pinged {
+            if now - pinged <= patience {
+                return Step::Progress;
+            }
             let is_unread = self.connection.lock().is_reading_stopped;
             let reason = if is_unread {
                 "too much was left unread for too long"
@@ -370,8 +374,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 "nothing was heard for too long"
             };
             self.cut(CloseCode::Timeout.number(), reason);
-        } else if idle > self.limits.idle_max / 2 && !self.is_pinged {
-            self.is_pinged = true;
+        } else if now - self.last_read > patience {
+            // Who was never asked is not late: this process itself may have stood still.
+            self.pinged = Some(now);
             self.writer.message(Opcode::Ping, &[], &mut self.out);
         }
         Step::Progress
