@@ -78,7 +78,7 @@ enum ChildRole {
     },
     /// The real bots; started by the bench itself.
     #[command(hide = true)]
-    Crowd(tickwire_bots::Options),
+    Crowd(Box<tickwire_bots::Options>),
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{} {} {interval_p99_ms}", seen.messages, seen.bytes);
             Ok(())
         }
-        Some(ChildRole::Crowd(options)) => crowd::run(options),
+        Some(ChildRole::Crowd(options)) => crowd::run(*options),
         None if arguments.trial.is_some() => match arguments.trial.map(Trial::run).transpose()? {
             Some(true) => Ok(()),
             _ => Err("a promise was not kept".into()),
