@@ -314,9 +314,9 @@ mod tests {
 
     #[test]
     fn a_run_without_a_server_ends_in_seconds_and_says_what_to_do() {
-        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = taken.local_addr().expect("it is bound");
-        drop(taken);
+        let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = other.local_addr().expect("it is bound").port();
+        let address = SocketAddr::from(([127, 0, 0, 2], port));
         let options = Options {
             bots: 2,
             duration: Duration::from_secs(3600),
