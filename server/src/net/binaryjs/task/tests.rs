@@ -253,6 +253,10 @@ async fn a_peer_that_is_not_read_is_told_so_when_its_time_is_over() {
         let mut task = task(Slow, limits.clone());
         take(&mut task, messages);
         task.gather(&Context::from_waker(Waker::noop()));
+        // However late it is, first it is asked.
+        tick(&mut task).await;
+        assert_eq!(task.out, [0x89, 0]);
+        task.out.clear();
         tick(&mut task).await;
         let (code, said) = task.out.split_at(4);
         assert_eq!(code[2..], CloseCode::Timeout.number().to_be_bytes());
