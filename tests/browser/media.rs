@@ -74,7 +74,8 @@ fn music_sounds_before_the_file_is_whole_and_the_server_waits_for_the_player() -
              return { total, waiting: page.sent() - played, ahead: seconds - audio.currentTime };",
         )?;
         let of = |name: &str| page[name].as_f64().unwrap_or(f64::NAN);
-        // Four seconds that are decoded, the chunk they are of, and a window.
+        // Four seconds that are decoded, the chunk they are of, and a window, which grows from 128 to 256 KiB when the
+        // page takes the first chunk at once.
         ensure!(
             of("waiting") < of("total") / 3.0 && of("ahead") < 5.0,
             "the page does not hold the server back: {page}"

@@ -8,8 +8,8 @@ use std::io;
 use bytes::Bytes;
 use tickwire_server::stream::ByteStream;
 
-/// How often the sound is sent.
-const ROUNDS: u32 = 5;
+/// How often the sound is sent: several times what a window may grow to.
+const ROUNDS: u32 = 10;
 
 pub(super) struct Tune {
     head: Bytes,
