@@ -120,28 +120,21 @@ impl Worker {
 mod tests {
     use std::io::{ErrorKind, Read};
 
-    use tickwire_protocol::{
-        session::{ClientSession, Hello},
-        stream::{StreamKind, StreamOptions},
-    };
+    use tickwire_protocol::stream::{StreamKind, StreamOptions};
 
     use super::*;
     use crate::{
         game::Game,
         net::worker::{
             Phase,
-            tests::{connection, lone_worker, say},
+            tests::{lone_worker, seat_one},
         },
     };
 
     #[test]
     fn a_link_that_stands_still_is_left_alone_until_it_takes_bytes_again() {
         let (mut worker, _commands) = lone_worker(|| Game::new("nothing"), 8);
-        let (connection, mut peer) = connection();
-        let key = worker.adopt(connection).unwrap();
-        let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
-        say(&mut client, &mut peer);
-        worker.read(key, Micros(0));
+        let (key, _client, mut peer) = seat_one(&mut worker);
         let Phase::Seated { room, seat } = worker.connections[key].phase else {
             panic!("it has a seat");
         };

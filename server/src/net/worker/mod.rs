@@ -442,7 +442,7 @@ mod tests {
     use std::{io::Write, slice, sync::mpsc::channel};
 
     use tickwire_protocol::{
-        session::ClientSession,
+        session::{ClientSession, Hello},
         websocket::{Opcode, Writer},
     };
 
@@ -486,6 +486,17 @@ mod tests {
         let newcomer = newcomer(Socket::from_pair(ours, None).unwrap());
         let connection = Connection::new(newcomer, &Limits::default(), Micros(0));
         (connection, theirs)
+    }
+
+    /// Seats a player: its connection here, its session and its end of the line there.
+    #[cfg(unix)]
+    pub(super) fn seat_one(worker: &mut Worker) -> (usize, ClientSession, UnixStream) {
+        let (connection, mut peer) = connection();
+        let key = worker.adopt(connection).unwrap();
+        let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
+        say(&mut client, &mut peer);
+        worker.read(key, Micros(0));
+        (key, client, peer)
     }
 
     /// Sends what a client has to say.

@@ -170,22 +170,16 @@ impl Worker {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use tickwire_protocol::session::{ClientSession, Hello};
-
     use super::*;
     use crate::{
         game::Game,
-        net::worker::tests::{connection, lone_worker, say},
+        net::worker::tests::{lone_worker, say, seat_one},
     };
 
     #[test]
     fn a_goodbye_is_heard_though_a_write_fails_before_it_is_read() {
         let (mut worker, _commands) = lone_worker(|| Game::new("nothing"), 8);
-        let (connection, mut peer) = connection();
-        let key = worker.adopt(connection).unwrap();
-        let mut client = ClientSession::new(Hello::default(), 1, Micros(0));
-        say(&mut client, &mut peer);
-        worker.read(key, Micros(0));
+        let (key, mut client, mut peer) = seat_one(&mut worker);
         let (room, _) = worker.rooms.iter().next().unwrap();
         assert_eq!(worker.rooms[room].room.players(), 1);
         client.close(CloseCode::Normal, "");

@@ -18,42 +18,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-/// Takes a little of each write, and has nothing to read.
-struct Slow;
-
-impl AsyncRead for Slow {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
-impl AsyncWrite for Slow {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len().min(1000)))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Takes what is written as long as it is open, and keeps it to itself until it may be flushed.
-#[derive(Default)]
+/// Has nothing to read, and takes so many bytes of each write: none, or waits. It keeps them to itself until it may be
+/// flushed.
 struct Stopped {
-    is_open: bool,
+    taken_bytes_max: usize,
     is_flushing: bool,
+}
+
+impl Stopped {
+    /// Takes nothing.
+    const SHUT: Self = Self {
+        taken_bytes_max: 0,
+        is_flushing: false,
+    };
+    /// Takes a little of each write.
+    const SLOW: Self = Self {
+        taken_bytes_max: 1000,
+        is_flushing: true,
+    };
 }
 
 impl AsyncRead for Stopped {
@@ -72,10 +54,9 @@ impl AsyncWrite for Stopped {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_open {
-            Poll::Ready(Ok(bytes.len()))
-        } else {
-            Poll::Pending
+        match bytes.len().min(self.taken_bytes_max) {
+            0 => Poll::Pending,
+            taken => Poll::Ready(Ok(taken)),
         }
     }
 
@@ -153,7 +134,7 @@ async fn a_peer_that_never_closes_is_cut_soon_whatever_its_time_outs_are() {
         stall_max: hour,
         ..Limits::default()
     };
-    let task = task(Slow, limits);
+    let task = task(Stopped::SLOW, limits);
     task.connection.close(1000);
     let cut = tokio::time::timeout(hour / 60, task.run(Bytes::new()));
     assert!(cut.await.is_ok());
@@ -162,8 +143,8 @@ async fn a_peer_that_never_closes_is_cut_soon_whatever_its_time_outs_are() {
 #[tokio::test]
 async fn what_the_socket_holds_back_is_flushed_and_counts_as_stalled_until_then() {
     let socket = Stopped {
-        is_open: true,
-        ..Stopped::default()
+        taken_bytes_max: usize::MAX,
+        ..Stopped::SHUT
     };
     let mut task = task(socket, Limits::default());
     task.connection.open(&Value::Nil).unwrap();
@@ -182,15 +163,15 @@ async fn what_the_socket_holds_back_is_flushed_and_counts_as_stalled_until_then(
 
 #[tokio::test]
 async fn a_program_that_closes_has_all_written_before_the_connection_is_over() {
-    let mut task = task(Stopped::default(), Limits::default());
+    let mut task = task(Stopped::SHUT, Limits::default());
     let connection = Arc::clone(&task.connection);
     connection.open(&Value::Nil).unwrap();
     connection.close(1000);
     let mut over = pin!(connection.over());
     let mut context = Context::from_waker(Waker::noop());
-    for (is_open, is_flushing) in [(false, false), (true, false), (true, true)] {
+    for (taken_bytes_max, is_flushing) in [(0, false), (usize::MAX, false), (usize::MAX, true)] {
         assert!(over.as_mut().poll(&mut context).is_pending());
-        task.socket.is_open = is_open;
+        task.socket.taken_bytes_max = taken_bytes_max;
         task.socket.is_flushing = is_flushing;
         assert!(task.poll(&mut context).is_pending());
         let is_timed = task.clock.period() == Duration::from(CLOSE_WAIT);
@@ -205,7 +186,7 @@ async fn a_program_that_closes_is_kept_up_by_a_stalled_peer_for_so_long_and_no_l
         stall_max: Duration::from_nanos(4),
         ..Limits::default()
     };
-    let task = task(Stopped::default(), limits);
+    let task = task(Stopped::SHUT, limits);
     task.connection.close(1000);
     task.run(Bytes::new()).await;
 }
@@ -214,7 +195,7 @@ async fn a_program_that_closes_is_kept_up_by_a_stalled_peer_for_so_long_and_no_l
 async fn streams_beyond_the_limit_never_end_the_connection_and_are_reported_once() {
     let mut limits = Limits::default();
     limits.session.streams_max = 1;
-    let mut task = task(Slow, limits);
+    let mut task = task(Stopped::SLOW, limits);
     let reports = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&reports);
     task.on_fault = Box::new(move |_| {
@@ -250,7 +231,7 @@ async fn a_peer_that_is_not_read_is_told_so_when_its_time_is_over() {
             "too much was left unread for too long",
         ),
     ] {
-        let mut task = task(Slow, limits.clone());
+        let mut task = task(Stopped::SLOW, limits.clone());
         take(&mut task, messages);
         task.gather(&Context::from_waker(Waker::noop()));
         // However late it is, first it is asked.
@@ -266,7 +247,7 @@ async fn a_peer_that_is_not_read_is_told_so_when_its_time_is_over() {
 
 #[tokio::test]
 async fn a_source_that_is_faster_than_its_link_keeps_nothing_that_was_written() {
-    let mut task = task(Slow, Limits::default());
+    let mut task = task(Stopped::SLOW, Limits::default());
     let connection = Arc::clone(&task.connection);
     let (index, _) = connection.open(&Value::Nil).unwrap();
     let mut context = Context::from_waker(Waker::noop());
