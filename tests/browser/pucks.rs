@@ -1,16 +1,11 @@
 //! The example `pucks`, the first game that an author meets: its page in two browsers, and its client.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
-};
-
 use anyhow::{Context as _, Result, ensure};
-use tests::process::OwnedChild;
+use tests::process::{self, OwnedChild};
 
 use crate::{
     driver::{Browser, Driver, PATIENCE, Screen},
-    server::{dist, target_dir},
+    server::dist,
 };
 
 const ARROW_LEFT: char = '\u{E012}';
@@ -37,23 +32,9 @@ const OTHERS: &str = "middle(0x40, 0xc0, 0xff)";
 
 /// Starts the example on a free port and gives its address.
 fn start() -> Result<(OwnedChild, String)> {
-    let program = target_dir()?.join(format!("examples/pucks{}", std::env::consts::EXE_SUFFIX));
-    ensure!(
-        program.exists(),
-        "{} is missing: `cargo test --workspace` builds it, or `cargo build --workspace --examples`",
-        program.display()
-    );
-    let process = Command::new(program)
-        .arg("0")
-        .arg(dist()?)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut process = OwnedChild(process);
-    let stdout = process.stdout.take().context("its output was piped")?;
-    let mut address = String::new();
-    BufReader::new(stdout).read_line(&mut address)?;
-    let address = address.trim().to_owned();
+    let dist = dist()?;
+    let dist = dist.to_str().context("a path that is text")?;
+    let (process, address) = process::start_example("pucks", &["0", dist])?;
     ensure!(address.starts_with("http://"), "it said {address:?}");
     Ok((process, address))
 }

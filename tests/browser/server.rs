@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tests::process::OwnedChild;
+use tests::process::{OwnedChild, profile_dir};
 
 use crate::driver::scratch;
 
@@ -47,7 +47,7 @@ impl Server {
     }
 
     fn run(port: u16, assets: &Path, opponents: u32) -> Result<Self> {
-        let target = target_dir()?;
+        let target = profile_dir()?;
         let program = target.join(format!("tickwire-demo{}", std::env::consts::EXE_SUFFIX));
         let dist = dist()?;
         ensure!(
@@ -122,16 +122,6 @@ fn repository() -> PathBuf {
 
 /// What the WASM build has written.
 pub(crate) fn dist() -> Result<PathBuf> {
-    let target = target_dir()?;
+    let target = profile_dir()?;
     Ok(target.parent().context("the target folder")?.join("dist"))
-}
-
-/// `target/debug`: this test lies in its folder `deps`.
-pub(crate) fn target_dir() -> Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    Ok(this
-        .ancestors()
-        .nth(2)
-        .context("a test lies in target/PROFILE/deps")?
-        .to_path_buf())
 }
